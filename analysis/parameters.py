@@ -1,0 +1,158 @@
+"""What does each parameter do? Steps of the search, by parameter (A, section 4, figure 2 and table 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from scipy.stats import binomtest
+
+from analysis.gains import Comparison, Gain
+from analysis.outcomes import Scored, TripleOutcome, scored
+from search_spaces.space import SearchSpace
+from study.search import StudySearch, TripleSearch
+from study.searchers.greedy import Step
+from study.searchers.stable import Reward, rewards
+
+WEIGHT = "soft_label_weight"
+
+
+class Verdict(StrEnum):
+    """How the alternative fares against the default, on validation."""
+
+    WIN = "win"
+    LOSS = "loss"
+    TIE = "tie"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One step of one triple's search: one parameter changed, the rest tuned again.
+
+    Attributes:
+        triple_id: The triple.
+        parameter: The changed parameter.
+        before: The incumbent, with the parameter's default.
+        after: The alternative; for the soft-label weight the best of the other weights.
+        verdict: On validation; a failed alternative loses.
+        accepted: Whether the alternative became the incumbent.
+        merged: Both sides are one configuration, so that the tie says nothing.
+        gain: Test scores, alternative over default.
+    """
+
+    triple_id: str
+    parameter: str
+    before: Scored
+    after: Scored
+    verdict: Verdict
+    accepted: bool
+    merged: bool
+    gain: Gain
+
+    @property
+    def validation_difference(self) -> float | None:
+        """after - before on validation, in units of the metric."""
+        before, after = self.before.validation_score, self.after.validation_score
+        return None if before is None or after is None else after - before
+
+
+@dataclass(frozen=True)
+class ParameterEffect:
+    """What overriding one default does, over triples.
+
+    Attributes:
+        reward: Wins, losses and ties on validation; R of A's table 3.
+        comparison: Test gains, alternative over default: A's figure 2. Triples without this step are missing.
+        changes: The steps behind both.
+        num_tried: Alternatives tried in each step; the best of several wins more often by chance alone.
+        p_value: Two-sided sign test of wins against losses; None without either, or with several alternatives.
+    """
+
+    reward: Reward
+    comparison: Comparison
+    changes: tuple[Change, ...]
+    num_tried: int
+    p_value: float | None
+
+    @property
+    def parameter(self) -> str:
+        """The parameter's name."""
+        return self.reward.parameter
+
+    @property
+    def num_merged(self) -> int:
+        """Steps whose two sides are one configuration."""
+        return sum(change.merged for change in self.changes)
+
+    @property
+    def typical_size(self) -> float | None:
+        """Median size of the test gain, whatever its sign."""
+        values = self.comparison.values
+        return float(np.median(np.abs(values))) if values else None
+
+
+def changes(search: StudySearch, outcomes: tuple[TripleOutcome, ...]) -> tuple[Change, ...]:
+    """Every step made so far, triple by triple in the study's order."""
+    return tuple(
+        _change(triple, step, outcome)
+        for outcome in outcomes
+        if (triple := search.triples.get(outcome.triple_id))
+        for step in triple.greedy.steps
+    )
+
+
+def parameter_effects(search: StudySearch, outcomes: tuple[TripleOutcome, ...]) -> tuple[ParameterEffect, ...]:
+    """One effect per parameter, in the order of the search; the soft-label weight last.
+
+    The rewards are A's table 3, which leaves the soft-label weight out: its reward never picks a value.
+    """
+    made = changes(search, outcomes)
+    return tuple(_effect(entry, made, outcomes, search.study.space) for entry in _all_rewards(search, made))
+
+
+def sign_test(wins: int, losses: int) -> float | None:
+    """Two-sided p-value of `wins` against `losses`, both equally likely; ties do not count (as usual)."""
+    return float(binomtest(wins, wins + losses).pvalue) if wins + losses else None
+
+
+def _all_rewards(search: StudySearch, made: tuple[Change, ...]) -> Iterator[Reward]:
+    space = search.study.space
+    yield from rewards(search.steps, space)
+    weights = [f"{weight:g}" for weight in space.soft_label_weight.then if weight != space.soft_label_weight.default]
+    if weights:
+        verdicts = [change.verdict for change in made if change.parameter == WEIGHT]
+        counts = (verdicts.count(verdict) for verdict in Verdict)
+        other = weights[0] if len(weights) == 1 else f"best of {weights[0]} … {weights[-1]}"
+        yield Reward(WEIGHT, f"{space.soft_label_weight.default:g}", other, *counts)
+
+
+def _effect(
+    reward: Reward, made: tuple[Change, ...], outcomes: tuple[TripleOutcome, ...], space: SearchSpace
+) -> ParameterEffect:
+    own = tuple(change for change in made if change.parameter == reward.parameter)
+    gains = {change.triple_id: change.gain for change in own}
+    missing = (Gain(outcome.triple_id, None, None) for outcome in outcomes)
+    comparison = Comparison(
+        f"{reward.alternative} over {reward.default}", tuple(gains.get(g.triple_id, g) for g in missing)
+    )
+    num_tried = len(space.soft_label_weight.then) if reward.parameter == WEIGHT else 1
+    p_value = sign_test(reward.wins, reward.losses) if num_tried == 1 else None
+    return ParameterEffect(reward, comparison, own, num_tried, p_value)
+
+
+def _change(triple: TripleSearch, step: Step, outcome: TripleOutcome) -> Change:
+    before, after = scored(triple, step.before), scored(triple, step.after)
+    lost = step.before.beats(step.after)
+    return Change(
+        triple_id=outcome.triple_id,
+        parameter=step.parameter,
+        before=before,
+        after=after,
+        verdict=Verdict.WIN if step.accepted else Verdict.LOSS if lost else Verdict.TIE,
+        accepted=step.accepted,
+        merged=step.merged,
+        gain=Gain(outcome.triple_id, after.test_score, before.test_score, outcome.resolution),
+    )
+

@@ -1,0 +1,171 @@
+"""The findings in words: what was found, and how far it can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from analysis.findings import Findings
+from analysis.gains import Comparison
+from analysis.outcomes import Progress, Role
+from analysis.parameters import WEIGHT, ParameterEffect
+from analysis.wording import PARAMETERS, choice_words, count, listing, p_words, percent, signed, value_words
+
+FEW_TRIPLES = 10
+FEW_SEEDS = 3
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The study in sentences.
+
+    Attributes:
+        found: What the study found.
+        cautions: What a reader must keep in mind.
+        progress: What was run, what is missing.
+    """
+
+    found: tuple[str, ...]
+    cautions: tuple[str, ...]
+    progress: tuple[str, ...]
+
+
+def summarise(findings: Findings) -> Summary:
+    """The whole summary."""
+    found = [*_cost(findings), *_parameters(findings), *_stable(findings), *_against_teacher(findings)]
+    return Summary(
+        tuple(found or ["No search has ended yet, so there is nothing to compare."]),
+        tuple(_cautions(findings)),
+        tuple(_progress(findings)),
+    )
+
+
+def cost_sentence(comparison: Comparison, baseline: str) -> str | None:
+    """What A says of figure 1: the cost at the median and at D9."""
+    median, ninth = comparison.decile(5), comparison.decile(9)
+    if median is None:
+        return None
+    where = f"at the median and {percent(ninth)} at D9 ({count(len(comparison.known), 'triple')})"
+    return f"Against {baseline}, the best choice gains {percent(median)} {where}."
+
+
+def effect_sentence(effect: ParameterEffect) -> str:
+    """One parameter's effect, such as ``CE validates better than MSE in 7 of 9 triples (R = −5, p = .18)``."""
+    reward = effect.reward
+    default, alternative = value_words(reward.default), value_words(reward.alternative)
+    compared = reward.wins + reward.losses + reward.ties
+    if not compared:
+        return f"{PARAMETERS[effect.parameter]}: not compared yet."
+    test = f"R = {signed(reward.reward)}" + (f", sign test {p_words(effect.p_value)}" if effect.p_value else "")
+    triples = f"{compared} {'triple' if compared == 1 else 'triples'}"
+    ties = f" and ties in {reward.ties}" if reward.ties else ""
+    if reward.reward == 0:
+        verdict = f"{default} and {alternative} win {reward.wins} times each in {triples}"
+        ties = f", with {count(reward.ties, 'tie')}" if reward.ties else ""
+    else:
+        better, worse = (alternative, default) if reward.reward > 0 else (default, alternative)
+        verdict = f"{better} validates better than {worse} in {max(reward.wins, reward.losses)} of {triples}"
+    size = f"; the test score moves by {percent(effect.typical_size)} at the median" if effect.comparison.values else ""
+    return f"{PARAMETERS[effect.parameter]}: {verdict}{ties} ({test}){size}."
+
+
+def stable_sentence(findings: Findings) -> str | None:
+    """How often the stable configuration is at least as good as each triple's best."""
+    share = findings.stable_share
+    if share.share is None:
+        return None
+    interval = f"95 % interval {percent(share.low, 0)} to {percent(share.high, 0)}"
+    where = f"in {percent(share.share, 0)} of triples ({share.count} of {share.compared}; {interval})"
+    lag = f"at the median it lies {percent(-(findings.stable_to_best.decile(5) or 0.0))} behind"
+    return f"It is at least as good as the triple's own best {where}; {lag}."
+
+
+def _cost(findings: Findings) -> Iterator[str]:
+    for comparison, baseline in (
+        (findings.best_over_worst, "the worst choice"),
+        (findings.best_over_random, "a random choice"),
+    ):
+        if sentence := cost_sentence(comparison, baseline):
+            yield sentence
+
+
+def _parameters(findings: Findings) -> Iterator[str]:
+    effects = [effect for effect in findings.effects if effect.changes]
+    sized = [(effect.typical_size, effect) for effect in effects if effect.typical_size is not None]
+    if len(sized) > 1:
+        size, strongest = max(sized, key=lambda pair: pair[0])
+        yield f"{PARAMETERS[strongest.parameter]} moves the test score most: {percent(size)} at the median."
+    yield from (effect_sentence(effect) for effect in effects)
+
+
+def _stable(findings: Findings) -> Iterator[str]:
+    if findings.stable is None:
+        return
+    state = "The stable configuration is" if findings.stable_is_final else "So far the rewards point to"
+    yield f"{state} {choice_words(findings.stable)}; learning rate and temperature are tuned per triple."
+    if sentence := stable_sentence(findings):
+        yield sentence
+
+
+def _against_teacher(findings: Findings) -> Iterator[str]:
+    kept = [
+        (best / teacher, outcome.triple_id)
+        for outcome in findings.outcomes
+        if (best := outcome.final_score(Role.BEST)) is not None and (teacher := outcome.teacher_score or 0.0) > 0
+    ]
+    if kept:
+        (low, hardest), (high, easiest) = min(kept), max(kept)
+        span = f"{percent(low)} ({hardest}) to {percent(high)} ({easiest})" if len(kept) > 1 else percent(low)
+        yield f"The best students keep {span} of their teacher's test score."
+
+
+def _cautions(findings: Findings) -> Iterator[str]:
+    triples, seeds = len(findings.best_over_worst.known), len(findings.study.config.seeds)
+    if 0 < triples < FEW_TRIPLES:
+        yield f"Small sample: deciles of {count(triples, 'triple')} are little more than the triples themselves."
+    if seeds < FEW_SEEDS:
+        yield f"Each configuration was trained with {count(seeds, 'seed')}: differences include the noise of seeds."
+    yield from _below_resolution(findings)
+    yield from _undefined(findings)
+    weak = [PARAMETERS[e.parameter] for e in findings.effects if e.p_value is not None and e.p_value > 0.05]
+    if weak:
+        yield f"Compatible with chance (sign test, p > .05): {listing(weak)}."
+    if merged := sum(effect.num_merged for effect in findings.effects):
+        yield f"{count(merged, 'step')} compared a configuration with itself, so that the tie says nothing."
+    if any(effect.parameter == WEIGHT and effect.num_tried > 1 and effect.changes for effect in findings.effects):
+        yield "The soft-label weight's alternative is the best of several values, which wins more often by chance."
+
+
+def _below_resolution(findings: Findings) -> Iterator[str]:
+    for comparison in (findings.best_over_worst, findings.stable_to_best):
+        if small := comparison.num_within_one_example:
+            of = f"of {len(comparison.gains) - comparison.num_missing} triples"
+            yield f"{comparison.name.capitalize()}: within one test example (1 / rows), thus no difference, in {small} {of}."
+
+
+def _undefined(findings: Findings) -> Iterator[str]:
+    names = {
+        gain.triple_id
+        for comparison in (findings.best_over_worst, findings.best_over_random, findings.stable_to_best)
+        for gain in comparison.gains
+        if gain.undefined
+    }
+    if names:
+        yield f"No relative gain where the baseline's score is not above 0: {listing(sorted(names))}."
+
+
+def _progress(findings: Findings) -> Iterator[str]:
+    run, outcomes = findings.provenance, findings.outcomes
+    states = [outcome.progress for outcome in outcomes]
+    counted = [f"{states.count(state)} {state}" for state in Progress if states.count(state)]
+    yield f"{count(len(outcomes), 'triple')}: {listing(counted)}."
+    hours = f"{run.trial_hours:,.1f} worker hours of trials and {run.teacher_hours:,.1f} of teachers"
+    yield f"{count(run.num_trials, 'trial')} and {count(run.num_teachers, 'teacher')}: {hours}."
+    if run.failures:
+        named = list(dict.fromkeys(f"{failure.where} ({failure.kind})" for failure in run.failures))
+        yield f"{count(len(run.failures), 'failure')}: {listing(named)}."
+    if findings.num_missing:
+        cells = len(outcomes) * len(findings.roles)
+        yield f"{findings.num_missing} of {cells} scores are missing; nothing is filled in for them."
+    if run.num_unused:
+        yield f"{count(run.num_unused, 'record')} of other data, models or recipes: kept in the ledger, not used here."

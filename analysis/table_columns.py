@@ -1,0 +1,143 @@
+"""What each table is, and what each of its columns means. Scores are in units of the data set's metric."""
+
+from __future__ import annotations
+
+_TRIPLE = "teacher/student/dataset"
+_RELATIVE = "(target - baseline) / baseline, a fraction; missing where a score is, or the baseline is not above 0"
+
+DESCRIPTIONS = {
+    "outcomes": "One row per triple of the study. Best and worst are selected on validation among the tuned choices "
+    "that the search visited; before progress is `searched` they, and random, are those of the choices seen so far.",
+    "candidates": "One row per tuned choice that a search visited, in its order; scores are means over seeds.",
+    "gains": "One row per comparison and triple: test improvement of a target over a baseline (A, section 4).",
+    "deciles": "One row per comparison and decile of its relative gains over triples: numpy.quantile(gains, k / 10). "
+    "The comparisons of parameters are alternative over default, from the steps of the search (A, figure 2).",
+    "rewards": "One row per parameter (A, table 3): how often overriding the default trains a better student, on "
+    "validation. The soft-label weight stands here for comparison; its alternative is the best of several values.",
+    "steps": "One row per step of a search: one parameter changed, learning rate and temperature tuned again.",
+    "temperatures": "One row per tuned choice and temperature, at the choice's tuned learning rate.",
+    "teachers": "One row per teacher, data set and selected checkpoint.",
+    "failures": "One row per failed search, teacher or trial, and per file of the ledger that is no record.",
+}
+
+_ROLES = {
+    "teacher": "the teacher's highest-score checkpoint",
+    "best": "the choice that validates best",
+    "stable": "the stable configuration",
+    "random": "a choice drawn uniformly (exact expectation)",
+    "lazy": "the lazy baseline: random choices at temperature 1",
+    "worst": "the choice that validates worst",
+    "majority": "always answering the most frequent training label",
+}
+_STUDENTS = ("best", "stable", "lazy", "worst")
+
+COLUMNS: dict[str, dict[str, str]] = {
+    "outcomes": {
+        "triple": _TRIPLE,
+        "teacher": "name of the teacher",
+        "student": "name of the student",
+        "dataset": "name of the data set",
+        "progress": "waiting (for its teacher), searching, searched or failed",
+        "metric": "the score that is maximised",
+        **{f"{role}_test": f"test score of {meaning}" for role, meaning in _ROLES.items()},
+        **{f"{role}_validation": f"validation score of {_ROLES[role]}" for role in _STUDENTS},
+        **{f"{role}_configuration": f"{_ROLES[role]}, with its tuned values" for role in _STUDENTS},
+        "candidates": "tuned choices visited so far, failed ones included",
+        "trials": "finished trials",
+        "failed_trials": "failed ones among them",
+        "hours": "worker hours of its trials",
+        "student_parameters": "number of the student's parameters",
+        "test_rows": "test examples; a difference below 1 / test_rows is less than one example",
+        "failure": "why its search failed",
+    },
+    "candidates": {
+        "triple": _TRIPLE,
+        "position": "order of the visit, from 0",
+        "distance": "distance between teacher and student",
+        "teacher_checkpoint": "the teaching checkpoint",
+        "student_temperature": "equal to the teacher's, or one",
+        "soft_label_weight": "A's alpha",
+        "temperature": "the teacher's temperature, tuned",
+        "learning_rate": "peak learning rate, tuned",
+        "validation": "validation score; missing if a trial failed",
+        "test": "test score; missing if a trial failed",
+    },
+    "gains": {
+        "comparison": "target over baseline",
+        "triple": _TRIPLE,
+        "target_test": "test score of the target",
+        "baseline_test": "test score of the baseline",
+        "relative_gain": _RELATIVE,
+        "absolute_gain": "target - baseline",
+        "undefined": "whether both scores are there but the baseline is not above 0",
+        "within_one_example": "whether the two differ by no more than one test example",
+    },
+    "deciles": {
+        "comparison": "target over baseline; parameters first where one is compared",
+        "decile": "D1 to D10: D5 is the median, D10 the maximum",
+        "relative_gain": "the decile of the relative gains, a fraction",
+        "draws_low": "5th percentile of this decile over 1000 seeded draws of the random choice",
+        "draws_high": "95th percentile of the same",
+        "triples": "triples with a relative gain",
+        "missing": "triples without one of the two scores",
+        "undefined": "triples whose baseline is not above 0",
+    },
+    "rewards": {
+        "parameter": "the overridden parameter",
+        "default": "its default",
+        "alternative": "the value instead",
+        "wins": "triples where the alternative validates better",
+        "losses": "triples where it validates worse",
+        "ties": "triples where both validate equally",
+        "merged": "ties because both sides are one configuration",
+        "reward": "R = wins - losses",
+        "p_value": "two-sided sign test of wins against losses; missing without either, or with several alternatives",
+        "median_gain": "median relative test gain, alternative over default",
+        "median_size": "median size of that gain, whatever its sign",
+    },
+    "steps": {
+        "triple": _TRIPLE,
+        "parameter": "the changed parameter",
+        "before": "the incumbent",
+        "after": "the alternative, tuned; for the soft-label weight the best of the other weights",
+        "before_validation": "validation score of the incumbent",
+        "after_validation": "validation score of the alternative; missing if a trial failed",
+        "before_test": "test score of the incumbent",
+        "after_test": "test score of the alternative",
+        "verdict": "win, loss or tie of the alternative, on validation",
+        "accepted": "whether the alternative became the incumbent",
+        "merged": "whether both sides are one configuration",
+        "relative_gain": f"test gain of the alternative: {_RELATIVE}",
+    },
+    "temperatures": {
+        "triple": _TRIPLE,
+        "distance": "distance between teacher and student",
+        "teacher_checkpoint": "the teaching checkpoint",
+        "student_temperature": "equal to the teacher's, or one",
+        "learning_rate": "the choice's tuned learning rate",
+        "temperature": "the teacher's temperature",
+        "validation": "validation score, mean over seeds",
+        "selected": "whether this temperature was selected",
+    },
+    "teachers": {
+        "teacher": "name of the teacher",
+        "dataset": "name of the data set",
+        "checkpoint": "highest_score or lowest_loss; both selected on validation",
+        "epoch": "passes over the data until this checkpoint; 0 or more for given ones",
+        "validation": "validation score",
+        "validation_loss": "validation loss",
+        "test": "test score",
+        "one_checkpoint": "whether both criteria selected the same checkpoint",
+        "majority_test": "test score of always answering the most frequent training label",
+        "parameters": "number of the teacher's parameters",
+        "train_rows": "training examples",
+        "validation_rows": "validation examples",
+        "test_rows": "test examples",
+    },
+    "failures": {
+        "kind": "search, teacher, trial or file",
+        "where": "the triple, the teacher and data set, or the file's name",
+        "what": "configuration and seed of a trial",
+        "reason": "why it failed",
+    },
+}

@@ -1,0 +1,88 @@
+"""How parameters, values and numbers are written, in tables, figures and sentences alike."""
+
+from __future__ import annotations
+
+from search_spaces.configuration import Configuration
+
+MISSING = "–"
+
+PARAMETERS = {
+    "distance": "Distance",
+    "teacher_checkpoint": "Teacher checkpoint",
+    "student_temperature": "Student temperature",
+    "soft_label_weight": "Soft-label weight",
+}
+VALUES = {
+    "ce": "CE",
+    "mse": "MSE",
+    "highest_score": "highest score",
+    "lowest_loss": "lowest loss",
+    "equal": "τs = τt",
+    "one": "τs = 1",
+}
+
+
+def value_words(value: object) -> str:
+    """A choice's value in words; any other value as it is."""
+    return VALUES.get(str(value), str(value))
+
+
+def choice_words(choice: Configuration) -> str:
+    """The compared parameters of a configuration."""
+    checkpoint = f"{value_words(choice.teacher_checkpoint)} teacher"
+    temperature = value_words(choice.student_temperature)
+    return f"{value_words(choice.distance)}, {checkpoint}, {temperature}, α = {choice.soft_label_weight:g}"
+
+
+def configuration_words(configuration: Configuration) -> str:
+    """All parameters of a configuration, the tuned ones last."""
+    tuned = f"τt = {configuration.temperature:g}, learning rate {configuration.learning_rate:g}"
+    return f"{choice_words(configuration)}, {tuned}"
+
+
+def score(value: float | None) -> str:
+    """A score, to four decimals."""
+    return MISSING if value is None else f"{value:.4f}"
+
+
+def percent(fraction: float | None, digits: int = 1) -> str:
+    """A share or size: .016 is ``1.6 %``."""
+    return MISSING if fraction is None else f"{_nonzero(100 * fraction, digits):.{digits}f} %".replace("-", "−")
+
+
+def signed_percent(fraction: float | None, digits: int = 1) -> str:
+    """A change: .016 is ``+1.6 %``."""
+    if fraction is None:
+        return MISSING
+    value = _nonzero(100 * fraction, digits)
+    return f"{value:+.{digits}f} %".replace("-", "−") if value else "0 %"
+
+
+def p_words(p_value: float | None) -> str:
+    """A p-value as papers write it: ``p = .18``, ``p < .001``."""
+    if p_value is None:
+        return "no sign test"
+    if p_value < 0.001:
+        return "p < .001"
+    return "p = 1" if p_value >= 0.995 else f"p = {p_value:.{2 if p_value >= 0.0095 else 3}f}".replace("0.", ".", 1)
+
+
+def signed(number: int) -> str:
+    """A whole number with its sign: ``+11``, ``−5``, ``0``."""
+    return f"{number:+d}".replace("-", "−") if number else "0"
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """``1 triple``, ``39 triples``."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def listing(words: list[str], limit: int = 5) -> str:
+    """``a, b and c``; a long list is cut with the number of the rest."""
+    shown = words if len(words) <= limit else [*words[:limit], f"{len(words) - limit} more"]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else "none"
+
+
+def _nonzero(value: float, digits: int) -> float:
+    """Rounded, and 0 rather than -0."""
+    return round(value, digits) or 0.0

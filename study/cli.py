@@ -1,0 +1,245 @@
+"""The command line. It imports lazily, so that `--help` and `status` are quick; nobody imports it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from search_spaces.faults import InputError, fault
+
+UNFINISHED, BAD_INPUT = 3, 2
+
+app = typer.Typer(
+    name="kdstudy",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="""Measure how to distil a teacher into a student: which checkpoint, distance, temperatures and labels.
+
+    STUDY is a study file ([bold]study.yaml[/bold]) or a study's directory ([bold]runs/name[/bold]).
+    A typical session:
+
+    [bold]kdstudy plan study.yaml[/bold]      what would run: triples, trials, hours; starts nothing
+
+    [bold]kdstudy doctor study.yaml[/bold]    what would go wrong: data, labels, models, storage
+
+    [bold]kdstudy launch study.yaml[/bold]    runs it; launched again after a kill it goes on, nothing lost
+
+    [bold]kdstudy report runs/name[/bold]     the findings, also while it runs""",
+)
+
+StudyArgument = Annotated[Path, typer.Argument(metavar="STUDY", help="Study file, or a study's directory.")]
+StorageOption = Annotated[
+    str, typer.Option(help="Folder for studies' directories; on a cluster one that all nodes share.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+out = Console()
+
+
+@app.command()
+def plan(study: StudyArgument, as_json: JsonOption = False) -> None:
+    """Show what a study would do: triples, trials, the full grid's size, hours, disk. Starts nothing."""
+    from study.continuation import open_study
+    from study.plan import make_plan
+    from study.preflight import preflight
+
+    opened, _ = open_study(study)
+    made = make_plan(opened, preflight(opened))
+    if as_json:
+        _print_json(asdict(made))
+        return
+    pairs, count = len(made.teachers), len(made.triples)
+    out.print(f"[bold]{opened.config.name}[/bold]: {count} triples, {pairs} teachers to prepare", highlight=False)
+    for triple in made.triples:
+        out.print(f"  {triple}", highlight=False)
+    rows = [
+        ("trials per triple", f"{made.fewest} to {made.most} ({made.seeds} seed{'s' * (made.seeds > 1)})"),
+        ("trials in all", f"{made.fewest * count:,} to {made.most * count:,}"),
+        ("choices visited", f"{made.choices_visited} of {made.choices_in_space} at the default soft-label weight"),
+        ("full grid instead", _grid(made.grid_per_triple, made.grid_paper, made.learning_rates, count * made.seeds)),
+        ("hours of one worker", "unknown" if made.hours is None else f"about {made.hours:.1f} (a rough estimate)"),
+        ("disk", "unknown" if made.disk_gigabytes is None else f"about {made.disk_gigabytes:.2f} GB"),
+    ]
+    if made.unknown:
+        rows.append(("not at hand", ", ".join(made.unknown)))
+    _print_pairs(rows)
+
+
+@app.command()
+def doctor(study: StudyArgument, storage: StorageOption = "runs") -> None:
+    """Check all that a study needs: data, columns, labels, metrics, models, tokenizers, depths, storage."""
+    from study.continuation import open_study
+    from study.preflight import preflight
+
+    opened, workspace = open_study(study)
+    found = preflight(opened, workspace.root.parent if workspace else _local_storage(storage))
+    for name, loaded in found.data.items():
+        rows = ", ".join(f"{split} {len(examples):,}" for split, examples in loaded.splits.items())
+        out.print(f"data {name}: {rows}; labels {', '.join(loaded.label_names)}", highlight=False, markup=False)
+    for source, config in found.models.items():
+        out.print(f"model {source[0]}: {config.get('model_type')}", highlight=False, markup=False)
+    if found.faults:
+        raise InputError(found.faults)
+    out.print("nothing is wrong")
+
+
+@app.command()
+def launch(
+    study: StudyArgument,
+    storage: StorageOption = "runs",
+    address: Annotated[
+        str | None, typer.Option(help="Join a running Ray cluster, 'auto' finds it; without it Ray starts here.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Most trials at a time; default: as many as fit.")] = None,
+    max_trials: Annotated[int | None, typer.Option(min=0, help="Stop after this many; the rest stays to do.")] = None,
+    autoscaling: Annotated[
+        bool, typer.Option(help="The cluster adds nodes on demand: do not refuse what fits no present node.")
+    ] = False,
+) -> None:
+    """Run a study, or go on with it: what has a record is never run again. Ctrl-C stops it cleanly.
+
+    Exit code 0: all chains finished. 3: unfinished or failed chains, named. 2: bad input.
+    """
+    from study.continuation import open_study
+    from trials.workspace import Workspace
+
+    opened, workspace = open_study(study)
+    workspace = workspace or Workspace(_local_storage(storage) / opened.config.name)
+    _launch(opened, workspace, address=address, workers=workers, max_trials=max_trials, autoscaling=autoscaling)
+
+
+@app.command()
+def resume(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A study's directory.")],
+    address: Annotated[str | None, typer.Option(help="As for launch.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="As for launch.")] = None,
+    max_trials: Annotated[int | None, typer.Option(min=0, help="As for launch.")] = None,
+    autoscaling: Annotated[bool, typer.Option(help="As for launch.")] = False,
+) -> None:
+    """Go on with the study in DIR: launch, with the study file that is kept there."""
+    opened, workspace = _directory(directory)
+    _launch(opened, workspace, address=address, workers=workers, max_trials=max_trials, autoscaling=autoscaling)
+
+
+@app.command()
+def status(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A study's directory.")], as_json: JsonOption = False
+) -> None:
+    """Show where a study stands, from its ledger alone, also while it runs elsewhere."""
+    from study.status import read_status
+
+    found = read_status(*_directory(directory))
+    if as_json:
+        _print_json(found.as_dict())
+        return
+    state = "finished" if found.finished else "unfinished"
+    head = f"{found.name}: {state}, {found.trials} trials of at most {found.most_trials}, {found.hours:.2f} worker hours"
+    table = Table(title=head, title_justify="left")
+    for column in ("triple", "state", "trials", "best validation", "steps (kept ones marked *)"):
+        table.add_column(column, overflow="fold")
+    for chain in found.chains:
+        steps = ", ".join(f"{step['changed_to']}{'*' if step['kept'] else ''}" for step in chain.steps)
+        best = "" if chain.validation_score is None else f"{chain.validation_score:.4f}"
+        table.add_row(chain.triple, chain.stage, str(chain.trials), best, steps)
+    out.print(table)
+    for title, lines in (
+        ("failed trials", found.failed_trials),
+        ("started and not ended", found.unfinished_work),
+        ("files in the ledger that are no records", found.bad_files),
+    ):
+        for line in lines:
+            out.print(f"{title}: {line}", highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def report(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A study's directory.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder of the report; default: DIR/report.")
+    ] = None,
+) -> None:
+    """Write report.html, figures and tables; works on a running study, with what is missing shown as missing."""
+    from analysis.report import write_report
+    from study.ledger import Ledger
+
+    opened, workspace = _directory(directory)
+    ledger = Ledger(workspace.ledger)
+    records = ledger.refresh()
+    page = write_report(opened, records, ledger.bad_files, output or workspace.report)
+    out.print(f"report: {_shown(page)}", highlight=False, markup=False, soft_wrap=True)
+
+
+def main() -> None:
+    """Entry point: a user's mistake is one clear message and exit code 2, never a traceback."""
+    try:
+        app()
+    except InputError as error:
+        console = Console(stderr=True)
+        for found in error.faults:
+            console.print(f"error: {found}", highlight=False, markup=False, soft_wrap=True, style="red")
+        sys.exit(BAD_INPUT)
+
+
+def _launch(opened: Any, workspace: Any, **options: Any) -> None:
+    from study.launch import LaunchOptions, launch
+    from study.progress import Progress
+
+    result = launch(opened, workspace, LaunchOptions(**options), Progress(out))
+    for bad in result.bad_files:
+        out.print(f"left alone: {bad}", highlight=False, markup=False, soft_wrap=True)
+    where = _shown(workspace.root)
+    if result.finished:
+        out.print(f"finished; see it with: kdstudy report {where}", highlight=False, soft_wrap=True)
+        return
+    for name, reason in result.unfinished.items():
+        out.print(f"unfinished: {name}: {reason}", highlight=False, markup=False, soft_wrap=True)
+    stopped = "stopped, nothing is lost; " if result.interrupted else ""
+    out.print(f"{stopped}go on with: kdstudy resume {where}", highlight=False, soft_wrap=True)
+    raise typer.Exit(UNFINISHED)
+
+
+def _directory(directory: Path) -> tuple[Any, Any]:
+    from study.continuation import open_study
+
+    opened, workspace = open_study(directory)
+    if workspace is None:
+        raise fault(directory, "(folder)", None, "is a file; give the study's directory, such as runs/name")
+    return opened, workspace
+
+
+def _local_storage(storage: str) -> Path:
+    if "://" in storage:
+        raise fault("--storage", "storage", storage, "object stores are not supported; give a folder, shared on a cluster")
+    return Path(storage).expanduser().resolve()
+
+
+def _shown(path: Path) -> str:
+    """A path as short as it can be said from here."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def _grid(size: int, paper: int, learning_rates: int, runs: int) -> str:
+    rates = f" x {learning_rates} learning rate{'s' * (learning_rates > 1)}"
+    return f"{size} configurations a triple ({paper} if MSE had no temperature){rates}: {size * learning_rates * runs:,} trials"
+
+
+def _print_pairs(rows: list[tuple[str, str]]) -> None:
+    for name, value in rows:
+        out.print(f"{name:22s} {value}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _print_json(values: Any) -> None:
+    out.print(json.dumps(values, indent=1), highlight=False, markup=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,242 @@
+"""Launch: run a study on Ray Tune, or go on with it. The ledger is the only state; launching again is the resume."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# Before Ray is imported: its own reporters and snapshots off, one placement group per worker kept pending
+TUNE_SETTINGS = {
+    "RAY_AIR_NEW_OUTPUT": "0",  # we report progress ourselves
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the announced future default; silences its warning
+    "RAY_worker_niceness": "0",  # Ray would run workers at nice 15
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # else thousands of files are copied at each snapshot
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # results name a record, not a metric
+    "TUNE_GLOBAL_CHECKPOINT_S": "300",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "31536000",  # the preflight has spoken
+}
+os.environ.update({name: os.environ.get(name, value) for name, value in TUNE_SETTINGS.items()})
+
+import ray  # noqa: E402 - after the settings that it reads at import
+from ray import tune  # noqa: E402
+
+from search_spaces.faults import Fault, InputError  # noqa: E402
+from study.config import Study  # noqa: E402
+from study.continuation import claim  # noqa: E402
+from study.ledger import BadFile, Ledger  # noqa: E402
+from study.preflight import preflight  # noqa: E402
+from study.progress import Progress  # noqa: E402
+from study.search import StudySearch, Work  # noqa: E402
+from study.searchers.ray_adapter import Outlook, StudySearcher  # noqa: E402
+from trials.spec import TeacherTask  # noqa: E402
+from trials.trainable import KDTrainable  # noqa: E402
+from trials.workspace import Workspace  # noqa: E402
+
+MAX_WORKER_LOSSES = 3  # a piece of work whose worker is lost more often is blocked for this launch
+
+
+@dataclass(frozen=True)
+class LaunchOptions:
+    """How a study is run; none of it changes a result.
+
+    Attributes:
+        address: Address of a running Ray cluster (``auto`` finds it); None starts a local one.
+        workers: Most trials at a time; None lets resources decide.
+        max_trials: Most pieces of work in this launch; None runs all.
+        autoscaling: The cluster adds nodes on demand, so do not refuse what no present node can hold.
+    """
+
+    address: str | None = None
+    workers: int | None = None
+    max_trials: int | None = None
+    autoscaling: bool = False
+
+
+@dataclass(frozen=True)
+class LaunchResult:
+    """How a launch ended.
+
+    Attributes:
+        finished: Every chain has ended, none failed.
+        interrupted: It was stopped by Ctrl-C or a signal.
+        unfinished: What keeps chains from ending or made them fail, by triple or teacher.
+        bad_files: Files in the ledger that are no records.
+    """
+
+    finished: bool
+    interrupted: bool
+    unfinished: dict[str, str] = field(default_factory=dict)
+    bad_files: list[BadFile] = field(default_factory=list)
+
+
+def launch(study: Study, workspace: Workspace, options: LaunchOptions, progress: Progress) -> LaunchResult:
+    """Run all that the study still lacks.
+
+    Raises:
+        InputError: The study cannot run as it is; nothing was started.
+    """
+    progress.say(f"study {study.config.name}: reading data and models")
+    found = preflight(study, workspace.root.parent)
+    if found.faults:
+        raise InputError(found.faults)
+    claim(study, workspace)
+    ledger = Ledger(workspace.ledger)
+    search = StudySearch(study, found.fingerprints, ledger.refresh())
+    if search.finished:
+        return _result(search, ledger, Outlook(), interrupted=False)
+    with _ray(study, workspace, options) as workers:
+        progress.begin(search, workers)
+        outlook, interrupted = _run(study, search, ledger, workspace, options, workers, progress)
+        progress.end()
+    if outlook.crash is not None:
+        raise outlook.crash
+    return _result(search, ledger, outlook, interrupted=interrupted)
+
+
+def _run(
+    study: Study,
+    search: StudySearch,
+    ledger: Ledger,
+    workspace: Workspace,
+    options: LaunchOptions,
+    workers: int,
+    progress: Progress,
+) -> tuple[Outlook, bool]:
+    """One Tune experiment that holds all chains."""
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(workers)
+    resources = study.config.resources
+    searcher = StudySearcher(
+        search,
+        ledger,
+        source_of=lambda work: "" if isinstance(work, TeacherTask) else study.student_source(work.triple.student)[0],
+        workers=workers,
+        max_trials=options.max_trials,
+        on_start=progress.started,
+        on_record=progress.recorded,
+    )
+    trainable = tune.with_parameters(
+        KDTrainable,
+        workspace=workspace,
+        write=ledger.write,
+        threads=max(1, int(resources.cpu)),
+        checkpoint_seconds=study.config.checkpoint_seconds,
+    )
+    tune_folder = workspace.root / ".tune"
+    shutil.rmtree(tune_folder, ignore_errors=True)  # nothing in it is ever read again
+    tuner = tune.Tuner(
+        tune.with_resources(trainable, {"cpu": resources.cpu, "gpu": resources.gpu}),
+        tune_config=tune.TuneConfig(
+            search_alg=searcher,
+            num_samples=-1,
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: trial.trial_id,
+            trial_name_creator=lambda trial: trial.trial_id,
+        ),
+        run_config=tune.RunConfig(
+            name="experiment",
+            storage_path=str(tune_folder),
+            verbose=0,
+            failure_config=tune.FailureConfig(max_failures=MAX_WORKER_LOSSES),
+            callbacks=[_Reconcile(searcher, progress)],
+        ),
+    )
+    with _interrupts() as interrupted:
+        tuner.fit()
+    return searcher.outlook, bool(interrupted)
+
+
+class _Reconcile(tune.Callback):
+    """Tells the searcher which trials Tune still knows, and the progress that time passes."""
+
+    def __init__(self, searcher: StudySearcher, progress: Progress):
+        self._searcher = searcher
+        self._progress = progress
+
+    def on_step_end(self, iteration: int, trials: list[tune.experiment.Trial], **info: object) -> None:
+        self._searcher.reconcile({trial.trial_id: trial for trial in trials if not trial.is_finished()})
+        self._progress.tick()
+
+
+@contextmanager
+def _ray(study: Study, workspace: Workspace, options: LaunchOptions) -> Iterator[int]:
+    """Ray, started here or joined; yields how many trials may run at a time.
+
+    Raises:
+        InputError: No node can hold a trial.
+    """
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"ray(\.|$)")
+    here = Path.cwd()
+    os.chdir(workspace.root)  # Ray puts the current folder on its workers' path: a user's own must not shadow ours
+    own = options.address is None
+    limits = {} if not own or options.workers is None else {"num_cpus": max(1, options.workers * study.config.resources.cpu)}
+    try:
+        ray.init(
+            address=options.address, include_dashboard=False, log_to_driver=False, logging_level="error", **limits
+        )
+        yield _workers(study, options)
+    except ConnectionError as error:
+        raise InputError([Fault("--address", str(options.address), None, f"no Ray cluster: {error}")]) from None
+    finally:
+        ray.shutdown()
+        os.chdir(here)
+
+
+def _workers(study: Study, options: LaunchOptions) -> int:
+    """How many trials the cluster holds now, or `--workers`."""
+    need = {"CPU": study.config.resources.cpu, "GPU": study.config.resources.gpu}
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    fits = sum(min(int(node.get(kind, 0) / n) for kind, n in need.items() if n) for node in nodes)
+    if fits == 0 and not options.autoscaling:
+        best = {kind: max((node.get(kind, 0) for node in nodes), default=0) for kind in need}
+        message = f"no node holds one trial: the largest has {best['CPU']:g} CPUs and {best['GPU']:g} GPUs"
+        raise InputError([Fault(str(study.path), "resources", study.config.resources.model_dump(), message)])
+    return options.workers or max(1, fits)
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """Notes SIGINT and SIGTERM; both stop Tune's loop between two events, once."""
+    seen: list[int] = []
+    previous = signal.getsignal(signal.SIGTERM)
+
+    def interrupt(number: int, frame: object) -> None:
+        seen.append(number)
+        os.kill(os.getpid(), signal.SIGUSR1)  # Tune's own signal for a clean end
+
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
+    previous_interrupt = signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield seen
+    finally:
+        signal.signal(signal.SIGINT, previous_interrupt)
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _result(search: StudySearch, ledger: Ledger, outlook: Outlook, *, interrupted: bool) -> LaunchResult:
+    unfinished = dict(search.failures)
+    for work in search.propose():
+        name, key = _names(work)
+        if key in outlook.blocked:
+            unfinished[name] = f"blocked: {outlook.blocked[key]} ({key})"
+        else:
+            unfinished.setdefault(name, "not finished yet")
+    return LaunchResult(
+        finished=not unfinished, interrupted=interrupted, unfinished=unfinished, bad_files=ledger.bad_files
+    )
+
+
+def _names(work: Work) -> tuple[str, str]:
+    if isinstance(work, TeacherTask):
+        return f"teacher {work.teacher.name} on {work.dataset.name}", work.teacher_id
+    return work.triple.triple_id, work.trial_id

@@ -1,0 +1,190 @@
+"""The plan of a study: triples, trials, hours and disk, before anything starts."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from search_spaces.configuration import Configuration
+from search_spaces.space import SearchSpace
+from study.config import SearchConfig, Study
+from study.preflight import DEPTH_KEYS, Preflight
+from study.search import make_tuner
+from study.searchers.chain import Chain
+from study.searchers.greedy import GreedySearch
+from study.searchers.tuning import Tuner
+from trials.spec import DatasetSpec, StudentSpec
+
+CPU_FLOPS, GPU_FLOPS = 5e10, 2e13  # assumed per core and per GPU, for the estimate of hours
+BYTES_PER_WEIGHT = 4
+CHARACTERS_PER_TOKEN = 4.5
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study will do.
+
+    Attributes:
+        triples: Triple ids.
+        teachers: (teacher, data set) pairs to prepare.
+        fewest, most: Trials per triple, all seeds, the reference configurations included.
+        choices_visited, choices_in_space: Combinations of choices at the default soft-label weight: greedy, grid.
+        grid_per_triple: Distinct configurations of the full grid per triple, before learning rates.
+        grid_paper: The same by A's arithmetic, in which MSE has no temperature.
+        learning_rates, seeds: Their numbers.
+        hours: Estimated hours of one worker for `most` trials and the teachers; None if a size is not known here.
+        disk_gigabytes: Estimated disk use; None if a size is not known here.
+        unknown: Data and models that are not at hand, so that estimates leave them out.
+    """
+
+    triples: tuple[str, ...]
+    teachers: tuple[tuple[str, str], ...]
+    fewest: int
+    most: int
+    choices_visited: int
+    choices_in_space: int
+    grid_per_triple: int
+    grid_paper: int
+    learning_rates: int
+    seeds: int
+    hours: float | None
+    disk_gigabytes: float | None
+    unknown: tuple[str, ...]
+
+
+def make_plan(study: Study, found: Preflight) -> Plan:
+    """Plan a study.
+
+    Args:
+        study: The study.
+        found: What its preflight read; data and models that are not at hand are left out of the estimates.
+    """
+    fewest, most = trial_bounds(study)
+    missing = [d.name for d in study.config.datasets if d.name not in found.data]
+    missing += sorted({ref[0] for ref in _sources(study) if ref not in found.models})
+    known = not missing
+    return Plan(
+        triples=tuple(triple.triple_id for triple in study.triples),
+        teachers=tuple((teacher.name, dataset.name) for teacher, dataset in study.teacher_pairs),
+        fewest=fewest,
+        most=most,
+        choices_visited=1 + len(list(study.space.alternatives())),
+        choices_in_space=len(list(study.space.combinations())),
+        grid_per_triple=study.space.grid_size(),
+        grid_paper=study.space.grid_size(scaled_mse=False),
+        learning_rates=len(study.space.learning_rates),
+        seeds=len(study.config.seeds),
+        hours=_seconds(study, found, most) / 3600 if known else None,
+        disk_gigabytes=_bytes(study, found) / 1e9 if known else None,
+        unknown=tuple(missing),
+    )
+
+
+def trial_bounds(study: Study) -> tuple[int, int]:
+    """Fewest and most trials of one triple: seeds, the lazy and the stable configuration included."""
+    fewest, most = _greedy_bounds(study.space, study.config.search)
+    lazy = len(study.space.learning_rates) if "lazy" in study.config.search.evaluate else 0
+    stable = _most_per_choice(study.space, study.config.search) if "stable" in study.config.search.evaluate else 0
+    return fewest * len(study.config.seeds), (most + lazy + stable) * len(study.config.seeds)
+
+
+@lru_cache(maxsize=8)
+def _greedy_bounds(space: SearchSpace, search: SearchConfig) -> tuple[int, int]:
+    """Found by running the search itself on scores that send it down each of its paths."""
+    counts = [len(_trials_of(space, make_tuner(search), *path)) for path in _paths(space)]
+    return min(counts), max(counts)
+
+
+@lru_cache(maxsize=8)
+def _most_per_choice(space: SearchSpace, search: SearchConfig) -> int:
+    alone = space.model_copy(
+        update={
+            "choices": space.choices.model_copy(update={name: values[:1] for name, values in _choice_values(space)}),
+            "soft_label_weight": space.soft_label_weight.model_copy(update={"then": ()}),
+        }
+    )
+    return max(len(_trials_of(alone, make_tuner(search), *path)) for path in _paths(alone))
+
+
+Preference = dict[str, Any]
+
+
+def _paths(space: SearchSpace) -> Iterator[tuple[Preference, float, bool]]:
+    """(preferred choices, preferred temperature, whether the teacher has one checkpoint) of each path."""
+    names, values = zip(*_choice_values(space), strict=True)
+    coarse = space.temperature.coarse()
+    temperatures = dict.fromkeys((coarse[0], coarse[len(coarse) // 2], coarse[-1]))
+    for combination, temperature, one in itertools.product(itertools.product(*values), temperatures, (False, True)):
+        yield dict(zip(names, combination, strict=True)), temperature, one
+
+
+def _choice_values(space: SearchSpace) -> list[tuple[str, tuple[Any, ...]]]:
+    return [(name, getattr(space.choices, name)) for name in ("distance", "teacher_checkpoint", "student_temperature")]
+
+
+def _trials_of(
+    space: SearchSpace, tuner: Tuner, preferred: Preference, temperature: float, one_checkpoint: bool
+) -> set[Configuration]:
+    """The configurations that a search visits if trials score as preferred."""
+    asked: dict[Configuration, float] = {}
+    search = GreedySearch(space, tuner, one_checkpoint=one_checkpoint)
+    chain = Chain(search, (0,), lambda configuration, _: (asked[configuration],) if configuration in asked else None)
+    while not chain.finished:
+        for configuration, _ in chain.propose():
+            liked = sum(getattr(configuration, name) == value for name, value in preferred.items())
+            asked[configuration] = liked - abs(configuration.temperature - temperature) / 1000
+        chain.advance()
+    return set(asked)
+
+
+def _sources(study: Study) -> set[tuple[str, ...]]:
+    teachers = {study.teacher_source(*pair) for pair in study.teacher_pairs}
+    return teachers | {study.student_source(student) for student in study.config.students}
+
+
+def _seconds(study: Study, found: Preflight, trials: int) -> float:
+    """Training floating-point operations (6 per weight and token) over the assumed rate of one worker."""
+    total = 0.0
+    for triple in study.triples:
+        config = found.models[study.student_source(triple.student)]
+        tokens = _tokens(triple.dataset, study.config.training.max_length, found)
+        total += trials * 6 * _layer_weights(config, triple.student) * tokens * study.config.training.epochs
+    for teacher, dataset in study.teacher_pairs:
+        recipe, config = study.teacher_recipe(teacher), found.models[study.teacher_source(teacher, dataset)]
+        total += 6 * _layer_weights(config, None) * _tokens(dataset, recipe.max_length, found) * recipe.epochs
+    resources = study.config.resources
+    return total / (GPU_FLOPS * resources.gpu if resources.gpu else CPU_FLOPS * resources.cpu)
+
+
+def _bytes(study: Study, found: Preflight) -> float:
+    """Two checkpoints per teacher, their logits, token ids."""
+    total = 0.0
+    for teacher, dataset in study.teacher_pairs:
+        config = found.models[study.teacher_source(teacher, dataset)]
+        embeddings = config.get("vocab_size", 0) * config.get("hidden_size", config.get("dim", 0))
+        total += 2 * BYTES_PER_WEIGHT * (_layer_weights(config, None) + embeddings)
+        rows = len(found.data[dataset.name].splits["train"])
+        total += 2 * 4 * rows * len(found.data[dataset.name].label_names)
+        total += 5 * _tokens(dataset, study.teacher_recipe(teacher).max_length, found)
+    return total
+
+
+def _layer_weights(config: dict[str, Any], student: StudentSpec | None) -> float:
+    """Weights of the layers, embeddings left out: 4 h^2 of attention and 2 h i of the feed-forward part each."""
+    hidden = config.get("hidden_size", config.get("dim", config.get("d_model", 0)))
+    inner = config.get("intermediate_size", config.get("hidden_dim", 4 * hidden))
+    depth = next((config[key] for key in DEPTH_KEYS if key in config), 0)
+    if student is not None:
+        depth = len(student.layer_choice or ()) or student.layers or depth
+    return float(depth * (4 * hidden**2 + 2 * hidden * inner))
+
+
+def _tokens(dataset: DatasetSpec, max_length: int, found: Preflight) -> float:
+    """Training tokens of one epoch, estimated from the length of the texts."""
+    examples = found.data[dataset.name].splits["train"]
+    pairs = examples.text_pairs or [""] * len(examples)
+    lengths = [(len(text) + len(pair)) / CHARACTERS_PER_TOKEN + 2 for text, pair in zip(examples.texts, pairs, strict=True)]
+    return sum(min(length, max_length) for length in lengths)

@@ -1,0 +1,148 @@
+"""Preflight: everything that can be known to be wrong before anything starts, and the fingerprints of what is right."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from search_spaces.faults import Fault, InputError
+from study.config import Study
+from study.search import Fingerprints
+from trials.datasets import LoadedDataset, load_dataset_splits
+from trials.metrics import CLASSIFICATION_METRICS
+from trials.models import load_tokenizer, model_fingerprint, model_folder
+from trials.spec import DatasetSpec, StudentSpec, TeacherSpec
+
+DEPTH_KEYS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")
+
+
+@dataclass
+class Preflight:
+    """What a study was found to be made of.
+
+    Attributes:
+        faults: Everything that is wrong.
+        data: Loaded data sets by name.
+        models: Model configurations (config.json) by what `Study.teacher_source` or `Study.student_source` name.
+        fingerprints: Content hashes of data and models.
+    """
+
+    faults: list[Fault] = field(default_factory=list)
+    data: dict[str, LoadedDataset] = field(default_factory=dict)
+    models: dict[tuple[str, ...], dict[str, Any]] = field(default_factory=dict)
+    fingerprints: Fingerprints = field(default_factory=Fingerprints)
+
+
+def preflight(study: Study, storage: Path | None = None) -> Preflight:
+    """Read all data and models of a study; all faults are collected, none is raised.
+
+    Args:
+        study: The study.
+        storage: Where its directory will be; checked to be writable unless None.
+    """
+    found = Preflight()
+    for dataset in study.config.datasets:
+        _check_dataset(dataset, found)
+    for teacher, dataset in study.teacher_pairs:
+        _check_teacher(study, teacher, dataset, found)
+    for student in study.config.students:
+        _check_student(study, student, found)
+    if storage is not None:
+        found.faults += writable_faults(storage)
+    found.faults = list(dict.fromkeys(found.faults))
+    return found
+
+
+def writable_faults(storage: Path) -> list[Fault]:
+    """A fault if files cannot be made and linked in `storage` (made if it is missing)."""
+    probe = storage / f".probe-{uuid.uuid4().hex}"
+    try:
+        storage.mkdir(parents=True, exist_ok=True)
+        probe.write_text("")
+        os.link(probe, f"{probe}-link")
+        os.unlink(f"{probe}-link")
+    except OSError as error:
+        return [Fault("--storage", str(storage), None, f"is not writable: {error.strerror or error}")]
+    finally:
+        if probe.exists():
+            probe.unlink()
+    return []
+
+
+def _check_dataset(dataset: DatasetSpec, found: Preflight) -> None:
+    try:
+        loaded = load_dataset_splits(dataset)
+    except InputError as error:
+        found.faults += error.faults
+        return
+    key = f"datasets.{dataset.name}.metric"
+    if dataset.metric not in CLASSIFICATION_METRICS:
+        known = ", ".join(CLASSIFICATION_METRICS)
+        found.faults.append(Fault("study file", key, dataset.metric, f"no such metric of {dataset.task}; known: {known}"))
+    elif dataset.metric == "f1" and len(loaded.label_names) != 2:
+        message = f"is for two classes, the data have {len(loaded.label_names)}: use f1_macro"
+        found.faults.append(Fault("study file", key, dataset.metric, message))
+    found.data[dataset.name] = loaded
+    found.fingerprints.data[dataset.name] = loaded.fingerprint
+
+
+def _check_teacher(study: Study, teacher: TeacherSpec, dataset: DatasetSpec, found: Preflight) -> None:
+    source = study.teacher_source(teacher, dataset)
+    max_length = study.teacher_recipe(teacher).max_length
+    folders = [_check_model(f"teachers.{teacher.name}", ref, teacher.revision, max_length, found) for ref in source]
+    if None in folders:
+        return
+    given = [folder for folder in folders if folder is not None]
+    found.models[source] = _config_of(given[0])
+    found.fingerprints.models[source] = "+".join(model_fingerprint(folder) for folder in given)
+    if dataset.name in teacher.checkpoints and dataset.name in found.data:
+        for folder in given:
+            _check_labels(folder, found.data[dataset.name], found)
+
+
+def _check_student(study: Study, student: StudentSpec, found: Preflight) -> None:
+    source = study.student_source(student)
+    key = f"students.{student.name}"
+    folder = _check_model(key, source[0], student.revision, study.config.training.max_length, found)
+    if folder is None:
+        return
+    found.models[source] = config = _config_of(folder)
+    found.fingerprints.models[source] = model_fingerprint(folder)
+    depth = next((config[name] for name in DEPTH_KEYS if name in config), None)
+    wanted = max([student.layers or 0, *(layer + 1 for layer in student.layer_choice or ())])
+    if depth is not None and wanted > depth:
+        message = f"{source[0]} has only {depth} layers"
+        found.faults.append(Fault("study file", f"{key}.layers", wanted, message))
+
+
+def _check_model(key: str, reference: str, revision: str | None, max_length: int, found: Preflight) -> Path | None:
+    """The model's folder if model, tokenizer and window are right."""
+    try:
+        folder = model_folder(reference, revision)
+        load_tokenizer(folder)
+    except InputError as error:
+        found.faults += [Fault("study file", key, fault.value, f"{fault.where}: {fault.message}") for fault in error.faults]
+        return None
+    window = _config_of(folder).get("max_position_embeddings")
+    if window is not None and max_length > window:
+        message = f"{reference} reads {window} tokens at most"
+        found.faults.append(Fault("study file", f"{key}.training.max_length", max_length, message))
+    return folder
+
+
+def _check_labels(folder: Path, loaded: LoadedDataset, found: Preflight) -> None:
+    from trials.labels import match_labels
+
+    names = _config_of(folder).get("id2label") or {}
+    try:
+        match_labels({int(index): name for index, name in names.items()}, loaded.label_names, folder)
+    except InputError as error:
+        found.faults += error.faults
+
+
+def _config_of(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "config.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]  # a mapping

@@ -1,0 +1,85 @@
+"""Data set entries of a study file: preset names expanded, paths made absolute, local copies preferred."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from search_spaces.faults import InputError, fault, nearest, read_yaml
+from trials.datasets import SPLITS, folder_splits, read_table
+
+PRESETS_FILE = Path(__file__).with_name("datasets.yaml")
+SOURCES = ("path", "hub", "embedded")
+COLUMNS = ("text", "text_pair", "label")
+
+
+def expand_dataset(
+    entry: str | dict[str, Any], *, folder: Path, mirror: Path | None, where: object, key: str
+) -> dict[str, Any]:
+    """The values of a `DatasetSpec` that an entry of a study file's ``datasets`` means.
+
+    Args:
+        entry: A preset's name, a mapping with ``preset`` and overrides, or a full mapping.
+        folder: Relative paths start here.
+        mirror: Folder of local copies by preset name; used instead of the hub where it has one.
+        where: The study file, for messages.
+        key: The entry's key in it.
+
+    Raises:
+        InputError: The entry has the wrong form, its preset is unknown, or the preset's data are not public.
+    """
+    values = {"preset": entry} if isinstance(entry, str) else entry
+    if not isinstance(values, dict):
+        raise fault(where, key, entry, "must be a preset's name or a mapping")
+    values = dict(values)
+    if isinstance(values.get("path"), str):
+        values["path"] = str((folder / Path(values["path"]).expanduser()).resolve())
+    if "preset" not in values:
+        return values
+    name = values.pop("preset")
+    preset = _preset(name, where, key if isinstance(entry, str) else f"{key}.preset")
+    if not any(values.get(source) for source in SOURCES) and mirror is not None and (mirror / name).is_dir():
+        values["path"] = str((mirror / name).resolve())
+    if any(values.get(source) for source in SOURCES):
+        preset = {k: v for k, v in preset.items() if k not in (*SOURCES, "config", "revision")}
+    elif not any(preset.get(source) for source in SOURCES):
+        raise fault(where, key, name, "its data are not public: give your copy as `path`")
+    if isinstance(values.get("path"), str):
+        preset = _fit(preset, Path(values["path"]))
+    return {"name": name, **preset, **values}
+
+
+def preset_rows(name: str) -> dict[str, int] | None:
+    """Rows of a preset's splits, after carving, for estimates; None where there is no such preset."""
+    preset = presets().get(name)
+    return dict(preset["rows"]) if preset else None
+
+
+@cache
+def presets() -> dict[str, dict[str, Any]]:
+    """All presets by name."""
+    return read_yaml(PRESETS_FILE)
+
+
+def _preset(name: Any, where: object, key: str) -> dict[str, Any]:
+    if not isinstance(name, str) or name not in presets():
+        raise fault(where, key, name, f"no such preset; {nearest(name, presets())}")
+    return {key: value for key, value in presets()[name].items() if key != "rows"}
+
+
+def _fit(preset: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The preset for a local copy: its splits and columns may bear the usual names instead of the hub's.
+
+    What is wrong with the copy is left to the loader, which names it.
+    """
+    try:
+        held = folder_splits(folder)
+        split = next(iter(name for name in SPLITS if name in held), None)
+        columns = read_table(held[split], str(folder), "label", "path").columns if split else {}
+    except InputError:
+        return preset
+    if all(name in held for name in SPLITS):
+        preset = {key: value for key, value in preset.items() if key not in ("splits", "carve")}
+    wanted = [column for column in COLUMNS if column in preset]
+    return preset | {column: column for column in wanted if column in columns and preset[column] not in columns}

@@ -1,0 +1,169 @@
+"""Live progress of a launch: a table in a terminal, plain lines in a log."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from study.plan import trial_bounds
+from study.search import StudySearch, TripleSearch, Work
+from trials.record import Record, TeacherRecord, TrialRecord
+from trials.spec import TeacherTask, Triple
+
+REDRAW_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Count:
+    """How far a study is.
+
+    Attributes:
+        done: Trials with a record that the search asked for.
+        most: Trials that the study can need at most.
+        eta_seconds: Estimated time left at this launch's pace, if all of `most` were needed; None before any pace.
+    """
+
+    done: int
+    most: int
+    eta_seconds: float | None
+
+
+class Progress:
+    """Reports to a console.
+
+    Args:
+        console: Where to; a terminal gets a live table, anything else one line per event.
+    """
+
+    def __init__(self, console: Console):
+        self._console = console
+        self._live: Live | None = None
+        self._search: StudySearch | None = None
+        self._running: dict[str, str] = {}  # work id -> what runs
+        self._begun = self._drawn = time.monotonic()
+        self._recorded = 0
+        self._most = 0
+
+    def say(self, text: str) -> None:
+        """One line."""
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def begin(self, search: StudySearch, workers: int) -> None:
+        """The launch starts its work."""
+        self._search = search
+        self._begun = time.monotonic()
+        self._most = len(search.study.triples) * trial_bounds(search.study)[1]
+        self.say(
+            f"{len(search.study.triples)} triples, {len(search.trials)} trials in the ledger, "
+            f"at most {self._most} in all, {workers} at a time"
+        )
+        if self._console.is_terminal:
+            self._live = Live(self._table(), console=self._console, auto_refresh=False)
+            self._live.start()
+
+    def started(self, work: Work) -> None:
+        """A piece of work was handed out."""
+        if isinstance(work, TeacherTask):
+            self._running[work.teacher_id] = f"teacher {work.teacher.name} on {work.dataset.name}"
+            self._log(f"preparing {self._running[work.teacher_id]}")
+        else:
+            self._running[work.trial_id] = f"{work.triple.triple_id}: {work.configuration}"
+
+    def recorded(self, record: Record) -> None:
+        """A record came back."""
+        self._running.pop(record.record_id, None)
+        if isinstance(record, TrialRecord):
+            self._recorded += 1
+            self._log(self._trial_line(record))
+        else:
+            self._log(_teacher_line(record))
+
+    def tick(self) -> None:
+        """Time passes: redraw the table now and then."""
+        if self._live and time.monotonic() - self._drawn >= REDRAW_SECONDS:
+            self._drawn = time.monotonic()
+            self._live.update(self._table(), refresh=True)
+
+    def end(self) -> None:
+        """The launch is over."""
+        if self._live:
+            self._live.update(self._table(), refresh=True)
+            self._live.stop()
+            self._live = None
+
+    def count(self) -> Count:
+        """How far the study is."""
+        done = len(self._search.trials) if self._search else 0
+        pace = (time.monotonic() - self._begun) / self._recorded if self._recorded else None
+        return Count(done, self._most, None if pace is None else pace * max(0, self._most - done))
+
+    def _log(self, line: str) -> None:
+        if not self._live:
+            self.say(line)
+
+    def _trial_line(self, record: TrialRecord) -> str:
+        count = self.count()
+        left = "" if count.eta_seconds is None else f", at most {duration(count.eta_seconds)} left"
+        head = f"[{count.done}/<={count.most}{left}] {record.triple_id}: {record.configuration}"
+        if record.validation_score is None:
+            return f"{head}: failed, {record.reason}"
+        best = self._best(record.triple_id)
+        shown = "" if best is None else f", best {best:.4f}"
+        return f"{head}: validation {record.validation_score:.4f}{shown} ({record.run.seconds:.1f} s)"
+
+    def _best(self, triple_id: str) -> float | None:
+        started = self._search.triples.get(triple_id) if self._search else None
+        return started.greedy.incumbent.score if started and started.greedy.incumbent else None
+
+    def _table(self) -> Table:
+        count = self.count()
+        left = "" if count.eta_seconds is None else f", at most {duration(count.eta_seconds)} left"
+        table = Table(title=f"{count.done} of at most {count.most} trials{left}", title_justify="left")
+        for column in ("triple", "state", "best so far", "running"):
+            table.add_column(column, overflow="fold")
+        for triple in self._search.study.triples if self._search else ():
+            table.add_row(*self._row(triple))
+        return table
+
+    def _row(self, triple: Triple) -> tuple[str, str, str, str]:
+        assert self._search is not None  # set by `begin`
+        started = self._search.triples.get(triple.triple_id)
+        prefixes = (f"{triple.triple_id}: ", f"teacher {triple.teacher.name} on {triple.dataset.name}")
+        running = [text.removeprefix(prefixes[0]) for text in self._running.values() if text.startswith(prefixes)]
+        best = self._best(triple.triple_id)
+        return triple.triple_id, stage(started), "" if best is None else f"{best:.4f}", "\n".join(running)
+
+
+def stage(started: TripleSearch | None) -> str:
+    """Where a triple stands, in words."""
+    if started is None:
+        return "waits for its teacher"
+    if started.failure:
+        return f"failed: {started.failure}"
+    if started.searched:
+        return "finished" if started.finished else "evaluating the reference configurations"
+    compared = [step.parameter for step in started.greedy.steps]
+    return f"step {len(compared) + 1}: after {compared[-1]}" if compared else "step 1: tuning the default"
+
+
+def duration(seconds: float) -> str:
+    """``95`` as ``1.6 min``."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _teacher_line(record: TeacherRecord) -> str:
+    name = f"teacher {record.task.teacher.name} on {record.task.dataset.name}"
+    if not record.status.has_scores:
+        return f"{name}: failed, {record.reason}"
+    high, low = record.selected("highest_score"), record.selected("lowest_loss")
+    same = "the same checkpoint" if record.one_checkpoint else f"step {low.step}"
+    return (
+        f"{name}: highest score {high.validation_score:.4f} at step {high.step}, "
+        f"lowest loss {low.validation_loss:.4f} at {same} ({record.run.seconds:.1f} s)"
+    )

@@ -1,0 +1,131 @@
+"""The thin adapter between a study's search and Ray Tune: Tune asks it for work, it reads results from the ledger."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ray.tune.search import Searcher
+
+from study.ledger import Ledger
+from study.search import StudySearch, Work
+from trials.record import Record
+from trials.spec import TeacherTask
+
+
+def work_id(work: Work) -> str:
+    """The key of a piece of work in the ledger."""
+    return work.teacher_id if isinstance(work, TeacherTask) else work.trial_id
+
+
+@dataclass
+class Outlook:
+    """What happened in this launch beside the ledger.
+
+    Attributes:
+        blocked: Work that ended without a record (its worker was lost too often), by id, with the reason.
+        crash: An error of ours inside a hook; the launch stops and raises it.
+        started, recorded: Pieces of work handed to Tune, and those that came back with a record.
+    """
+
+    blocked: dict[str, str] = field(default_factory=dict)
+    crash: BaseException | None = None
+    started: int = 0
+    recorded: int = 0
+
+
+class StudySearcher(Searcher):
+    """Feeds one Tune experiment from a `StudySearch`.
+
+    Args:
+        search: The study's search.
+        ledger: Where workers write records before Tune hears of them.
+        source_of: The model reference that a piece of work starts from.
+        workers: Most trials at a time.
+        max_trials: Most pieces of work in this launch; None for no limit.
+        on_start, on_record: Told of each start and each new record.
+    """
+
+    def __init__(
+        self,
+        search: StudySearch,
+        ledger: Ledger,
+        *,
+        source_of: Callable[[Work], str],
+        workers: int,
+        max_trials: int | None = None,
+        on_start: Callable[[Work], None] = lambda work: None,
+        on_record: Callable[[Record], None] = lambda record: None,
+    ):
+        super().__init__()
+        self.outlook = Outlook()
+        self._search = search
+        self._ledger = ledger
+        self._source_of = source_of
+        self._workers = workers
+        self._max_trials = max_trials
+        self._on_start = on_start
+        self._on_record = on_record
+        self._in_flight: dict[str, Work] = {}  # by Tune's trial id
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """The next piece of work; None while Tune should wait, FINISHED if nothing is left that could start."""
+        try:
+            return self._suggest(trial_id)
+        except Exception as error:
+            return self._crashed(error)
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Read the record of ended work; without one it is blocked for this launch."""
+        work = self._in_flight.pop(trial_id, None)
+        if work is None:
+            return
+        try:
+            self._ended(work)
+        except Exception as crash:
+            self._crashed(crash)
+
+    def reconcile(self, live: Mapping[str, object]) -> None:
+        """End work whose Tune trial is gone without a word, so that its chain is named and not waited for."""
+        for trial_id in [name for name in self._in_flight if name not in live]:
+            self.on_trial_complete(trial_id, error=True)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the state is the ledger."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: the state is the ledger."""
+
+    def _suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        if self.outlook.crash or self._max_trials is not None and self.outlook.started >= self._max_trials:
+            return None if self._in_flight else Searcher.FINISHED
+        if len(self._in_flight) >= self._workers:
+            return None
+        busy = {work_id(work) for work in self._in_flight.values()} | self.outlook.blocked.keys()
+        work = next((work for work in self._search.propose() if work_id(work) not in busy), None)
+        if work is None:
+            return None if self._in_flight else Searcher.FINISHED
+        self._in_flight[trial_id] = work
+        self.outlook.started += 1
+        self._on_start(work)
+        return {"work": work.model_dump_json(by_alias=True), "source": self._source_of(work)}
+
+    def _ended(self, work: Work) -> None:
+        record = self._ledger.get(work_id(work))
+        if record is None:
+            bad = {bad.path.stem: str(bad) for bad in self._ledger.bad_files}
+            reason = bad.get(work_id(work), "its worker was lost; see Ray's logs")
+            self.outlook.blocked[work_id(work)] = reason
+            return
+        self.outlook.recorded += 1
+        self._search.observe(record)
+        self._on_record(record)
+
+    def _crashed(self, error: BaseException) -> None:
+        """Keep the first error of ours; an exception inside Tune's loop would train every trial twice."""
+        traceback.clear_frames(error.__traceback__)
+        self.outlook.crash = self.outlook.crash or error

@@ -1,0 +1,113 @@
+"""Where a study stands, from its ledger alone. Torch-free."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from study.config import Study
+from study.ledger import Ledger
+from study.plan import trial_bounds
+from study.progress import stage
+from study.search import StudySearch, load_search
+from trials.record import TrialRecord
+from trials.spec import Triple
+from trials.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class TripleStatus:
+    """One chain.
+
+    Attributes:
+        triple: Triple id.
+        stage: Where it stands, in words.
+        trials: Its finished trials.
+        steps: The comparisons made: parameter, validation before and after, whether the change was kept.
+        incumbent: The best configuration so far; None before the first.
+        validation_score: Its validation score.
+    """
+
+    triple: str
+    stage: str
+    trials: int
+    steps: tuple[dict[str, Any], ...]
+    incumbent: dict[str, Any] | None
+    validation_score: float | None
+
+
+@dataclass(frozen=True)
+class StudyStatus:
+    """A study.
+
+    Attributes:
+        name: Its name.
+        finished: Nothing is left to do.
+        trials: Finished trials.
+        most_trials: Trials that it can need at most.
+        hours: Hours that its trials and teachers took, summed.
+        chains: Its triples.
+        failed_trials: Trials that failed, with their reasons.
+        unfinished_work: Trials and teachers that a worker has started and not ended.
+        bad_files: Files in the ledger that are no records.
+    """
+
+    name: str
+    finished: bool
+    trials: int
+    most_trials: int
+    hours: float
+    chains: tuple[TripleStatus, ...]
+    failed_trials: tuple[str, ...]
+    unfinished_work: tuple[str, ...]
+    bad_files: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self)
+
+
+def read_status(study: Study, workspace: Workspace) -> StudyStatus:
+    """Read a study's state."""
+    ledger = Ledger(workspace.ledger)
+    records = ledger.refresh()
+    search = load_search(study, records)
+    trials = ledger.trials
+    return StudyStatus(
+        name=study.config.name,
+        finished=search.finished,
+        trials=len(trials),
+        most_trials=len(study.triples) * trial_bounds(study)[1],
+        hours=sum(record.run.seconds for record in records) / 3600,
+        chains=tuple(_chain(triple, search, trials) for triple in study.triples),
+        failed_trials=tuple(_failure(record) for record in trials if not record.status.has_scores),
+        unfinished_work=tuple(sorted(workspace.running() - ledger.records.keys())),
+        bad_files=tuple(map(str, ledger.bad_files)),
+    )
+
+
+def _chain(triple: Triple, search: StudySearch, trials: list[TrialRecord]) -> TripleStatus:
+    started = search.triples.get(triple.triple_id)
+    failure = search.failures.get(triple.triple_id)
+    incumbent = started.greedy.incumbent if started else None
+    return TripleStatus(
+        triple=triple.triple_id,
+        stage=f"failed: {failure}" if failure else stage(started),
+        trials=sum(record.triple_id == triple.triple_id for record in trials),
+        steps=tuple(
+            {
+                "parameter": step.parameter,
+                "before": step.before.score,
+                "after": step.after.score,
+                "changed_to": str(getattr(step.after.choice, step.parameter)),
+                "kept": step.accepted,
+            }
+            for step in (started.greedy.steps if started else ())
+        ),
+        incumbent=incumbent.configuration.as_dict() if incumbent else None,
+        validation_score=incumbent.score if incumbent else None,
+    )
+
+
+def _failure(record: TrialRecord) -> str:
+    return f"{record.triple_id}: {record.configuration}: {record.reason} ({record.record_id})"

@@ -1,0 +1,26 @@
+"""Labels of a model and of the data, matched by name. Torch-free."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from search_spaces.faults import fault
+
+
+def match_labels(model_labels: dict[int, str], data_labels: tuple[str, ...], folder: Path) -> list[int]:
+    """For each label of the data, its position in the model's output: matched by name, not by number.
+
+    A model whose labels are only numbered (``LABEL_0`` ...) is taken to have the data's order.
+
+    Raises:
+        InputError: Their numbers differ, or the names do.
+    """
+    names = [str(model_labels[index]) for index in sorted(model_labels)]
+    if len(names) == len(data_labels) and all(name == f"LABEL_{index}" for index, name in enumerate(names)):
+        return list(range(len(names)))
+    lowered = [name.lower() for name in names]
+    wanted = [name.lower() for name in data_labels]
+    if sorted(lowered) != sorted(wanted):
+        message = f"its labels differ from the data's, which are {list(data_labels)}"
+        raise fault(folder, "id2label", names, message)
+    return [lowered.index(name) for name in wanted]

@@ -1,0 +1,104 @@
+"""The KD objective (A, eq. 1). All terms work in float32 log-space and return scalars."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from search_spaces.configuration import Configuration, Distance
+
+
+def soft_label_loss(
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    *,
+    distance: Distance | str,
+    student_temperature: float,
+    teacher_temperature: float,
+    mask: Tensor | None = None,
+) -> Tensor:
+    """Distance between teacher and student, times the student's temperature squared (A, eq. 1, L2).
+
+    With z the logits, ts and tt the temperatures::
+
+        ce:   ts^2 * -sum_c softmax(z_t / tt)_c * log_softmax(z_s / ts)_c
+        mse:  ts^2 * mean_c (z_s / ts - z_t / tt)^2
+
+    averaged over the valid positions. The factor keeps gradients comparable across temperatures, for ts = tt
+    (Hinton et al., 2014) as for ts = 1: with q, p the softmaxes, d ce / d z_s = ts * (q - p) either way.
+    Example: z_s = (0, 0), z_t = (0, 2 ln 3), ts = tt = 2, ce: p = (1/4, 3/4), q = (1/2, 1/2): 4 ln 2 = 2.7726.
+
+    Args:
+        student_logits: [..., classes].
+        teacher_logits: [..., classes], the same shape; no gradient flows into it.
+        distance: ``ce`` or ``mse``.
+        student_temperature: ts > 0.
+        teacher_temperature: tt > 0.
+        mask: [...], true at valid positions; None means all are.
+
+    Returns:
+        Scalar. Zero, not NaN, if no position is valid.
+
+    Raises:
+        ValueError: Shapes differ, a temperature is not positive, or there is only one class (a softmax over one
+            logit is constant: regression needs another loss).
+    """
+    if student_logits.shape != teacher_logits.shape:
+        raise ValueError(f"logits differ in shape: {tuple(student_logits.shape)}, {tuple(teacher_logits.shape)}")
+    if student_logits.shape[-1] < 2:
+        raise ValueError("soft labels need at least two classes")
+    if student_temperature <= 0 or teacher_temperature <= 0:
+        raise ValueError(f"temperatures must be positive: {student_temperature}, {teacher_temperature}")
+    student = _at_least_float32(student_logits) / student_temperature
+    teacher = _at_least_float32(teacher_logits.detach()) / teacher_temperature
+    if Distance(distance) is Distance.CE:
+        each = -(teacher.softmax(-1) * student.log_softmax(-1)).sum(-1)  # [...]
+    else:
+        each = (student - teacher).square().mean(-1)  # [...]
+    return student_temperature**2 * _mean(each, mask)
+
+
+def hard_label_loss(student_logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy against human labels, averaged over rows (A, eq. 1, L1).
+
+    Args:
+        student_logits: [rows, classes].
+        labels: int64 [rows].
+    """
+    return F.cross_entropy(_at_least_float32(student_logits), labels)
+
+
+def kd_loss(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, configuration: Configuration) -> Tensor:
+    """hard_label_weight * L1 + soft_label_weight * L2 (A, eq. 1).
+
+    Args:
+        student_logits: [rows, classes].
+        teacher_logits: [rows, classes].
+        labels: int64 [rows].
+        configuration: Weights, distance and temperatures.
+    """
+    loss = student_logits.new_zeros(())
+    if configuration.soft_label_weight > 0:
+        soft = soft_label_loss(
+            student_logits,
+            teacher_logits,
+            distance=configuration.distance,
+            student_temperature=configuration.student_temperature_value,
+            teacher_temperature=configuration.temperature,
+        )
+        loss = loss + configuration.soft_label_weight * soft
+    if configuration.hard_label_weight > 0:
+        loss = loss + configuration.hard_label_weight * hard_label_loss(student_logits, labels)
+    return loss
+
+
+def _at_least_float32(logits: Tensor) -> Tensor:
+    return logits if logits.dtype is torch.float64 else logits.float()
+
+
+def _mean(each: Tensor, mask: Tensor | None) -> Tensor:
+    """Mean over valid positions; what stands at invalid ones, NaN included, reaches neither value nor gradient."""
+    if mask is None:
+        return each.mean()
+    return each.masked_fill(~mask.bool(), 0.0).sum() / mask.sum().clamp(min=1)

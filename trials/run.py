@@ -1,0 +1,163 @@
+"""A piece of work from specification to record: one student's trial, or one teacher's preparation."""
+
+from __future__ import annotations
+
+import gc
+import importlib.metadata
+import platform
+import socket
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from search_spaces.faults import InputError
+from trials.checkpoints import CheckpointFile
+from trials.loop import TrialFailed, train
+from trials.losses import kd_loss
+from trials.models import model_fingerprint, model_folder
+from trials.record import Record, RunInfo, Status, TeacherRecord, TrialRecord
+from trials.spec import TeacherTask, TrialSpec
+from trials.students import build_student
+from trials.tasks import task_of
+from trials.teacher import prepare_teacher
+from trials.teacher_cache import teacher_logits
+from trials.tokens import tokenized
+from trials.workspace import Workspace
+
+VERSIONED = ("kdstudy", "torch", "transformers", "ray", "numpy", "scikit-learn")
+
+
+def run_work(
+    work: TrialSpec | TeacherTask, source: str, workspace: Workspace, *, checkpoint_seconds: float = 300
+) -> Record:
+    """Do one piece of work to its end and return its record, of a failure too if it would come again.
+
+    Args:
+        work: The trial or teacher.
+        source: Model reference that a trial's student starts from; unused for teachers.
+        workspace: The study's directory.
+        checkpoint_seconds: Least time between two saves of the unfinished state.
+
+    Raises:
+        OSError, RuntimeError: Infrastructure failed; the same work may succeed elsewhere or later.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        if isinstance(work, TeacherTask):
+            return _timed(
+                lambda: prepare_teacher(work, workspace, device, checkpoint_seconds),
+                lambda status, fields, run: TeacherRecord(task=work, status=status, run=run, **fields),
+                device,
+            )
+        return _timed(
+            lambda: run_trial(work, source, workspace, device, checkpoint_seconds),
+            lambda status, fields, run: TrialRecord(spec=work, status=status, run=run, **fields),
+            device,
+        )
+    finally:  # workers are reused: leave no memory behind
+        gc.collect()
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def run_trial(
+    spec: TrialSpec, source: str, workspace: Workspace, device: torch.device, checkpoint_seconds: float
+) -> dict[str, Any]:
+    """Distil one student: the fields of its `TrialRecord`.
+
+    Raises:
+        InputError: Model or data are not usable, or changed since the study was launched.
+        TrialFailed: The training diverged.
+    """
+    dataset, configuration, kind = spec.triple.dataset, spec.configuration, task_of(spec.triple.dataset.task)
+
+    # Student, data, and what the teacher says of them
+    folder = _unchanged(source, spec)
+    data = tokenized(dataset, spec.data_fingerprint, folder, spec.training.max_length, workspace)
+    student = build_student(spec.triple.student, folder, data.label_names, spec.seed).to(device)
+    teacher = torch.from_numpy(
+        np.array(
+            teacher_logits(spec.teacher_fingerprint, dataset, spec.data_fingerprint, "train", workspace, device)
+        )
+    )
+    train_split, labels = data.splits["train"], torch.from_numpy(np.array(data.splits["train"].labels))
+
+    # Training: soft and hard labels of each batch's rows
+    def objective(model: nn.Module, rows: np.ndarray) -> torch.Tensor:
+        logits = kind.logits(model, train_split, rows, device)
+        return kd_loss(logits, teacher[rows].to(device), labels[rows].to(device), configuration)
+
+    def evaluate(model: nn.Module) -> tuple[float, float]:
+        scores, loss = kind.evaluate(model, data.splits["validation"], device)
+        return scores[dataset.metric], loss
+
+    result = train(
+        student,
+        objective,
+        evaluate,
+        num_examples=len(train_split),
+        recipe=spec.training,
+        learning_rate=configuration.learning_rate,
+        seed=spec.seed,
+        checkpoint=CheckpointFile(workspace.checkpoint(spec.trial_id), checkpoint_seconds),
+    )
+
+    # Test, once, at the validation that scored highest
+    student.load_state_dict(result.weights["highest_score"])
+    test_scores, _ = kind.evaluate(student, data.splits["test"], device)
+    best = result.curve[result.best["highest_score"]]
+    return {
+        "curve": tuple(result.curve),
+        "best_step": best.step,
+        "validation_score": best.validation_score,
+        "validation_loss": best.validation_loss,
+        "test_score": test_scores[dataset.metric],
+        "test_scores": test_scores,
+        "train_seconds": result.train_seconds,
+        "examples_per_second": result.examples_seen / result.train_seconds if result.train_seconds else None,
+        "num_parameters": student.num_parameters(),
+    }
+
+
+def _unchanged(source: str, spec: TrialSpec):  # type: ignore[no-untyped-def]  # a Path
+    folder = model_folder(source, spec.triple.student.revision)
+    if model_fingerprint(folder) != spec.source_fingerprint:
+        raise TrialFailed(f"the model {source} changed since the study was launched; launch it again")
+    return folder
+
+
+def _timed(
+    do: Callable[[], dict[str, Any]],
+    record: Callable[[Status, dict[str, Any], RunInfo], Record],
+    device: torch.device,
+) -> Record:
+    """Do some work and record it; a failure that would come again becomes a failed record."""
+    started, clock = datetime.now(UTC), time.perf_counter()
+    try:
+        status, fields = Status.COMPLETED, do()
+    except (TrialFailed, InputError, torch.OutOfMemoryError) as error:
+        status, fields = Status.FAILED, {"reason": str(error)}
+    run = RunInfo(
+        started_at=started.isoformat(timespec="seconds"),
+        finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=round(time.perf_counter() - clock, 3),
+        host=socket.gethostname(),
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        versions=_versions(),
+    )
+    return record(status, fields, run)
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in VERSIONED:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found

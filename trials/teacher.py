@@ -1,0 +1,168 @@
+"""Preparing a teacher for a data set: fine-tuned or given, every checkpoint scored, two selected (A, section 2)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
+
+from trials.checkpoints import CheckpointFile
+from trials.labels import match_labels
+from trials.loop import HIGHEST_SCORE, LOWEST_LOSS, TrainingResult, train
+from trials.models import model_folder
+from trials.record import TeacherCheckpointRecord
+from trials.spec import DatasetSpec, TeacherTask
+from trials.students.truncated import label
+from trials.tasks import task_of
+from trials.teacher_cache import load_classifier, predict_in_order, refer_teacher, store_teacher, teacher_logits
+from trials.tokens import TokenizedData, tokenized
+from trials.workspace import Workspace
+
+
+def prepare_teacher(
+    task: TeacherTask, workspace: Workspace, device: torch.device, checkpoint_seconds: float
+) -> dict[str, object]:
+    """Make a teacher ready: the fields of its `TeacherRecord`; its outputs over train are cached.
+
+    Raises:
+        InputError: Model or data are not usable.
+        TrialFailed: Fine-tuning diverged.
+    """
+    given = task.teacher.checkpoints.get(task.dataset.name)
+    folder = model_folder(given[0] if given else task.teacher.model, task.teacher.revision)
+    data = tokenized(task.dataset, task.data_fingerprint, folder, task.training.max_length, workspace)
+    if given:
+        folders = [model_folder(reference) for reference in given]
+        checkpoints, num_parameters = _score_given(folders, task, data, workspace, device)
+    else:
+        checkpoints, num_parameters = _fine_tune(folder, task, data, workspace, device, checkpoint_seconds)
+    highest = max(range(len(checkpoints)), key=lambda i: checkpoints[i].validation_score)
+    lowest = min(range(len(checkpoints)), key=lambda i: checkpoints[i].validation_loss)
+    for index in {highest, lowest}:
+        fingerprint = checkpoints[index].fingerprint or ""
+        teacher_logits(fingerprint, task.dataset, task.data_fingerprint, "train", workspace, device)
+    return {
+        "checkpoints": checkpoints,
+        "highest_score": highest,
+        "lowest_loss": lowest,
+        "label_names": data.label_names,
+        "rows": {name: len(split) for name, split in data.splits.items()},
+        "majority_score": _majority_score(task.dataset, data),
+        "num_parameters": num_parameters,
+    }
+
+
+def _fine_tune(
+    source: Path,
+    task: TeacherTask,
+    data: TokenizedData,
+    workspace: Workspace,
+    device: torch.device,
+    checkpoint_seconds: float,
+) -> tuple[list[TeacherCheckpointRecord], int]:
+    """Fine-tune on the human labels; every validation is a checkpoint, the selected ones' weights are stored."""
+    kind = task_of(task.dataset.task)
+    torch.manual_seed(task.teacher.seed)
+    model = _new_classifier(source, data.label_names).to(device)
+    train_split, labels = data.splits["train"], torch.from_numpy(np.array(data.splits["train"].labels))
+
+    def objective(model: nn.Module, rows: np.ndarray) -> torch.Tensor:
+        return kind.hard_loss(kind.logits(model, train_split, rows, device), labels[rows].to(device))
+
+    def evaluate(model: nn.Module) -> tuple[float, float]:
+        scores, loss = kind.evaluate(model, data.splits["validation"], device)
+        return scores[task.dataset.metric], loss
+
+    checkpoint = CheckpointFile(workspace.checkpoint(task.teacher_id), checkpoint_seconds)
+    result = train(
+        model,
+        objective,
+        evaluate,
+        num_examples=len(train_split),
+        recipe=task.training,
+        learning_rate=task.training.learning_rate,
+        seed=task.teacher.seed,
+        selections=(HIGHEST_SCORE, LOWEST_LOSS),
+        checkpoint=checkpoint,
+    )
+    checkpoints = _stored(result, model, source, task, data, workspace, device)
+    return checkpoints, model.num_parameters()
+
+
+def _stored(
+    result: TrainingResult,
+    model: PreTrainedModel,
+    source: Path,
+    task: TeacherTask,
+    data: TokenizedData,
+    workspace: Workspace,
+    device: torch.device,
+) -> list[TeacherCheckpointRecord]:
+    """All points of the curve; the selected ones with weights stored and test score."""
+    kept: dict[int, tuple[str, float]] = {}
+    for name, index in result.best.items():
+        model.load_state_dict(result.weights[name])
+        fingerprint = store_teacher(model, source, task.training.max_length, workspace)
+        scores, _ = task_of(task.dataset.task).evaluate(model, data.splits["test"], device)
+        kept[index] = (fingerprint, scores[task.dataset.metric])
+    return [
+        TeacherCheckpointRecord(
+            step=point.step,
+            epoch=point.epoch,
+            validation_score=point.validation_score,
+            validation_loss=point.validation_loss,
+            fingerprint=kept.get(index, (None, None))[0],
+            test_score=kept.get(index, (None, None))[1],
+        )
+        for index, point in enumerate(result.curve)
+    ]
+
+
+def _score_given(
+    folders: list[Path], task: TeacherTask, data: TokenizedData, workspace: Workspace, device: torch.device
+) -> tuple[list[TeacherCheckpointRecord], int]:
+    """Given checkpoints, scored; nothing is trained."""
+    kind, checkpoints, num_parameters = task_of(task.dataset.task), [], 0
+    for index, folder in enumerate(folders):
+        model = load_classifier(folder).to(device)
+        order = match_labels(model.config.id2label, data.label_names, folder)
+        scored = {
+            split: kind.score(
+                predict_in_order(model, order, data, split, task.dataset, device), data.splits[split]
+            )
+            for split in ("validation", "test")
+        }
+        (validation, validation_loss), (test, _) = scored["validation"], scored["test"]
+        checkpoints.append(
+            TeacherCheckpointRecord(
+                step=index,
+                epoch=0,
+                validation_score=validation[task.dataset.metric],
+                validation_loss=validation_loss,
+                test_score=test[task.dataset.metric],
+                fingerprint=refer_teacher(folder, task.training.max_length, order, workspace),
+            )
+        )
+        num_parameters = model.num_parameters()
+    return checkpoints, num_parameters
+
+
+def _new_classifier(source: Path, label_names: tuple[str, ...]) -> PreTrainedModel:
+    """The pretrained model with a new classification head."""
+    from transformers import AutoConfig
+
+    config = label(AutoConfig.from_pretrained(source, local_files_only=True, trust_remote_code=False), label_names)
+    return AutoModelForSequenceClassification.from_pretrained(
+        source, config=config, local_files_only=True, trust_remote_code=False, use_safetensors=True
+    )
+
+
+def _majority_score(dataset: DatasetSpec, data: TokenizedData) -> float:
+    """Test score of always answering the most frequent training label."""
+    most = np.bincount(data.splits["train"].labels, minlength=len(data.label_names)).argmax()
+    logits = np.zeros((len(data.splits["test"]), len(data.label_names)), dtype=np.float32)
+    logits[:, most] = 1
+    return task_of(dataset.task).score(logits, data.splits["test"])[0][dataset.metric]
