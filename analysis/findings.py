@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from analysis.curves import TemperatureCurve, TrainingCurve, temperature_curves, training_curves
-from analysis.gains import Comparison, Share, at_least_as_good, best_gains, lags
+from analysis.gains import Comparison, Share, at_least_as_good, best_gains, compare, lags
 from analysis.outcomes import Role, TripleOutcome, triple_outcomes
 from analysis.parameters import Change, ParameterEffect, changes, parameter_effects
 from analysis.provenance import Provenance, current_teachers, current_trials, provenance
@@ -27,6 +27,7 @@ class Findings:
         outcomes: One per triple, in the study's order.
         best_over_worst, best_over_random: A's figure 1.
         stable_to_best, random_to_best, lazy_to_best: A's figure 3.
+        worst_to_best: The worst choice, seen from the best.
         stable_share: Triples where the stable configuration is at least as good as the best.
         changes: Every step of every search.
         effects: A's figure 2 and table 3, one per parameter.
@@ -44,6 +45,7 @@ class Findings:
     stable_to_best: Comparison
     random_to_best: Comparison
     lazy_to_best: Comparison
+    worst_to_best: Comparison
     stable_share: Share
     changes: tuple[Change, ...]
     effects: tuple[ParameterEffect, ...]
@@ -81,6 +83,7 @@ def analyse(study: Study, records: Iterable[Record], bad_files: Iterable[BadFile
         stable_to_best=stable,
         random_to_best=random,
         lazy_to_best=lazy,
+        worst_to_best=compare(outcomes, Role.WORST, Role.BEST),
         stable_share=at_least_as_good(stable),
         changes=changes(search, outcomes),
         effects=parameter_effects(search, outcomes),
@@ -106,4 +109,5 @@ def comparisons(findings: Findings) -> Sequence[Comparison]:
         findings.stable_to_best,
         findings.random_to_best,
         findings.lazy_to_best,
+        findings.worst_to_best,
     )

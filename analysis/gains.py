@@ -13,7 +13,7 @@ from analysis.outcomes import Role, TripleOutcome
 from search_spaces.configuration import digest
 
 NUM_DRAWS = 1000
-INTERVAL = (0.05, 0.95)
+PERCENTILES = (0.05, 0.5, 0.95)
 TIE = 1e-12  # scores are means over seeds: sums in another order may differ this much
 
 
@@ -61,12 +61,13 @@ class Comparison:
     Attributes:
         name: What is compared, such as ``best over worst``.
         gains: One per triple, in the study's order.
-        interval: For the random choice: the 5th and 95th percentile of D1..D10 over draws; ``(10, 2)``.
+        draws: For the random choice: D1..D10 over seeded draws of one candidate per triple, as the 5th, 50th and 95th
+            percentile of the draws; ``(10, 3)``. Single draws spread wider than their expectation, which `gains` holds.
     """
 
     name: str
     gains: tuple[Gain, ...]
-    interval: tuple[tuple[float, float], ...] | None = None
+    draws: tuple[tuple[float, ...], ...] | None = None
 
     @property
     def known(self) -> tuple[Gain, ...]:
@@ -163,7 +164,7 @@ def compare(outcomes: Sequence[TripleOutcome], target: Role, baseline: Role) -> 
         Gain(outcome.triple_id, outcome.final_score(target), outcome.final_score(baseline), outcome.resolution)
         for outcome in outcomes
     )
-    return Comparison(f"{target} over {baseline}", gains, _interval(outcomes, gains, target, baseline))
+    return Comparison(f"{target} over {baseline}", gains, _drawn_deciles(outcomes, gains, target, baseline))
 
 
 def at_least_as_good(comparison: Comparison) -> Share:
@@ -183,10 +184,10 @@ def random_draws(outcome: TripleOutcome, num_draws: int = NUM_DRAWS) -> NDArray[
     return scores[generator.integers(len(scores), size=num_draws)]
 
 
-def _interval(
+def _drawn_deciles(
     outcomes: Iterable[TripleOutcome], gains: Sequence[Gain], target: Role, baseline: Role
-) -> tuple[tuple[float, float], ...] | None:
-    """How far D1..D10 spread over draws of one random candidate per triple; None if a draw has no relative gain."""
+) -> tuple[tuple[float, ...], ...] | None:
+    """D1..D10 over draws of one random candidate per triple, ``(10, 3)``; None if a draw has no relative gain."""
     if Role.RANDOM not in (target, baseline):
         return None
     kept = [(o, g) for o, g in zip(outcomes, gains, strict=True) if g.relative is not None]
@@ -198,5 +199,4 @@ def _interval(
     if np.any(below <= 0):
         return None
     spread = np.quantile((above - below) / below, np.arange(1, 11) / 10, axis=0)  # (10, draws)
-    low, high = np.quantile(spread, INTERVAL, axis=1)
-    return tuple(zip(low.tolist(), high.tolist(), strict=True))
+    return tuple(tuple(row) for row in np.quantile(spread, PERCENTILES, axis=1).T.tolist())

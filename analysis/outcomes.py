@@ -98,8 +98,8 @@ class TripleOutcome:
 
     @property
     def completed(self) -> tuple[Scored, ...]:
-        """The candidates with both scores."""
-        return tuple(c for c in self.candidates if c.validation_score is not None and c.test_score is not None)
+        """The candidates without a failed trial."""
+        return tuple(candidate for candidate in self.candidates if candidate.validation_score is not None)
 
     @property
     def best(self) -> Scored | None:

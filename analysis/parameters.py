@@ -9,7 +9,7 @@ from enum import StrEnum
 import numpy as np
 from scipy.stats import binomtest
 
-from analysis.gains import Comparison, Gain
+from analysis.gains import Comparison, Gain, relative_gain
 from analysis.outcomes import Scored, TripleOutcome, scored
 from search_spaces.space import SearchSpace
 from study.search import StudySearch, TripleSearch
@@ -52,10 +52,9 @@ class Change:
     gain: Gain
 
     @property
-    def validation_difference(self) -> float | None:
-        """after - before on validation, in units of the metric."""
-        before, after = self.before.validation_score, self.after.validation_score
-        return None if before is None or after is None else after - before
+    def validation_gain(self) -> float | None:
+        """Relative gain of the alternative on validation, which decided the step."""
+        return relative_gain(self.after.validation_score, self.before.validation_score)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from analysis.findings import Findings
 from analysis.gains import Comparison
 from analysis.outcomes import Progress, Role
 from analysis.parameters import WEIGHT, ParameterEffect
-from analysis.wording import PARAMETERS, choice_words, count, listing, p_words, percent, signed, value_words
+from analysis.wording import PARAMETERS, choice_words, count, duration, listing, p_words, percent, signed, value_words
 
 FEW_TRIPLES = 10
 FEW_SEEDS = 3
@@ -76,8 +76,14 @@ def stable_sentence(findings: Findings) -> str | None:
         return None
     interval = f"95 % interval {percent(share.low, 0)} to {percent(share.high, 0)}"
     where = f"in {percent(share.share, 0)} of triples ({share.count} of {share.compared}; {interval})"
-    lag = f"at the median it lies {percent(-(findings.stable_to_best.decile(5) or 0.0))} behind"
-    return f"It is at least as good as the triple's own best {where}; {lag}."
+    return f"It is at least as good as the triple's own best {where}; at the median it is {_lag(findings)}."
+
+
+def _lag(findings: Findings) -> str:
+    median = findings.stable_to_best.decile(5)
+    if median is None or percent(abs(median)) == percent(0):
+        return "level with it"
+    return f"{percent(abs(median))} {'behind' if median < 0 else 'ahead'}"
 
 
 def _cost(findings: Findings) -> Iterator[str]:
@@ -159,8 +165,8 @@ def _progress(findings: Findings) -> Iterator[str]:
     states = [outcome.progress for outcome in outcomes]
     counted = [f"{states.count(state)} {state}" for state in Progress if states.count(state)]
     yield f"{count(len(outcomes), 'triple')}: {listing(counted)}."
-    hours = f"{run.trial_hours:,.1f} worker hours of trials and {run.teacher_hours:,.1f} of teachers"
-    yield f"{count(run.num_trials, 'trial')} and {count(run.num_teachers, 'teacher')}: {hours}."
+    spent = f"{duration(run.trial_hours)} of work in trials, {duration(run.teacher_hours)} in teachers"
+    yield f"{count(run.num_trials, 'trial')} and {count(run.num_teachers, 'teacher')}: {spent}."
     if run.failures:
         named = list(dict.fromkeys(f"{failure.where} ({failure.kind})" for failure in run.failures))
         yield f"{count(len(run.failures), 'failure')}: {listing(named)}."

@@ -113,11 +113,12 @@ def _gain_rows(findings: Findings) -> Rows:
 def _decile_rows(findings: Findings) -> Rows:
     effects = {f"{effect.parameter}: {effect.comparison.name}": effect.comparison for effect in findings.effects}
     for name, comparison in {**{found.name: found for found in comparisons(findings)}, **effects}.items():
-        intervals = comparison.interval or [(None, None)] * 10
-        for number, (value, (low, high)) in enumerate(zip(comparison.deciles, intervals, strict=False), start=1):
-            known = {"triples": len(comparison.known), "missing": comparison.num_missing}
-            row = {"decile": f"D{number}", "relative_gain": value, "draws_low": low, "draws_high": high}
-            yield {"comparison": name, **row, **known, "undefined": comparison.num_undefined}
+        draws = comparison.draws or [(None, None, None)] * 10
+        counts = {"triples": len(comparison.known), "missing": comparison.num_missing}
+        for number, (value, drawn) in enumerate(zip(comparison.deciles, draws, strict=False), start=1):
+            spread = dict(zip(("draws_5", "draws_50", "draws_95"), drawn, strict=True))
+            row = {"comparison": name, "decile": f"D{number}", "relative_gain": value}
+            yield {**row, **spread, **counts, "undefined": comparison.num_undefined}
 
 
 def _step_rows(findings: Findings) -> Rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from search_spaces.configuration import Configuration
+from study.searchers.stable import Reward
 
 MISSING = "–"
 
@@ -25,6 +26,11 @@ VALUES = {
 def value_words(value: object) -> str:
     """A choice's value in words; any other value as it is."""
     return VALUES.get(str(value), str(value))
+
+
+def versus(reward: Reward) -> str:
+    """A parameter's two values: ``MSE over CE``."""
+    return f"{value_words(reward.alternative)} over {value_words(reward.default)}"
 
 
 def choice_words(choice: Configuration) -> str:
@@ -75,6 +81,13 @@ def signed(number: int) -> str:
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """``1 triple``, ``39 triples``."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def duration(hours: float) -> str:
+    """Hours of work, in the unit that suits."""
+    if hours >= 1:
+        return f"{hours:,.1f} hours"
+    return f"{hours * 60:.0f} minutes" if hours * 60 >= 1 or hours == 0 else "less than a minute"
 
 
 def listing(words: list[str], limit: int = 5) -> str:

@@ -50,10 +50,9 @@ def plan(study: StudyArgument, as_json: JsonOption = False) -> None:
     """Show what a study would do: triples, trials, the full grid's size, hours, disk. Starts nothing."""
     from study.continuation import open_study
     from study.plan import make_plan
-    from study.preflight import preflight
 
     opened, _ = open_study(study)
-    made = make_plan(opened, preflight(opened))
+    made = make_plan(opened)
     if as_json:
         _print_json(asdict(made))
         return
@@ -142,8 +141,8 @@ def status(
         _print_json(found.as_dict())
         return
     state = "finished" if found.finished else "unfinished"
-    head = f"{found.name}: {state}, {found.trials} trials of at most {found.most_trials}, {found.hours:.2f} worker hours"
-    table = Table(title=head, title_justify="left")
+    counts = f"{found.trials} trials of at most {found.most_trials}, {found.hours:.2f} worker hours"
+    table = Table(title=f"{found.name}: {state}, {counts}", title_justify="left")
     for column in ("triple", "state", "trials", "best validation", "steps (kept ones marked *)"):
         table.add_column(column, overflow="fold")
     for chain in found.chains:
@@ -169,6 +168,7 @@ def report(
 ) -> None:
     """Write report.html, figures and tables; works on a running study, with what is missing shown as missing."""
     from analysis.report import write_report
+
     from study.ledger import Ledger
 
     opened, workspace = _directory(directory)
@@ -218,7 +218,8 @@ def _directory(directory: Path) -> tuple[Any, Any]:
 
 def _local_storage(storage: str) -> Path:
     if "://" in storage:
-        raise fault("--storage", "storage", storage, "object stores are not supported; give a folder, shared on a cluster")
+        message = "object stores are not supported; give a folder, one that all nodes share on a cluster"
+        raise fault("command line", "--storage", storage, message)
     return Path(storage).expanduser().resolve()
 
 
@@ -228,8 +229,9 @@ def _shown(path: Path) -> str:
 
 
 def _grid(size: int, paper: int, learning_rates: int, runs: int) -> str:
-    rates = f" x {learning_rates} learning rate{'s' * (learning_rates > 1)}"
-    return f"{size} configurations a triple ({paper} if MSE had no temperature){rates}: {size * learning_rates * runs:,} trials"
+    rates = f"{learning_rates} learning rate{'s' * (learning_rates > 1)}"
+    per_triple = f"{size} configurations a triple ({paper} if MSE had no temperature)"
+    return f"{per_triple} x {rates}: {size * learning_rates * runs:,} trials"
 
 
 def _print_pairs(rows: list[tuple[str, str]]) -> None:

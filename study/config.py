@@ -164,7 +164,7 @@ def _expand_datasets(values: dict[str, Any], path: Path, faults: list[Fault]) ->
     if not isinstance(entries, list):
         return entries
     mirror = path.parent / str(values["mirror"]) if values.get("mirror") else None
-    expanded = []
+    expanded: list[Any] = []
     for index, entry in enumerate(entries):
         try:
             expanded.append(
@@ -172,7 +172,14 @@ def _expand_datasets(values: dict[str, Any], path: Path, faults: list[Fault]) ->
             )
         except InputError as error:
             faults.extend(error.faults)
-    return expanded if not faults else [item for item in expanded]
+            expanded.append(_stand_in(entry, index))
+    return expanded
+
+
+def _stand_in(entry: Any, index: int) -> dict[str, str]:
+    """A faultless data set in a faulty one's place, so that the rest of the file is checked too."""
+    name = entry.get("name", entry.get("preset")) if isinstance(entry, dict) else entry
+    return {"name": name if isinstance(name, str) else f"dataset{index}", "task": "classification", "path": "."}
 
 
 def _resolve_space(values: dict[str, Any], path: Path, faults: list[Fault]) -> None:
@@ -195,7 +202,9 @@ def _resolve_models(values: dict[str, Any], path: Path, faults: list[Fault]) -> 
                 continue
             entry[key] = _local(entry[key], path, f"{kind}[{index}].{key}", faults)
             checkpoints = entry.get("checkpoints")
-            for name, folders in checkpoints.items() if isinstance(checkpoints, dict) else ():
+            if not isinstance(checkpoints, dict):
+                continue
+            for name, folders in checkpoints.items():
                 where = f"{kind}[{index}].checkpoints.{name}"
                 if isinstance(folders, list):
                     checkpoints[name] = [_local(f"./{folder}", path, where, faults) for folder in folders]
@@ -214,15 +223,13 @@ def _local(reference: str, path: Path, key: str, faults: list[Fault]) -> str:
 def _triples(config: StudyConfig) -> Iterator[Triple]:
     teachers, students, datasets = ({part.name: part for part in parts} for parts in _parts(config))
     named: Iterable[tuple[str, str, str]] = (
-        ((t, s, d) for d in datasets for t in teachers for s in students)
-        if config.triples == "all"
-        else config.triples
+        ((t, s, d) for d in datasets for t in teachers for s in students) if config.triples == "all" else config.triples
     )
     for teacher, student, dataset in named:
         yield Triple(
-            teacher=teachers[teacher],  # type: ignore[arg-type]  # the three dicts hold three kinds of part
-            student=students[student],  # type: ignore[arg-type]
-            dataset=datasets[dataset],  # type: ignore[arg-type]
+            teacher=teachers[teacher],
+            student=students[student],
+            dataset=datasets[dataset],
         )
 
 

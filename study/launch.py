@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import shutil
 import signal
@@ -161,6 +162,9 @@ class _Reconcile(tune.Callback):
         self._searcher = searcher
         self._progress = progress
 
+    def __getstate__(self) -> dict[str, object]:
+        return {}  # as the searcher's
+
     def on_step_end(self, iteration: int, trials: list[tune.experiment.Trial], **info: object) -> None:
         self._searcher.reconcile({trial.trial_id: trial for trial in trials if not trial.is_finished()})
         self._progress.tick()
@@ -177,12 +181,12 @@ def _ray(study: Study, workspace: Workspace, options: LaunchOptions) -> Iterator
     warnings.filterwarnings("ignore", module=r"ray(\.|$)")
     here = Path.cwd()
     os.chdir(workspace.root)  # Ray puts the current folder on its workers' path: a user's own must not shadow ours
-    own = options.address is None
-    limits = {} if not own or options.workers is None else {"num_cpus": max(1, options.workers * study.config.resources.cpu)}
     try:
-        ray.init(
-            address=options.address, include_dashboard=False, log_to_driver=False, logging_level="error", **limits
-        )
+        if options.address is None:
+            cpus = options.workers and math.ceil(options.workers * study.config.resources.cpu)
+            ray.init(num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        else:
+            ray.init(options.address, log_to_driver=False, logging_level=logging.ERROR)
         yield _workers(study, options)
     except ConnectionError as error:
         raise InputError([Fault("--address", str(options.address), None, f"no Ray cluster: {error}")]) from None

@@ -11,16 +11,15 @@ from typing import Any
 from search_spaces.configuration import Configuration
 from search_spaces.space import SearchSpace
 from study.config import SearchConfig, Study
-from study.preflight import DEPTH_KEYS, Preflight
 from study.search import make_tuner
 from study.searchers.chain import Chain
 from study.searchers.greedy import GreedySearch
 from study.searchers.tuning import Tuner
-from trials.spec import DatasetSpec, StudentSpec
+from study.sizes import DatasetSize, dataset_size, embedding_weights, layer_weights, model_config
 
 CPU_FLOPS, GPU_FLOPS = 5e10, 2e13  # assumed per core and per GPU, for the estimate of hours
 BYTES_PER_WEIGHT = 4
-CHARACTERS_PER_TOKEN = 4.5
+BYTES_PER_TOKEN = 5
 
 
 @dataclass(frozen=True)
@@ -55,17 +54,11 @@ class Plan:
     unknown: tuple[str, ...]
 
 
-def make_plan(study: Study, found: Preflight) -> Plan:
-    """Plan a study.
-
-    Args:
-        study: The study.
-        found: What its preflight read; data and models that are not at hand are left out of the estimates.
-    """
+def make_plan(study: Study) -> Plan:
+    """Plan a study; data and models whose sizes are not known leave hours and disk unknown."""
     fewest, most = trial_bounds(study)
-    missing = [d.name for d in study.config.datasets if d.name not in found.data]
-    missing += sorted({ref[0] for ref in _sources(study) if ref not in found.models})
-    known = not missing
+    sizes = _Sizes.of(study)
+    known = not sizes.missing
     return Plan(
         triples=tuple(triple.triple_id for triple in study.triples),
         teachers=tuple((teacher.name, dataset.name) for teacher, dataset in study.teacher_pairs),
@@ -77,9 +70,9 @@ def make_plan(study: Study, found: Preflight) -> Plan:
         grid_paper=study.space.grid_size(scaled_mse=False),
         learning_rates=len(study.space.learning_rates),
         seeds=len(study.config.seeds),
-        hours=_seconds(study, found, most) / 3600 if known else None,
-        disk_gigabytes=_bytes(study, found) / 1e9 if known else None,
-        unknown=tuple(missing),
+        hours=_seconds(study, sizes, most) / 3600 if known else None,
+        disk_gigabytes=_bytes(study, sizes) / 1e9 if known else None,
+        unknown=sizes.missing,
     )
 
 
@@ -140,51 +133,46 @@ def _trials_of(
     return set(asked)
 
 
-def _sources(study: Study) -> set[tuple[str, ...]]:
-    teachers = {study.teacher_source(*pair) for pair in study.teacher_pairs}
-    return teachers | {study.student_source(student) for student in study.config.students}
+@dataclass(frozen=True)
+class _Sizes:
+    data: dict[str, DatasetSize]
+    models: dict[str, dict[str, Any]]
+    missing: tuple[str, ...]
+
+    @classmethod
+    def of(cls, study: Study) -> _Sizes:
+        data = {dataset.name: dataset_size(dataset) for dataset in study.config.datasets}
+        references = {study.teacher_source(*pair)[0]: pair[0].revision for pair in study.teacher_pairs}
+        references |= {study.student_source(student)[0]: student.revision for student in study.config.students}
+        models = {reference: model_config(reference, revision) for reference, revision in references.items()}
+        return cls(
+            {name: size for name, size in data.items() if size},
+            {name: config for name, config in models.items() if config},
+            tuple(name for found in (data, models) for name, size in found.items() if not size),
+        )
 
 
-def _seconds(study: Study, found: Preflight, trials: int) -> float:
+def _seconds(study: Study, sizes: _Sizes, trials: int) -> float:
     """Training floating-point operations (6 per weight and token) over the assumed rate of one worker."""
     total = 0.0
     for triple in study.triples:
-        config = found.models[study.student_source(triple.student)]
-        tokens = _tokens(triple.dataset, study.config.training.max_length, found)
-        total += trials * 6 * _layer_weights(config, triple.student) * tokens * study.config.training.epochs
+        weights = layer_weights(sizes.models[study.student_source(triple.student)[0]], triple.student)
+        tokens = sizes.data[triple.dataset.name].tokens(study.config.training.max_length)
+        total += trials * 6 * weights * tokens * study.config.training.epochs
     for teacher, dataset in study.teacher_pairs:
-        recipe, config = study.teacher_recipe(teacher), found.models[study.teacher_source(teacher, dataset)]
-        total += 6 * _layer_weights(config, None) * _tokens(dataset, recipe.max_length, found) * recipe.epochs
+        recipe = study.teacher_recipe(teacher)
+        weights = layer_weights(sizes.models[study.teacher_source(teacher, dataset)[0]])
+        total += 6 * weights * sizes.data[dataset.name].tokens(recipe.max_length) * recipe.epochs
     resources = study.config.resources
     return total / (GPU_FLOPS * resources.gpu if resources.gpu else CPU_FLOPS * resources.cpu)
 
 
-def _bytes(study: Study, found: Preflight) -> float:
-    """Two checkpoints per teacher, their logits, token ids."""
+def _bytes(study: Study, sizes: _Sizes) -> float:
+    """Two checkpoints per teacher, their logits over train, token ids."""
     total = 0.0
     for teacher, dataset in study.teacher_pairs:
-        config = found.models[study.teacher_source(teacher, dataset)]
-        embeddings = config.get("vocab_size", 0) * config.get("hidden_size", config.get("dim", 0))
-        total += 2 * BYTES_PER_WEIGHT * (_layer_weights(config, None) + embeddings)
-        rows = len(found.data[dataset.name].splits["train"])
-        total += 2 * 4 * rows * len(found.data[dataset.name].label_names)
-        total += 5 * _tokens(dataset, study.teacher_recipe(teacher).max_length, found)
+        config, size = sizes.models[study.teacher_source(teacher, dataset)[0]], sizes.data[dataset.name]
+        total += 2 * BYTES_PER_WEIGHT * (layer_weights(config) + embedding_weights(config))
+        total += 2 * BYTES_PER_WEIGHT * size.rows * size.labels
+        total += BYTES_PER_TOKEN * size.tokens(study.teacher_recipe(teacher).max_length)
     return total
-
-
-def _layer_weights(config: dict[str, Any], student: StudentSpec | None) -> float:
-    """Weights of the layers, embeddings left out: 4 h^2 of attention and 2 h i of the feed-forward part each."""
-    hidden = config.get("hidden_size", config.get("dim", config.get("d_model", 0)))
-    inner = config.get("intermediate_size", config.get("hidden_dim", 4 * hidden))
-    depth = next((config[key] for key in DEPTH_KEYS if key in config), 0)
-    if student is not None:
-        depth = len(student.layer_choice or ()) or student.layers or depth
-    return float(depth * (4 * hidden**2 + 2 * hidden * inner))
-
-
-def _tokens(dataset: DatasetSpec, max_length: int, found: Preflight) -> float:
-    """Training tokens of one epoch, estimated from the length of the texts."""
-    examples = found.data[dataset.name].splits["train"]
-    pairs = examples.text_pairs or [""] * len(examples)
-    lengths = [(len(text) + len(pair)) / CHARACTERS_PER_TOKEN + 2 for text, pair in zip(examples.texts, pairs, strict=True)]
-    return sum(min(length, max_length) for length in lengths)

@@ -9,15 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from search_spaces.faults import Fault, InputError
+from search_spaces.faults import Fault, InputError, nearest
 from study.config import Study
 from study.search import Fingerprints
+from study.sizes import DEPTH_KEYS
 from trials.datasets import LoadedDataset, load_dataset_splits
 from trials.metrics import CLASSIFICATION_METRICS
 from trials.models import load_tokenizer, model_fingerprint, model_folder
 from trials.spec import DatasetSpec, StudentSpec, TeacherSpec
-
-DEPTH_KEYS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")
 
 
 @dataclass
@@ -81,8 +80,8 @@ def _check_dataset(dataset: DatasetSpec, found: Preflight) -> None:
         return
     key = f"datasets.{dataset.name}.metric"
     if dataset.metric not in CLASSIFICATION_METRICS:
-        known = ", ".join(CLASSIFICATION_METRICS)
-        found.faults.append(Fault("study file", key, dataset.metric, f"no such metric of {dataset.task}; known: {known}"))
+        message = f"no such metric of {dataset.task}; {nearest(dataset.metric, CLASSIFICATION_METRICS)}"
+        found.faults.append(Fault("study file", key, dataset.metric, message))
     elif dataset.metric == "f1" and len(loaded.label_names) != 2:
         message = f"is for two classes, the data have {len(loaded.label_names)}: use f1_macro"
         found.faults.append(Fault("study file", key, dataset.metric, message))
@@ -125,7 +124,7 @@ def _check_model(key: str, reference: str, revision: str | None, max_length: int
         folder = model_folder(reference, revision)
         load_tokenizer(folder)
     except InputError as error:
-        found.faults += [Fault("study file", key, fault.value, f"{fault.where}: {fault.message}") for fault in error.faults]
+        found.faults += [Fault("study file", key, item.value, f"{item.where}: {item.message}") for item in error.faults]
         return None
     window = _config_of(folder).get("max_position_embeddings")
     if window is not None and max_length > window:
@@ -139,10 +138,10 @@ def _check_labels(folder: Path, loaded: LoadedDataset, found: Preflight) -> None
 
     names = _config_of(folder).get("id2label") or {}
     try:
-        match_labels({int(index): name for index, name in names.items()}, loaded.label_names, folder)
+        match_labels(names, loaded.label_names, folder)
     except InputError as error:
         found.faults += error.faults
 
 
 def _config_of(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "config.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]  # a mapping
+    return json.loads((folder / "config.json").read_text(encoding="utf-8"))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 
 from search_spaces.configuration import Configuration
 from study.config import SearchConfig, Study, Tuning
@@ -252,12 +251,9 @@ class StudySearch:
 
 def make_tuner(search: SearchConfig) -> Tuner:
     """The tuner that a study file names."""
-    tuners = {
-        Tuning.COORDINATE: lambda: coordinate,
-        Tuning.JOINT: lambda: joint,
-        Tuning.OPTUNA: partial(optuna_tpe, search.tune_budget),
-    }
-    return tuners[search.tune]()  # type: ignore[no-any-return]  # a Tuner each
+    if search.tune is Tuning.OPTUNA:
+        return optuna_tpe(search.tune_budget)
+    return joint if search.tune is Tuning.JOINT else coordinate
 
 
 def load_search(study: Study, records: Iterable[Record]) -> StudySearch:

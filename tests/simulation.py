@@ -17,9 +17,7 @@ Scores = Callable[[TrialSpec], tuple[float, float] | None]
 """trial -> (validation score, test score), or None for a failed trial"""
 
 
-def make_study(
-    *, datasets: int = 2, students: int = 2, space: SearchSpace | None = None, **overrides: object
-) -> Study:
+def make_study(*, datasets: int = 2, students: int = 2, space: SearchSpace | None = None, **overrides: object) -> Study:
     """A study of one teacher that needs no data."""
     values = {
         "name": "simulated",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from search_spaces.faults import fault
 
 
-def match_labels(model_labels: dict[int, str], data_labels: tuple[str, ...], folder: Path) -> list[int]:
+def match_labels(
+    model_labels: Mapping[int, str] | Mapping[str, str], data_labels: tuple[str, ...], folder: Path
+) -> list[int]:
     """For each label of the data, its position in the model's output: matched by name, not by number.
 
     A model whose labels are only numbered (``LABEL_0`` ...) is taken to have the data's order.
@@ -15,7 +18,7 @@ def match_labels(model_labels: dict[int, str], data_labels: tuple[str, ...], fol
     Raises:
         InputError: Their numbers differ, or the names do.
     """
-    names = [str(model_labels[index]) for index in sorted(model_labels)]
+    names = [str(name) for _, name in sorted(model_labels.items(), key=lambda item: int(item[0]))]
     if len(names) == len(data_labels) and all(name == f"LABEL_{index}" for index, name in enumerate(names)):
         return list(range(len(names)))
     lowered = [name.lower() for name in names]

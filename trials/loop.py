@@ -98,7 +98,9 @@ def train(
     while step < total_steps and not _stopped_early(result.curve, recipe.early_stopping):
         # The batch of this step: a slice of the epoch's permutation
         epoch, position = divmod(step, epoch_steps)
-        rows = _permutation(num_examples, seed, epoch)[position * recipe.batch_size : (position + 1) * recipe.batch_size]
+        rows = _permutation(num_examples, seed, epoch)[
+            position * recipe.batch_size : (position + 1) * recipe.batch_size
+        ]
 
         # One optimizer step
         for group in optimizer.param_groups:
@@ -225,7 +227,9 @@ def _restored(
         parts.setdefault(part, {})[key] = value
     model.load_state_dict(parts["model"])
     state = optimizer.state_dict()
-    state["state"] = {int(part.partition(":")[2]): kept for part, kept in parts.items() if part.startswith("optimizer:")}
+    state["state"] = {
+        int(name.partition(":")[2]): part for name, part in parts.items() if name.startswith("optimizer:")
+    }
     optimizer.load_state_dict(state)
     torch.set_rng_state(parts["random"]["cpu"])
     if "cuda" in parts["random"] and torch.cuda.is_available():

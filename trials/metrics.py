@@ -26,9 +26,7 @@ def classification_scores(logits: np.ndarray, labels: Labels) -> dict[str, float
     predictions = logits.argmax(axis=1)
     binary = logits.shape[1] == 2
     return {
-        name: metric(labels, predictions)
-        for name, metric in CLASSIFICATION_METRICS.items()
-        if name != "f1" or binary
+        name: metric(labels, predictions) for name, metric in CLASSIFICATION_METRICS.items() if name != "f1" or binary
     }
 
 

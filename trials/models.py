@@ -11,7 +11,14 @@ from search_spaces.faults import fault
 from trials.embedded import verify_embedded_model
 
 WEIGHTS = "*.safetensors"
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.*", "merges.txt", "*.model")
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.*",
+    "merges.txt",
+    "*.model",
+)
 
 
 @lru_cache

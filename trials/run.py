@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -79,11 +80,10 @@ def run_trial(
     # Student, data, and what the teacher says of them
     folder = _unchanged(source, spec)
     data = tokenized(dataset, spec.data_fingerprint, folder, spec.training.max_length, workspace)
-    student = build_student(spec.triple.student, folder, data.label_names, spec.seed).to(device)
+    student = build_student(spec.triple.student, folder, data.label_names, spec.seed)
+    nn.Module.to(student, device)
     teacher = torch.from_numpy(
-        np.array(
-            teacher_logits(spec.teacher_fingerprint, dataset, spec.data_fingerprint, "train", workspace, device)
-        )
+        np.array(teacher_logits(spec.teacher_fingerprint, dataset, spec.data_fingerprint, "train", workspace, device))
     )
     train_split, labels = data.splits["train"], torch.from_numpy(np.array(data.splits["train"].labels))
 
@@ -124,7 +124,7 @@ def run_trial(
     }
 
 
-def _unchanged(source: str, spec: TrialSpec):  # type: ignore[no-untyped-def]  # a Path
+def _unchanged(source: str, spec: TrialSpec) -> Path:
     folder = model_folder(source, spec.triple.student.revision)
     if model_fingerprint(folder) != spec.source_fingerprint:
         raise TrialFailed(f"the model {source} changed since the study was launched; launch it again")

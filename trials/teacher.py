@@ -66,7 +66,8 @@ def _fine_tune(
     """Fine-tune on the human labels; every validation is a checkpoint, the selected ones' weights are stored."""
     kind = task_of(task.dataset.task)
     torch.manual_seed(task.teacher.seed)
-    model = _new_classifier(source, data.label_names).to(device)
+    model = _new_classifier(source, data.label_names)
+    nn.Module.to(model, device)
     train_split, labels = data.splits["train"], torch.from_numpy(np.array(data.splits["train"].labels))
 
     def objective(model: nn.Module, rows: np.ndarray) -> torch.Tensor:
@@ -127,12 +128,10 @@ def _score_given(
     """Given checkpoints, scored; nothing is trained."""
     kind, checkpoints, num_parameters = task_of(task.dataset.task), [], 0
     for index, folder in enumerate(folders):
-        model = load_classifier(folder).to(device)
-        order = match_labels(model.config.id2label, data.label_names, folder)
+        model = load_classifier(folder, device)
+        order = match_labels(model.config.id2label or {}, data.label_names, folder)
         scored = {
-            split: kind.score(
-                predict_in_order(model, order, data, split, task.dataset, device), data.splits[split]
-            )
+            split: kind.score(predict_in_order(model, order, data, split, task.dataset, device), data.splits[split])
             for split in ("validation", "test")
         }
         (validation, validation_loss), (test, _) = scored["validation"], scored["test"]

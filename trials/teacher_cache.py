@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from search_spaces.configuration import digest
@@ -44,7 +45,7 @@ def store_teacher(model: PreTrainedModel, source: Path, max_length: int, workspa
     for path in {path for pattern in TOKENIZER_FILES for path in source.glob(pattern)}:
         shutil.copyfile(path, temporary / path.name)
     fingerprint = model_fingerprint(temporary)
-    _write_note(temporary, TeacherNote(".", max_length, list(range(model.config.num_labels))))
+    _write_note(temporary, TeacherNote(".", max_length, list(range(len(model.config.id2label or ())))))
     if workspace.teacher(fingerprint).is_dir():
         shutil.rmtree(temporary)
     else:
@@ -78,11 +79,11 @@ def teacher_logits(
     key = digest([data.key, fingerprint, note.label_order, split])[:24]
 
     def build(target: Path) -> None:
-        model = load_classifier(folder).to(device)
+        model = load_classifier(folder, device)
         np.save(target / "logits.npy", predict_in_order(model, note.label_order, data, split, dataset, device))
 
     built = build_once(workspace.teacher_logits(key), build)
-    return np.load(built / "logits.npy", mmap_mode="r")  # type: ignore[no-any-return]
+    return np.load(built / "logits.npy", mmap_mode="r")
 
 
 def predict_in_order(
@@ -97,11 +98,13 @@ def predict_in_order(
     return task_of(dataset.task).predict(model, data.splits[split], device)[:, label_order]
 
 
-def load_classifier(folder: Path) -> PreTrainedModel:
-    """The classifier in a model folder."""
-    return AutoModelForSequenceClassification.from_pretrained(
+def load_classifier(folder: Path, device: torch.device) -> PreTrainedModel:
+    """The classifier in a model folder, on a device."""
+    model = AutoModelForSequenceClassification.from_pretrained(
         folder, local_files_only=True, trust_remote_code=False, use_safetensors=True
     )
+    nn.Module.to(model, device)  # Transformers' own `to` is mistyped
+    return model
 
 
 def _described(fingerprint: str, workspace: Workspace) -> tuple[TeacherNote, Path]:

@@ -121,7 +121,7 @@ def _flat(rows: list[list[int]]):  # type: ignore[no-untyped-def]  # a generator
     return (token for row in rows for token in row)
 
 
-def _load(folder: Path, name: str, meta: dict) -> TokenizedSplit:  # type: ignore[type-arg]  # JSON
+def _load(folder: Path, name: str, meta: dict) -> TokenizedSplit:
     def array(part: str) -> np.ndarray:
         return np.load(folder / f"{name}.{part}.npy", mmap_mode="r")
 

@@ -21,9 +21,9 @@ WORK: TypeAdapter[TrialSpec | TeacherTask] = TypeAdapter(TrialSpec | TeacherTask
 
 
 class KDTrainable(tune.Trainable):
-    """Runs ``config["work"]``, a trial or a teacher as JSON text; a trial's student starts from ``config["source"]``."""
+    """Runs ``config["work"]``, a trial or a teacher as JSON text; ``config["source"]`` is the student's model."""
 
-    def setup(
+    def setup(  # type: ignore[override]  # `tune.with_parameters` adds the arguments
         self,
         config: dict[str, Any],
         workspace: Workspace,
@@ -50,9 +50,7 @@ class KDTrainable(tune.Trainable):
         work = WORK.validate_json(self.config["work"])
         work_id = work.teacher_id if isinstance(work, TeacherTask) else work.trial_id
         self._workspace.log_event("start", work_id)
-        record = run_work(
-            work, self.config["source"], self._workspace, checkpoint_seconds=self._checkpoint_seconds
-        )
+        record = run_work(work, self.config["source"], self._workspace, checkpoint_seconds=self._checkpoint_seconds)
         self._write(record)
         self._workspace.checkpoint(work_id).unlink(missing_ok=True)
         self._workspace.log_event("end", work_id)

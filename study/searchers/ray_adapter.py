@@ -70,16 +70,15 @@ class StudySearcher(Searcher):
         self._on_record = on_record
         self._in_flight: dict[str, Work] = {}  # by Tune's trial id
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # FINISHED is a str
         """The next piece of work; None while Tune should wait, FINISHED if nothing is left that could start."""
         try:
             return self._suggest(trial_id)
         except Exception as error:
-            return self._crashed(error)
+            self._crashed(error)
+            return None
 
-    def on_trial_complete(
-        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
-    ) -> None:
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Read the record of ended work; without one it is blocked for this launch."""
         work = self._in_flight.pop(trial_id, None)
         if work is None:
@@ -94,6 +93,10 @@ class StudySearcher(Searcher):
         for trial_id in [name for name in self._in_flight if name not in live]:
             self.on_trial_complete(trial_id, error=True)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune pickles what it is given, but a study is only ever rebuilt from its ledger."""
+        return {}
+
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the state is the ledger."""
 
@@ -101,7 +104,7 @@ class StudySearcher(Searcher):
         """Nothing: the state is the ledger."""
 
     def _suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        if self.outlook.crash or self._max_trials is not None and self.outlook.started >= self._max_trials:
+        if self.outlook.crash or (self._max_trials is not None and self.outlook.started >= self._max_trials):
             return None if self._in_flight else Searcher.FINISHED
         if len(self._in_flight) >= self._workers:
             return None

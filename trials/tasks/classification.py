@@ -18,7 +18,7 @@ class Classification:
 
     def logits(self, model: nn.Module, split: TokenizedSplit, rows: np.ndarray, device: torch.device) -> Tensor:
         """The model's logits of some rows, [rows, classes]."""
-        return model(**split.batch(rows, device)).logits  # type: ignore[no-any-return]  # a Transformers output
+        return model(**split.batch(rows, device)).logits
 
     def hard_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Loss against human labels."""

@@ -1,0 +1,149 @@
+"""The report's figures: each answers a question, with a one-sentence reading and what was computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from analysis.curve_figures import temperatures, training
+from analysis.figures import cost_of_choices, one_for_all, parameter_lines, reward_bars
+from analysis.findings import Findings
+from analysis.summary import cost_sentence, effect_sentence, stable_sentence
+from analysis.triple_figures import decisions, triple_scores
+from analysis.wording import count
+
+_DECILES = "D1 to D10 are numpy.quantile(gains, k / 10) over triples; dots are the triples."
+_DRAWS = (
+    "The random choice is drawn uniformly from the choices that the search visited: the solid line takes its exact "
+    "expectation per triple; the band holds 90 % of 1000 seeded draws, the dotted line their median."
+)
+_TEST = "Scores are on test, means over seeds; all selection is on validation."
+
+
+@dataclass(frozen=True)
+class Section:
+    """One figure of the report.
+
+    Attributes:
+        name: Its file name, without an ending, and its place in the page.
+        question: The heading.
+        draw: Draws it.
+        reading: What it says, in a sentence; None where there is nothing to say yet.
+        caption: What was computed.
+    """
+
+    name: str
+    question: str
+    draw: Callable[[Findings], go.Figure]
+    reading: Callable[[Findings], str | None]
+    caption: str
+
+
+def _cost(findings: Findings) -> str | None:
+    return cost_sentence(findings.best_over_worst, "the worst choice")
+
+
+def _strongest(findings: Findings) -> str | None:
+    sized = [(effect.typical_size, effect) for effect in findings.effects if effect.typical_size is not None]
+    return effect_sentence(max(sized, key=lambda pair: pair[0])[1]) if sized else None
+
+
+def _clearest(findings: Findings) -> str | None:
+    tested = [effect for effect in findings.effects if effect.p_value is not None]
+    if not tested:
+        return None
+    clearest = min(tested, key=lambda effect: effect.p_value or 0.0)
+    return f"The clearest preference: {effect_sentence(clearest)}"
+
+
+def _accepted(findings: Findings) -> str | None:
+    if not findings.changes:
+        return None
+    accepted = sum(change.accepted for change in findings.changes)
+    return f"{accepted} of {count(len(findings.changes), 'comparison')} changed the incumbent."
+
+
+def _final(findings: Findings) -> str | None:
+    searched = sum(outcome.searched for outcome in findings.outcomes)
+    return f"{searched} of {count(len(findings.outcomes), 'search', 'searches')} ended."
+
+
+def _selected(findings: Findings) -> str | None:
+    curves = [curve for curve in findings.temperature_curves if len(curve.scores) > 1]
+    above = sum(curve.choice.temperature > 1 for curve in curves)
+    return f"A temperature above 1 validates best in {above} of {count(len(curves), 'curve')}." if curves else None
+
+
+def _trained(findings: Findings) -> str | None:
+    curves = [curve for curve in findings.training_curves if curve.epochs]
+    early = sum(curve.best_epoch < curve.epochs[-1] for curve in curves)
+    return f"{early} of {count(len(curves), 'run')} scored best before the last validation." if curves else None
+
+
+SECTIONS = (
+    Section(
+        "fig1_cost_of_choices",
+        "How much do the choices matter?",
+        cost_of_choices,
+        _cost,
+        f"A, figure 1. Relative gain (best - baseline) / baseline per triple. {_DECILES} {_DRAWS} {_TEST} "
+        "A search visits only some choices, so that these gains are lower bounds.",
+    ),
+    Section(
+        "fig2_parameters",
+        "Which parameter matters?",
+        parameter_lines,
+        _strongest,
+        f"A, figure 2. Each step of the search changes one parameter and tunes the rest again; the gain is that of the "
+        f"alternative over the default. {_DECILES} {_TEST} Of the soft-label weights, the alternative is the one that "
+        "validates best.",
+    ),
+    Section(
+        "table3_rewards",
+        "Which values should one choose?",
+        reward_bars,
+        _clearest,
+        "A, table 3. R is the number of triples where the alternative validates better minus those where it validates "
+        "worse; p is a two-sided sign test without ties. Merged steps compare a configuration with itself.",
+    ),
+    Section(
+        "fig3_one_for_all",
+        "Does one configuration serve all triples?",
+        one_for_all,
+        stable_sentence,
+        f"A, figure 3. Relative difference to each triple's best choice. Stable: the choices that the rewards pick. "
+        f"Lazy: a random choice at temperature 1. {_DECILES} {_DRAWS} {_TEST}",
+    ),
+    Section(
+        "scores",
+        "What did every triple reach?",
+        triple_scores,
+        _final,
+        f"{_TEST} Teacher: its highest-score checkpoint. Majority: always the most frequent training label.",
+    ),
+    Section(
+        "decisions",
+        "How did each search decide?",
+        decisions,
+        _accepted,
+        "Relative gain on validation of the changed choice over the incumbent, both tuned. A tie keeps the default; "
+        "`same` marks two sides that are one configuration.",
+    ),
+    Section(
+        "temperatures",
+        "How does the temperature matter?",
+        temperatures,
+        _selected,
+        "One curve per choice at its tuned learning rate and the default soft-label weight. MSE between logits scaled "
+        "alike does not depend on the temperature and stands at 1.",
+    ),
+    Section(
+        "training",
+        "How did training go?",
+        training,
+        _trained,
+        "Validation score of the trials behind each triple's best and worst choice, one curve per seed.",
+    ),
+)
