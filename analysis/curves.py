@@ -83,9 +83,7 @@ def training_curves(search: StudySearch, outcomes: Sequence[TripleOutcome]) -> t
     )
 
 
-def _temperature_curve(
-    triple: TripleSearch, choice: Configuration, temperatures: Iterable[float]
-) -> TemperatureCurve:
+def _temperature_curve(triple: TripleSearch, choice: Configuration, temperatures: Iterable[float]) -> TemperatureCurve:
     points = [(t, score) for t in temperatures if (score := _score_at(triple, choice, t)) is not None]
     return TemperatureCurve(
         triple.triple.triple_id, choice, tuple(t for t, _ in points), tuple(score for _, score in points)

@@ -123,7 +123,8 @@ def _draw_triples(drawn: go.Figure, line: Line) -> None:
             [gain.triple_id, signed_percent(gain.relative, 2), score(gain.target), score(gain.baseline)]
             for gain in line.comparison.known
         ],
-        hovertemplate="<b>%{customdata[0]}</b><br>%{customdata[1]}: %{customdata[2]} over %{customdata[3]}<extra></extra>",
+        hovertemplate="<b>%{customdata[0]}</b><br>%{customdata[1]}: %{customdata[2]} over %{customdata[3]}"
+        "<extra></extra>",
     )
 
 
@@ -142,7 +143,9 @@ def _label_ends(drawn: go.Figure, lines: Sequence[Line]) -> None:
     drawn_values = [value for line in lines for value in line.comparison.values]
     drawn_values += [value for line in lines for row in line.comparison.draws or () for value in row]
     reach = max(*drawn_values, 0) - min(*drawn_values, 0)
-    heights = spread([line.comparison.deciles[-1] for line in lines], gap=(0.2 if "<br>" in lines[0].label else 0.14) * reach)
+    heights = spread(
+        [line.comparison.deciles[-1] for line in lines], gap=(0.23 if "<br>" in lines[0].label else 0.14) * reach
+    )
     for line, height in zip(lines, heights, strict=True):
         place = {"x": 1.01, "xref": "paper", "xanchor": "left", "y": height, "align": "left"}
         drawn.add_annotation(text=_end_label(line), font={"color": line.colour}, showarrow=False, **place)
@@ -161,7 +164,9 @@ def _end_label(line: Line) -> str:
 def _bars(drawn: go.Figure, rows: list[str], sizes: list[int], name: str, colour: str) -> None:
     texts = [str(abs(size)) if size else "" for size in sizes]
     look = {"marker": {"color": colour, "cornerradius": 3}, "textfont": {"color": "white"}, "textposition": "inside"}
-    drawn.add_bar(x=sizes, y=rows, orientation="h", name=name, text=texts, insidetextanchor="middle", hoverinfo="skip", **look)
+    drawn.add_bar(
+        x=sizes, y=rows, orientation="h", name=name, text=texts, insidetextanchor="middle", hoverinfo="skip", **look
+    )
 
 
 def _effect_name(effect: ParameterEffect) -> str:

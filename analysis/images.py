@@ -13,7 +13,7 @@ from plotly.offline import get_plotlyjs
 
 from analysis.style import WIDTH
 
-CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
+CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtons": [["toImage"]]}
 PICTURES = ("svg", "png")
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{name}</title><script src="plotly.min.js"></script></head>
@@ -61,7 +61,7 @@ def _write_pictures(figures: Mapping[str, go.Figure], folder: Path, endings: lis
                 scale=2,
             )
     except Exception as error:  # kaleido, its browser and its pipes raise whatever they like; the report must not fail
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = " ".join(str(error).split()).split(". ")[0][:160] or type(error).__name__
         return f"No {' or '.join(endings)} pictures (they need kaleido and Chrome or Chromium): {reason}"
     return None
 

@@ -79,7 +79,8 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: int = 
     first_number = len(columns) - numbers
     head = "".join(_cell("th", name, index >= first_number) for index, name in enumerate(columns))
     body = "".join(
-        f"<tr>{''.join(_cell('td', text, index >= first_number) for index, text in enumerate(row))}</tr>" for row in rows
+        f"<tr>{''.join(_cell('td', text, index >= first_number) for index, text in enumerate(row))}</tr>"
+        for row in rows
     )
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 

@@ -72,17 +72,27 @@ def steps(findings: Findings) -> str:
     """The greedy steps, one table per triple."""
     columns = ["parameter", "before → after", "verdict", "configuration tried"]
     columns += ["validation before", "after", "test before", "after"]
-    found = (
+    found = [
         page.fold(outcome.triple_id, page.table(columns, rows, numbers=4))
         for outcome in findings.outcomes
         if (rows := list(_step_rows(findings, outcome.triple_id)))
-    )
-    return "".join(found)
+    ]
+    return page.fold("Every step, triple by triple", "".join(found)) if found else ""
 
 
 def teachers(findings: Findings) -> str:
     """Both selected checkpoints of every teacher."""
-    columns = ["teacher", "data set", "checkpoint", "epoch", "validation", "validation loss", "test", "majority", "test rows"]
+    columns = [
+        "teacher",
+        "data set",
+        "checkpoint",
+        "epoch",
+        "validation",
+        "validation loss",
+        "test",
+        "majority",
+        "test rows",
+    ]
     rows = [row for record in findings.teachers if record.status.has_scores for row in _teacher_rows(record)]
     return page.table(columns, rows, numbers=6)
 

@@ -154,4 +154,3 @@ def _change(triple: TripleSearch, step: Step, outcome: TripleOutcome) -> Change:
         merged=step.merged,
         gain=Gain(outcome.triple_id, after.test_score, before.test_score, outcome.resolution),
     )
-

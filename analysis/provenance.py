@@ -105,7 +105,7 @@ def _failures(
         if not teacher.status.has_scores:
             where = f"{teacher.task.teacher.name} on {teacher.task.dataset.name}"
             yield Failure("teacher", where, "", teacher.reason or "")
-    for record in trials:
+    for record in sorted(trials, key=lambda record: (record.triple_id, str(record.configuration), record.spec.seed)):
         if not record.status.has_scores:
             what = f"{configuration_words(record.configuration)}, seed {record.spec.seed}"
             yield Failure("trial", record.triple_id, what, record.reason or "")

@@ -149,5 +149,6 @@ def _moment(moment: str | None) -> str:
 def _footer() -> str:
     return (
         "<p>Best, worst and random are over the choices that each search visited; all selection is on validation, all "
-        "reported scores are on test. Method: Sultan et al., <i>Knowledge distillation: parameter choices</i> (A).</p>"
+        "reported scores are on test. Method (A): Sultan et al. (2024), <i>An Empirical Investigation into the Effect "
+        "of Parameter Choices in Knowledge Distillation</i>.</p>"
     )

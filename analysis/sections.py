@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from analysis.curve_figures import temperatures, training
 from analysis.figures import cost_of_choices, one_for_all, parameter_lines, reward_bars
 from analysis.findings import Findings
-from analysis.summary import cost_sentence, effect_sentence, stable_sentence
+from analysis.summary import cost_sentence, effect_sentence, stable_sentence, teacher_sentence
 from analysis.triple_figures import decisions, triple_scores
 from analysis.wording import count
 
@@ -65,11 +65,6 @@ def _accepted(findings: Findings) -> str | None:
     return f"{accepted} of {count(len(findings.changes), 'comparison')} changed the incumbent."
 
 
-def _final(findings: Findings) -> str | None:
-    searched = sum(outcome.searched for outcome in findings.outcomes)
-    return f"{searched} of {count(len(findings.outcomes), 'search', 'searches')} ended."
-
-
 def _selected(findings: Findings) -> str | None:
     curves = [curve for curve in findings.temperature_curves if len(curve.scores) > 1]
     above = sum(curve.choice.temperature > 1 for curve in curves)
@@ -120,7 +115,7 @@ SECTIONS = (
         "scores",
         "What did every triple reach?",
         triple_scores,
-        _final,
+        teacher_sentence,
         f"{_TEST} Teacher: its highest-score checkpoint. Majority: always the most frequent training label.",
     ),
     Section(
@@ -129,7 +124,7 @@ SECTIONS = (
         decisions,
         _accepted,
         "Relative gain on validation of the changed choice over the incumbent, both tuned. A tie keeps the default; "
-        "`same` marks two sides that are one configuration.",
+        "“same” marks two sides that are one configuration.",
     ),
     Section(
         "temperatures",

@@ -10,6 +10,7 @@ from analysis.gains import Comparison
 from analysis.outcomes import Progress, Role
 from analysis.parameters import WEIGHT, ParameterEffect
 from analysis.wording import PARAMETERS, choice_words, count, duration, listing, p_words, percent, signed, value_words
+from study.searchers.stable import Reward
 
 FEW_TRIPLES = 10
 FEW_SEEDS = 3
@@ -32,7 +33,9 @@ class Summary:
 
 def summarise(findings: Findings) -> Summary:
     """The whole summary."""
-    found = [*_cost(findings), *_parameters(findings), *_stable(findings), *_against_teacher(findings)]
+    found = [*_cost(findings), *_parameters(findings), *_stable(findings)]
+    if sentence := teacher_sentence(findings):
+        found.append(sentence)
     return Summary(
         tuple(found or ["No search has ended yet, so there is nothing to compare."]),
         tuple(_cautions(findings)),
@@ -52,21 +55,11 @@ def cost_sentence(comparison: Comparison, baseline: str) -> str | None:
 def effect_sentence(effect: ParameterEffect) -> str:
     """One parameter's effect, such as ``CE validates better than MSE in 7 of 9 triples (R = −5, p = .18)``."""
     reward = effect.reward
-    default, alternative = value_words(reward.default), value_words(reward.alternative)
-    compared = reward.wins + reward.losses + reward.ties
-    if not compared:
+    if not reward.wins + reward.losses + reward.ties:
         return f"{PARAMETERS[effect.parameter]}: not compared yet."
     test = f"R = {signed(reward.reward)}" + (f", sign test {p_words(effect.p_value)}" if effect.p_value else "")
-    triples = f"{compared} {'triple' if compared == 1 else 'triples'}"
-    ties = f" and ties in {reward.ties}" if reward.ties else ""
-    if reward.reward == 0:
-        verdict = f"{default} and {alternative} win {reward.wins} times each in {triples}"
-        ties = f", with {count(reward.ties, 'tie')}" if reward.ties else ""
-    else:
-        better, worse = (alternative, default) if reward.reward > 0 else (default, alternative)
-        verdict = f"{better} validates better than {worse} in {max(reward.wins, reward.losses)} of {triples}"
     size = f"; the test score moves by {percent(effect.typical_size)} at the median" if effect.comparison.values else ""
-    return f"{PARAMETERS[effect.parameter]}: {verdict}{ties} ({test}){size}."
+    return f"{PARAMETERS[effect.parameter]}: {_verdict(reward)} ({test}){size}."
 
 
 def stable_sentence(findings: Findings) -> str | None:
@@ -77,6 +70,31 @@ def stable_sentence(findings: Findings) -> str | None:
     interval = f"95 % interval {percent(share.low, 0)} to {percent(share.high, 0)}"
     where = f"in {percent(share.share, 0)} of triples ({share.count} of {share.compared}; {interval})"
     return f"It is at least as good as the triple's own best {where}; at the median it is {_lag(findings)}."
+
+
+def teacher_sentence(findings: Findings) -> str | None:
+    """How much of their teachers' test scores the best students keep."""
+    kept = [
+        (best / teacher, outcome.triple_id)
+        for outcome in findings.outcomes
+        if (best := outcome.final_score(Role.BEST)) is not None and (teacher := outcome.teacher_score or 0.0) > 0
+    ]
+    if not kept:
+        return None
+    (low, hardest), (high, easiest) = min(kept), max(kept)
+    span = f"{percent(low)} ({hardest}) to {percent(high)} ({easiest})" if len(kept) > 1 else percent(low)
+    return f"The best students keep {span} of their teacher's test score."
+
+
+def _verdict(reward: Reward) -> str:
+    default, alternative = value_words(reward.default), value_words(reward.alternative)
+    triples = count(reward.wins + reward.losses + reward.ties, "triple")
+    if reward.reward == 0:
+        tied = f"win {reward.wins} each of {triples}" if reward.wins else f"tie in {triples}"
+        return f"{default} and {alternative} {tied}"
+    better, worse = (alternative, default) if reward.reward > 0 else (default, alternative)
+    ties = f" and ties in {reward.ties}" if reward.ties else ""
+    return f"{better} validates better than {worse} in {max(reward.wins, reward.losses)} of {triples}{ties}"
 
 
 def _lag(findings: Findings) -> str:
@@ -113,18 +131,6 @@ def _stable(findings: Findings) -> Iterator[str]:
         yield sentence
 
 
-def _against_teacher(findings: Findings) -> Iterator[str]:
-    kept = [
-        (best / teacher, outcome.triple_id)
-        for outcome in findings.outcomes
-        if (best := outcome.final_score(Role.BEST)) is not None and (teacher := outcome.teacher_score or 0.0) > 0
-    ]
-    if kept:
-        (low, hardest), (high, easiest) = min(kept), max(kept)
-        span = f"{percent(low)} ({hardest}) to {percent(high)} ({easiest})" if len(kept) > 1 else percent(low)
-        yield f"The best students keep {span} of their teacher's test score."
-
-
 def _cautions(findings: Findings) -> Iterator[str]:
     triples, seeds = len(findings.best_over_worst.known), len(findings.study.config.seeds)
     if 0 < triples < FEW_TRIPLES:
@@ -133,7 +139,7 @@ def _cautions(findings: Findings) -> Iterator[str]:
         yield f"Each configuration was trained with {count(seeds, 'seed')}: differences include the noise of seeds."
     yield from _below_resolution(findings)
     yield from _undefined(findings)
-    weak = [PARAMETERS[e.parameter] for e in findings.effects if e.p_value is not None and e.p_value > 0.05]
+    weak = [PARAMETERS[e.parameter].lower() for e in findings.effects if e.p_value is not None and e.p_value > 0.05]
     if weak:
         yield f"Compatible with chance (sign test, p > .05): {listing(weak)}."
     if merged := sum(effect.num_merged for effect in findings.effects):
@@ -145,8 +151,8 @@ def _cautions(findings: Findings) -> Iterator[str]:
 def _below_resolution(findings: Findings) -> Iterator[str]:
     for comparison in (findings.best_over_worst, findings.stable_to_best):
         if small := comparison.num_within_one_example:
-            of = f"of {len(comparison.gains) - comparison.num_missing} triples"
-            yield f"{comparison.name.capitalize()}: within one test example (1 / rows), thus no difference, in {small} {of}."
+            of = f"{small} of {len(comparison.gains) - comparison.num_missing} triples"
+            yield f"{comparison.name.capitalize()}: no more than one test example (1 / rows) apart in {of}."
 
 
 def _undefined(findings: Findings) -> Iterator[str]:

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from analysis.findings import Findings, comparisons
-from analysis.outcomes import Role, Scored, TripleOutcome
+from analysis.findings import Findings
 from analysis.table_columns import COLUMNS, DESCRIPTIONS
-from trials.record import TeacherRecord
-
-Rows = Iterable[dict[str, Any]]
+from analysis.table_rows import ROWS, Rows
 
 
 @dataclass(frozen=True)
@@ -67,157 +62,3 @@ def _table(name: str, rows: Rows) -> Table:
 def _readme(table: Table) -> str:
     lines = [f"- `{column}`: {meaning}" for column, meaning in table.columns.items()]
     return "\n".join([f"## {table.name}", "", table.description, "", *lines])
-
-
-def _outcome_rows(findings: Findings) -> Rows:
-    for outcome in findings.outcomes:
-        yield {
-            **_names(outcome),
-            "progress": str(outcome.progress),
-            "metric": outcome.triple.dataset.metric,
-            **{f"{role}_test": outcome.test_score(role) for role in Role},
-            **{f"{role}_validation": _validation(outcome.configuration(role)) for role in _STUDENTS},
-            **{f"{role}_configuration": _configuration(outcome.configuration(role)) for role in _STUDENTS},
-            "candidates": len(outcome.candidates),
-            "trials": outcome.num_trials,
-            "failed_trials": outcome.num_failed,
-            "hours": outcome.hours,
-            "student_parameters": outcome.num_parameters,
-            "test_rows": outcome.test_rows,
-            "failure": outcome.failure,
-        }
-
-
-def _candidate_rows(findings: Findings) -> Rows:
-    for outcome in findings.outcomes:
-        for position, candidate in enumerate(outcome.candidates):
-            scores = {"validation": candidate.validation_score, "test": candidate.test_score}
-            yield {"triple": outcome.triple_id, "position": position, **candidate.choice.as_dict(), **scores}
-
-
-def _gain_rows(findings: Findings) -> Rows:
-    for comparison in comparisons(findings):
-        for gain in comparison.gains:
-            yield {
-                "comparison": comparison.name,
-                "triple": gain.triple_id,
-                "target_test": gain.target,
-                "baseline_test": gain.baseline,
-                "relative_gain": gain.relative,
-                "absolute_gain": gain.absolute,
-                "undefined": gain.undefined,
-                "within_one_example": gain.within_one_example if gain.absolute is not None else None,
-            }
-
-
-def _decile_rows(findings: Findings) -> Rows:
-    effects = {f"{effect.parameter}: {effect.comparison.name}": effect.comparison for effect in findings.effects}
-    for name, comparison in {**{found.name: found for found in comparisons(findings)}, **effects}.items():
-        draws = comparison.draws or [(None, None, None)] * 10
-        counts = {"triples": len(comparison.known), "missing": comparison.num_missing}
-        for number, (value, drawn) in enumerate(zip(comparison.deciles, draws, strict=False), start=1):
-            spread = dict(zip(("draws_5", "draws_50", "draws_95"), drawn, strict=True))
-            row = {"comparison": name, "decile": f"D{number}", "relative_gain": value}
-            yield {**row, **spread, **counts, "undefined": comparison.num_undefined}
-
-
-def _step_rows(findings: Findings) -> Rows:
-    for change in findings.changes:
-        yield {
-            "triple": change.triple_id,
-            "parameter": change.parameter,
-            "before": str(change.before.choice),
-            "after": str(change.after.choice),
-            "before_validation": change.before.validation_score,
-            "after_validation": change.after.validation_score,
-            "before_test": change.before.test_score,
-            "after_test": change.after.test_score,
-            "verdict": str(change.verdict),
-            "accepted": change.accepted,
-            "merged": change.merged,
-            "relative_gain": change.gain.relative,
-        }
-
-
-def _reward_rows(findings: Findings) -> Rows:
-    for effect in findings.effects:
-        reward = effect.reward
-        yield {
-            "parameter": reward.parameter,
-            "default": reward.default,
-            "alternative": reward.alternative,
-            "wins": reward.wins,
-            "losses": reward.losses,
-            "ties": reward.ties,
-            "merged": effect.num_merged,
-            "reward": reward.reward,
-            "p_value": effect.p_value,
-            "median_gain": effect.comparison.decile(5),
-            "median_size": effect.typical_size,
-        }
-
-
-def _temperature_rows(findings: Findings) -> Rows:
-    for curve in findings.temperature_curves:
-        choice = {key: curve.choice.as_dict()[key] for key in _CURVE_KEYS}
-        for temperature, score in zip(curve.temperatures, curve.scores, strict=True):
-            selected = temperature == curve.choice.canonical().temperature
-            own = {"temperature": temperature, "validation": score, "selected": selected}
-            yield {"triple": curve.triple_id, **choice, **own}
-
-
-def _teacher_rows(findings: Findings) -> Rows:
-    for record in findings.teachers:
-        for role in ("highest_score", "lowest_loss") if record.status.has_scores else ():
-            yield _teacher_row(record, role)
-
-
-def _teacher_row(record: TeacherRecord, role: str) -> dict[str, Any]:
-    checkpoint = record.selected(role)
-    return {
-        "teacher": record.task.teacher.name,
-        "dataset": record.task.dataset.name,
-        "checkpoint": role,
-        "epoch": checkpoint.epoch,
-        "validation": checkpoint.validation_score,
-        "validation_loss": checkpoint.validation_loss,
-        "test": checkpoint.test_score,
-        "one_checkpoint": record.one_checkpoint,
-        "majority_test": record.majority_score,
-        "parameters": record.num_parameters,
-        **{f"{split}_rows": record.rows.get(split) for split in ("train", "validation", "test")},
-    }
-
-
-def _failure_rows(findings: Findings) -> Rows:
-    for failure in findings.provenance.failures:
-        yield {"kind": failure.kind, "where": failure.where, "what": failure.what, "reason": failure.reason}
-
-
-def _names(outcome: TripleOutcome) -> dict[str, str]:
-    triple = outcome.triple
-    parts = {"teacher": triple.teacher.name, "student": triple.student.name, "dataset": triple.dataset.name}
-    return {"triple": outcome.triple_id, **parts}
-
-
-def _validation(student: Scored | None) -> float | None:
-    return student.validation_score if student else None
-
-
-def _configuration(student: Scored | None) -> str | None:
-    return str(student.choice) if student else None
-
-
-_STUDENTS = (Role.BEST, Role.STABLE, Role.LAZY, Role.WORST)
-_CURVE_KEYS = ("distance", "teacher_checkpoint", "student_temperature", "learning_rate")
-ROWS: dict[str, Callable[[Findings], Rows]] = {
-    "outcomes": _outcome_rows,
-    "candidates": _candidate_rows,
-    "gains": _gain_rows,
-    "deciles": _decile_rows,
-    "rewards": _reward_rows,
-    "steps": _step_rows,
-    "temperatures": _temperature_rows,
-    "teachers": _teacher_rows,
-    "failures": _failure_rows,
-}

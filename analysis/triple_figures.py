@@ -11,11 +11,14 @@ from analysis.findings import Findings
 from analysis.gains import Comparison
 from analysis.outcomes import Role, TripleOutcome
 from analysis.parameters import Change
-from analysis.style import DIVERGING, FAINT, PERCENT, ROLE_COLOURS, ROLE_SYMBOLS, dress, no_data
+from analysis.style import DIVERGING, PERCENT, ROLE_COLOURS, ROLE_SYMBOLS, dress, no_data
 from analysis.wording import MISSING, PARAMETERS, configuration_words, score, signed_percent, value_words, versus
 
 SCORES = ("Test scores of every triple", "Left: test score. Right: relative difference to the triple's best choice")
-DECISIONS = ("What each search decided", "Relative validation gain of the alternative over the default; ✓ where it was accepted")
+DECISIONS = (
+    "What each search decided",
+    "Relative validation gain of the alternative over the default; ✓ where it was accepted",
+)
 
 
 def triple_scores(findings: Findings) -> go.Figure:
@@ -24,13 +27,15 @@ def triple_scores(findings: Findings) -> go.Figure:
     if not shown:
         return no_data(SCORES)
     drawn = make_subplots(cols=2, shared_yaxes=True, column_widths=[0.48, 0.52], horizontal_spacing=0.04)
-    rows = [_row_name(outcome) for outcome in shown]
+    rows = [_with_notes(outcome, findings) for outcome in shown]
     for role in reversed(Role):  # the last one lies on top
         scores = [outcome.test_score(role) for outcome in shown]
         details = [[outcome.triple_id, *_student_details(outcome, role)] for outcome in shown]
         hover = f"<b>{role}</b>, %{{customdata[0]}}<br>test %{{x:.4f}}%{{customdata[1]}}<extra></extra>"
-        drawn.add_scatter(x=scores, y=rows, name=role, customdata=details, hovertemplate=hover, **_dots(role), row=1, col=1)
-    for role, comparison in _lags(findings):
+        drawn.add_scatter(
+            x=scores, y=rows, name=role, customdata=details, hovertemplate=hover, **_dots(role), row=1, col=1
+        )
+    for role, comparison in reversed(_lags(findings)):
         known = {gain.triple_id: gain.relative for gain in comparison.gains}
         values = [known[outcome.triple_id] for outcome in shown]
         hover = f"<b>{role}</b> against best, %{{y}}<br>%{{x:+.2%}}<extra></extra>"
@@ -38,9 +43,7 @@ def triple_scores(findings: Findings) -> go.Figure:
     drawn.add_vline(x=0, line={"color": ROLE_COLOURS[Role.BEST], "width": 1.5}, col=2)
     dress(drawn, SCORES, height=190 + 34 * len(rows), margin={"t": 124}, legend={"traceorder": "reversed"})
     drawn.update_xaxes(title="test score", col=1).update_xaxes(title="difference to best", tickformat=PERCENT, col=2)
-    for row, outcome in zip(rows, shown, strict=True):
-        _name_missing(drawn, row, outcome, findings)
-    return drawn.update_yaxes(ticklabelstandoff=8)
+    return drawn.update_yaxes(ticklabelstandoff=8, range=[-0.7, len(rows) - 0.3])
 
 
 def decisions(findings: Findings) -> go.Figure:
@@ -81,15 +84,12 @@ def _dots(role: Role) -> dict[str, Any]:
     return {"mode": "markers", "marker": marker}
 
 
-def _name_missing(drawn: go.Figure, row: str, outcome: TripleOutcome, findings: Findings) -> None:
-    """Say in the row which scores are not there, or not final."""
+def _with_notes(outcome: TripleOutcome, findings: Findings) -> str:
+    """The row's name, and below it which scores are not there, or not final."""
     missing = [str(role) for role in findings.roles if outcome.test_score(role) is None]
     notes = [] if outcome.searched else ["not final"]
-    notes += [f"{', '.join(missing)} missing"] if missing else []
-    if notes:
-        place = {"x": 1, "xref": "paper", "xanchor": "right", "y": row, "yref": "y", "bgcolor": "white"}
-        text = f"{MISSING} {'; '.join(notes)}"
-        drawn.add_annotation(text=text, showarrow=False, font={"size": 11, "color": FAINT}, **place)
+    notes += [f"{MISSING} {', '.join(missing)} missing"] if missing else []
+    return _row_name(outcome) + (f"<br><span style='font-size:10px'>{'; '.join(notes)}</span>" if notes else "")
 
 
 def _lags(findings: Findings) -> tuple[tuple[Role, Comparison], ...]:
@@ -128,8 +128,9 @@ def _cell_details(change: Change | None) -> str:
     if change is None:
         return "not compared"
     before, after = change.before, change.after
+    values = f"{_value(change, before.choice)} → {_value(change, after.choice)}"
     return (
-        f"<b>{change.triple_id}</b><br>{_value(change, before.choice)} → {_value(change, after.choice)}: {change.verdict}<br>"
+        f"<b>{change.triple_id}</b><br>{values}: {change.verdict}<br>"
         f"before: validation {score(before.validation_score)}, {configuration_words(before.choice)}<br>"
         f"after: validation {score(after.validation_score)}, {configuration_words(after.choice)}"
     )

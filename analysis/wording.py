@@ -35,7 +35,7 @@ def versus(reward: Reward) -> str:
 
 def choice_words(choice: Configuration) -> str:
     """The compared parameters of a configuration."""
-    checkpoint = f"{value_words(choice.teacher_checkpoint)} teacher"
+    checkpoint = f"{value_words(choice.teacher_checkpoint).replace(' ', '-')} teacher"
     temperature = value_words(choice.student_temperature)
     return f"{value_words(choice.distance)}, {checkpoint}, {temperature}, α = {choice.soft_label_weight:g}"
 

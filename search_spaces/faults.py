@@ -77,9 +77,17 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def faults_of(error: ValidationError, model: type[BaseModel], where: object) -> list[Fault]:
     """Pydantic's errors as faults: the key as a dotted path, unknown keys answered with the nearest one."""
+    errors = error.errors()
     return [
-        Fault(str(where), dotted(item["loc"]), _value_of(item), _message_of(item, model)) for item in error.errors()
+        Fault(str(where), dotted(item["loc"]), _value_of(item), _message_of(item, model))
+        for item in errors
+        if not (item["type"] == "too_short" and any(_inside(other["loc"], item["loc"]) for other in errors))
     ]
+
+
+def _inside(location: Sequence[int | str], outer: Sequence[int | str]) -> bool:
+    """Whether one error lies inside another: a list whose entries are all faulty is not too short as well."""
+    return len(location) > len(outer) and tuple(location[: len(outer)]) == tuple(outer)
 
 
 def dotted(location: Sequence[int | str]) -> str:

@@ -168,7 +168,6 @@ def report(
 ) -> None:
     """Write report.html, figures and tables; works on a running study, with what is missing shown as missing."""
     from analysis.report import write_report
-
     from study.ledger import Ledger
 
     opened, workspace = _directory(directory)

@@ -18,6 +18,8 @@ from search_spaces.space import SearchSpace, load_space
 from study.presets import expand_dataset
 from trials.spec import DatasetSpec, Name, Part, StudentSpec, TeacherSpec, TrainingRecipe, Triple
 
+NOUNS = {"teachers": "teacher", "students": "student", "datasets": "data set"}  # in the order of a triple
+
 
 class Tuning(StrEnum):
     """How learning rate and temperature are tuned inside one choice."""
@@ -143,7 +145,8 @@ def load_study(path: Path) -> Study:
     """
     values = read_yaml(path)
     faults: list[Fault] = []
-    values["datasets"] = _expand_datasets(values, path, faults)
+    if isinstance(values.get("datasets"), list):
+        values["datasets"] = _expand_datasets(values, path, faults)
     _resolve_space(values, path, faults)
     _resolve_models(values, path, faults)
     config = None
@@ -152,20 +155,17 @@ def load_study(path: Path) -> Study:
     except ValidationError as error:
         known = {found.key for found in faults}
         faults += [found for found in faults_of(error, StudyConfig, path) if found.key not in known]
-    faults += _cross_faults(config, path) if config else []
+    faults += _cross_faults(values, path)
     if faults or config is None:
         raise InputError(faults)
     return Study(config, path)
 
 
-def _expand_datasets(values: dict[str, Any], path: Path, faults: list[Fault]) -> Any:
-    """Data set entries with presets expanded and paths absolute; faulty entries are left as they are."""
-    entries = values.get("datasets")
-    if not isinstance(entries, list):
-        return entries
+def _expand_datasets(values: dict[str, Any], path: Path, faults: list[Fault]) -> list[Any]:
+    """Data set entries with presets expanded and paths absolute; stand-ins take the places of faulty entries."""
     mirror = path.parent / str(values["mirror"]) if values.get("mirror") else None
     expanded: list[Any] = []
-    for index, entry in enumerate(entries):
+    for index, entry in enumerate(values["datasets"]):
         try:
             expanded.append(
                 expand_dataset(entry, folder=path.parent, mirror=mirror, where=path, key=f"datasets[{index}]")
@@ -195,10 +195,10 @@ def _resolve_space(values: dict[str, Any], path: Path, faults: list[Fault]) -> N
 
 def _resolve_models(values: dict[str, Any], path: Path, faults: list[Fault]) -> None:
     """Make local model paths absolute, and report those that look like paths but are not there."""
+    teachers = [entry.get("name") for entry in _entries(values, "teachers")]
     for kind, key in (("teachers", "model"), ("students", "from")):
-        entries = values.get(kind)
-        for index, entry in enumerate(entries if isinstance(entries, list) else []):
-            if not isinstance(entry, dict) or not isinstance(entry.get(key), str):
+        for index, entry in enumerate(_entries(values, kind)):
+            if not isinstance(entry.get(key), str) or (kind == "students" and entry[key] in teachers):
                 continue
             entry[key] = _local(entry[key], path, f"{kind}[{index}].{key}", faults)
             checkpoints = entry.get("checkpoints")
@@ -221,55 +221,60 @@ def _local(reference: str, path: Path, key: str, faults: list[Fault]) -> str:
 
 
 def _triples(config: StudyConfig) -> Iterator[Triple]:
-    teachers, students, datasets = ({part.name: part for part in parts} for parts in _parts(config))
+    teachers = {part.name: part for part in config.teachers}
+    students = {part.name: part for part in config.students}
+    datasets = {part.name: part for part in config.datasets}
     named: Iterable[tuple[str, str, str]] = (
         ((t, s, d) for d in datasets for t in teachers for s in students) if config.triples == "all" else config.triples
     )
     for teacher, student, dataset in named:
-        yield Triple(
-            teacher=teachers[teacher],
-            student=students[student],
-            dataset=datasets[dataset],
-        )
+        yield Triple(teacher=teachers[teacher], student=students[student], dataset=datasets[dataset])
 
 
-def _parts(config: StudyConfig) -> tuple[tuple[DatasetSpec | TeacherSpec | StudentSpec, ...], ...]:
-    return config.teachers, config.students, config.datasets
+def _entries(values: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    """The entries of teachers, students or datasets; an empty one for each that is no mapping."""
+    entries = values.get(kind)
+    return [entry if isinstance(entry, dict) else {} for entry in entries] if isinstance(entries, list) else []
 
 
-def _cross_faults(config: StudyConfig, path: Path) -> list[Fault]:
+def _cross_faults(values: dict[str, Any], path: Path) -> list[Fault]:
     """Faults that concern several keys: repeated names, names of nothing, recipes of teachers."""
     faults = []
-    names: dict[str, list[str]] = {}
-    for kind, parts in zip(("teachers", "students", "datasets"), _parts(config), strict=True):
-        names[kind] = [part.name for part in parts]
-        for index, name in enumerate(names[kind]):
-            if name in names[kind][:index]:
+    names = {kind: [entry.get("name") for entry in _entries(values, kind)] for kind in NOUNS}
+    for kind, given in names.items():
+        for index, name in enumerate(given):
+            if name is not None and name in given[:index]:
                 faults.append(Fault(str(path), f"{kind}[{index}].name", name, f"stands twice among the {kind}"))
-    for index, triple in enumerate(() if config.triples == "all" else config.triples):
-        for kind, name in zip(names, triple, strict=True):
+    triples = values.get("triples")
+    for index, triple in enumerate(triples if isinstance(triples, list) else ()):
+        for kind, name in zip(NOUNS, triple if isinstance(triple, list) else (), strict=False):
             if name not in names[kind]:
-                known = nearest(name, names[kind])
-                faults.append(Fault(str(path), f"triples[{index}]", list(triple), f"no {kind[:-1]} {name!r}; {known}"))
-    for index, teacher in enumerate(config.teachers):
-        faults += _teacher_faults(config, teacher, f"teachers[{index}]", names["datasets"], path)
+                faults.append(Fault(str(path), f"triples[{index}]", triple, _no_such(kind, name, names)))
+    for index, teacher in enumerate(_entries(values, "teachers")):
+        faults += _teacher_faults(values, teacher, f"teachers[{index}]", names, path)
     return faults
 
 
 def _teacher_faults(
-    config: StudyConfig, teacher: TeacherSpec, key: str, datasets: list[str], path: Path
+    values: dict[str, Any], teacher: dict[str, Any], key: str, names: dict[str, list[Any]], path: Path
 ) -> list[Fault]:
+    checkpoints, training = teacher.get("checkpoints"), teacher.get("training")
     faults = [
-        Fault(str(path), f"{key}.checkpoints", name, f"no such data set; {nearest(name, datasets)}")
-        for name in teacher.checkpoints
-        if name not in datasets
+        Fault(str(path), f"{key}.checkpoints", name, _no_such("datasets", name, names))
+        for name in (checkpoints if isinstance(checkpoints, dict) else ())
+        if name not in names["datasets"]
     ]
     try:
-        TrainingRecipe.model_validate({**config.training.model_dump(), **teacher.training})
+        TrainingRecipe.model_validate(training if isinstance(training, dict) else {})
     except ValidationError as error:
         for found in faults_of(error, TrainingRecipe, path):
             faults.append(Fault(found.where, f"{key}.training.{found.key}", found.value, found.message))
     return faults
+
+
+def _no_such(kind: str, name: Any, names: dict[str, list[Any]]) -> str:
+    known = {given for given in names[kind] if isinstance(given, str)}
+    return f"no {NOUNS[kind]} {name!r}; {nearest(name, known)}"
 
 
 def study_digest(study: Study) -> str:

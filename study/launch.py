@@ -28,6 +28,7 @@ TUNE_SETTINGS = {
 os.environ.update({name: os.environ.get(name, value) for name, value in TUNE_SETTINGS.items()})
 
 import ray  # noqa: E402 - after the settings that it reads at import
+from filelock import FileLock, Timeout  # noqa: E402
 from ray import tune  # noqa: E402
 
 from search_spaces.faults import Fault, InputError  # noqa: E402
@@ -89,18 +90,36 @@ def launch(study: Study, workspace: Workspace, options: LaunchOptions, progress:
     found = preflight(study, workspace.root.parent)
     if found.faults:
         raise InputError(found.faults)
-    claim(study, workspace)
-    ledger = Ledger(workspace.ledger)
-    search = StudySearch(study, found.fingerprints, ledger.refresh())
-    if search.finished:
-        return _result(search, ledger, Outlook(), interrupted=False)
-    with _ray(study, workspace, options) as workers:
-        progress.begin(search, workers)
-        outlook, interrupted = _run(study, search, ledger, workspace, options, workers, progress)
-        progress.end()
+    with _alone(workspace):
+        claim(study, workspace)
+        ledger = Ledger(workspace.ledger)
+        search = StudySearch(study, found.fingerprints, ledger.refresh())
+        if search.finished:
+            return _result(search, ledger, Outlook(), interrupted=False)
+        with _ray(study, workspace, options) as workers:
+            progress.begin(search, workers)
+            outlook, interrupted = _run(study, search, ledger, workspace, options, workers, progress)
+            progress.end()
     if outlook.crash is not None:
         raise outlook.crash
     return _result(search, ledger, outlook, interrupted=interrupted)
+
+
+@contextmanager
+def _alone(workspace: Workspace) -> Iterator[None]:
+    """Only one launch of a study at a time; the lock goes with its process, however that ends.
+
+    Raises:
+        InputError: Another process is launching the study.
+    """
+    workspace.root.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(workspace.root / ".launch.lock", timeout=0):
+            yield
+    except Timeout:
+        raise InputError(
+            [Fault(str(workspace.root), "(folder)", None, "another process is launching this study")]
+        ) from None
 
 
 def _run(
@@ -129,6 +148,7 @@ def _run(
         workspace=workspace,
         write=ledger.write,
         threads=max(1, int(resources.cpu)),
+        gpu=resources.gpu > 0,
         checkpoint_seconds=study.config.checkpoint_seconds,
     )
     tune_folder = workspace.root / ".tune"
@@ -165,6 +185,13 @@ class _Reconcile(tune.Callback):
     def __getstate__(self) -> dict[str, object]:
         return {}  # as the searcher's
 
+    def on_trial_error(
+        self, iteration: int, trials: list[tune.experiment.Trial], trial: tune.experiment.Trial, **info: object
+    ) -> None:
+        lines = str(trial.get_error() or "").strip().splitlines()
+        if lines:
+            self._searcher.explain(trial.trial_id, lines[-1])
+
     def on_step_end(self, iteration: int, trials: list[tune.experiment.Trial], **info: object) -> None:
         self._searcher.reconcile({trial.trial_id: trial for trial in trials if not trial.is_finished()})
         self._progress.tick()
@@ -184,7 +211,7 @@ def _ray(study: Study, workspace: Workspace, options: LaunchOptions) -> Iterator
     try:
         if options.address is None:
             cpus = options.workers and math.ceil(options.workers * study.config.resources.cpu)
-            ray.init(num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+            ray.init("local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         else:
             ray.init(options.address, log_to_driver=False, logging_level=logging.ERROR)
         yield _workers(study, options)

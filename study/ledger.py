@@ -111,7 +111,7 @@ class _NotARecord(Exception):
 def _parse(path: Path) -> Record:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # RecursionError: nested too deeply
         raise _NotARecord(f"is torn or no JSON ({error}); move it away to run this trial again") from None
     version = values.get("version") if isinstance(values, dict) else None
     if isinstance(version, int) and version > RECORD_VERSION:

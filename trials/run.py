@@ -27,14 +27,19 @@ from trials.students import build_student
 from trials.tasks import task_of
 from trials.teacher import prepare_teacher
 from trials.teacher_cache import teacher_logits
-from trials.tokens import tokenized
+from trials.tokens import InputsChanged, tokenized
 from trials.workspace import Workspace
 
 VERSIONED = ("kdstudy", "torch", "transformers", "ray", "numpy", "scikit-learn")
 
 
 def run_work(
-    work: TrialSpec | TeacherTask, source: str, workspace: Workspace, *, checkpoint_seconds: float = 300
+    work: TrialSpec | TeacherTask,
+    source: str,
+    workspace: Workspace,
+    *,
+    device: torch.device | None = None,
+    checkpoint_seconds: float = 300,
 ) -> Record:
     """Do one piece of work to its end and return its record, of a failure too if it would come again.
 
@@ -42,12 +47,14 @@ def run_work(
         work: The trial or teacher.
         source: Model reference that a trial's student starts from; unused for teachers.
         workspace: The study's directory.
+        device: Where to compute; None means the CPU.
         checkpoint_seconds: Least time between two saves of the unfinished state.
 
     Raises:
+        InputsChanged: Data or model are no longer those that the study was launched with.
         OSError, RuntimeError: Infrastructure failed; the same work may succeed elsewhere or later.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = device or torch.device("cpu")
     try:
         if isinstance(work, TeacherTask):
             return _timed(
@@ -72,7 +79,8 @@ def run_trial(
     """Distil one student: the fields of its `TrialRecord`.
 
     Raises:
-        InputError: Model or data are not usable, or changed since the study was launched.
+        InputError: Model or data are not usable.
+        InputsChanged: They are no longer those that the study was launched with.
         TrialFailed: The training diverged.
     """
     dataset, configuration, kind = spec.triple.dataset, spec.configuration, task_of(spec.triple.dataset.task)
@@ -127,7 +135,7 @@ def run_trial(
 def _unchanged(source: str, spec: TrialSpec) -> Path:
     folder = model_folder(source, spec.triple.student.revision)
     if model_fingerprint(folder) != spec.source_fingerprint:
-        raise TrialFailed(f"the model {source} changed since the study was launched; launch it again")
+        raise InputsChanged(f"the model {source} changed since the study was launched; launch it again")
     return folder
 
 

@@ -10,11 +10,14 @@ import numpy as np
 import torch
 
 from search_spaces.configuration import digest
-from search_spaces.faults import fault
 from trials.datasets import Examples, load_dataset_splits
 from trials.models import load_tokenizer, tokenizer_fingerprint
 from trials.spec import DatasetSpec
 from trials.workspace import Workspace, build_once
+
+
+class InputsChanged(RuntimeError):
+    """Data or a model changed under a running study; no record is made of it, a new launch starts from what is there."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,8 @@ def tokenized(
     """The data set for a model's tokenizer, from the cache or made now.
 
     Raises:
-        InputError: The data cannot be read, or are not those that the study started from.
+        InputError: The data cannot be read.
+        InputsChanged: They are not those that the study was launched with.
     """
     key = digest([data_fingerprint, tokenizer_fingerprint(model), max_length])[:24]
     folder = build_once(
@@ -89,8 +93,7 @@ def tokenized(
 def _build(dataset: DatasetSpec, data_fingerprint: str, model: Path, max_length: int, target: Path) -> None:
     loaded = load_dataset_splits(dataset)
     if loaded.fingerprint != data_fingerprint:
-        message = "the data changed since the study was launched; launch it again"
-        raise fault(dataset.path or dataset.hub, f"datasets.{dataset.name}", None, message)
+        raise InputsChanged(f"the data of {dataset.name} changed since the study was launched; launch it again")
     tokenizer = load_tokenizer(model)
     types = False
     for name, examples in loaded.splits.items():

@@ -29,6 +29,7 @@ class KDTrainable(tune.Trainable):
         workspace: Workspace,
         write: Callable[[Record], bool],
         threads: int,
+        gpu: bool,
         checkpoint_seconds: float,
     ) -> None:
         """Take what all of a study's trials share; a worker is reused for many of them.
@@ -38,11 +39,13 @@ class KDTrainable(tune.Trainable):
             workspace: The study's directory.
             write: Adds a record to the ledger.
             threads: Torch threads of one trial.
+            gpu: Whether trials have a share of a GPU; without one they keep off it.
             checkpoint_seconds: Least time between two saves of a running trial's state.
         """
         torch.set_num_threads(threads)
         self._workspace = workspace
         self._write = write
+        self._device = torch.device("cuda" if gpu else "cpu")
         self._checkpoint_seconds = checkpoint_seconds
 
     def step(self) -> dict[str, Any]:
@@ -50,7 +53,13 @@ class KDTrainable(tune.Trainable):
         work = WORK.validate_json(self.config["work"])
         work_id = work.teacher_id if isinstance(work, TeacherTask) else work.trial_id
         self._workspace.log_event("start", work_id)
-        record = run_work(work, self.config["source"], self._workspace, checkpoint_seconds=self._checkpoint_seconds)
+        record = run_work(
+            work,
+            self.config["source"],
+            self._workspace,
+            device=self._device,
+            checkpoint_seconds=self._checkpoint_seconds,
+        )
         self._write(record)
         self._workspace.checkpoint(work_id).unlink(missing_ok=True)
         self._workspace.log_event("end", work_id)

@@ -56,7 +56,7 @@ class GreedySearch:
         """Start from the defaults, change the choices in order, then try other soft-label weights on the winner."""
         incumbent = yield from self._tuned(self.space.default())
         if incumbent.score is None:
-            raise SearchFailed(f"every trial of the default configuration failed ({incumbent.configuration})")
+            raise SearchFailed(f"the default configuration failed ({incumbent.configuration}); see the failed trials")
         self.incumbent = incumbent
         for parameter, value in self.space.alternatives():
             after = yield from self._tuned(self._changed(parameter, value))

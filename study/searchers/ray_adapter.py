@@ -69,6 +69,7 @@ class StudySearcher(Searcher):
         self._on_start = on_start
         self._on_record = on_record
         self._in_flight: dict[str, Work] = {}  # by Tune's trial id
+        self._lost: dict[str, str] = {}  # work that ended without a record, by Tune's trial id
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # FINISHED is a str
         """The next piece of work; None while Tune should wait, FINISHED if nothing is left that could start."""
@@ -84,9 +85,14 @@ class StudySearcher(Searcher):
         if work is None:
             return
         try:
-            self._ended(work)
+            self._ended(trial_id, work)
         except Exception as crash:
             self._crashed(crash)
+
+    def explain(self, trial_id: str, error: str) -> None:
+        """Say why a Tune trial ended without a record."""
+        if trial_id in self._lost:
+            self.outlook.blocked[self._lost[trial_id]] = error
 
     def reconcile(self, live: Mapping[str, object]) -> None:
         """End work whose Tune trial is gone without a word, so that its chain is named and not waited for."""
@@ -117,12 +123,13 @@ class StudySearcher(Searcher):
         self._on_start(work)
         return {"work": work.model_dump_json(by_alias=True), "source": self._source_of(work)}
 
-    def _ended(self, work: Work) -> None:
+    def _ended(self, trial_id: str, work: Work) -> None:
         record = self._ledger.get(work_id(work))
         if record is None:
             bad = {bad.path.stem: str(bad) for bad in self._ledger.bad_files}
-            reason = bad.get(work_id(work), "its worker was lost; see Ray's logs")
+            reason = bad.get(work_id(work), "its worker was lost")
             self.outlook.blocked[work_id(work)] = reason
+            self._lost[trial_id] = work_id(work)
             return
         self.outlook.recorded += 1
         self._search.observe(record)

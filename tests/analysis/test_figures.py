@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from known_studies import finished, small_study
+from simulation import hashed_score, make_study
+
+from analysis.findings import analyse
+from analysis.sections import SECTIONS
+from analysis.style import spread
+
+
+@pytest.fixture(scope="module")
+def findings():
+    study = make_study()
+    return analyse(study, finished(study, hashed_score))
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.name)
+def test_every_figure_is_drawn_from_data(section, findings):
+    figure = section.draw(findings)
+    assert len(figure.data) > 0
+    assert figure.layout.height
+    assert section.reading(findings)
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.name)
+def test_a_figure_without_data_says_so(section):
+    figure = section.draw(analyse(small_study(), []))
+    assert [note.text for note in figure.layout.annotations] == ["No data yet"]
+    assert section.reading(analyse(small_study(), [])) is None
+
+
+@pytest.mark.parametrize("cut", [2, 4, 8, 14, 25])
+def test_figures_of_a_running_study(cut):
+    study = small_study()
+    findings = analyse(study, finished(study, hashed_score)[:cut])
+    for section in SECTIONS:
+        section.draw(findings)
+        section.reading(findings)
+
+
+def test_decile_lines_show_the_deciles(findings):
+    figure = next(section for section in SECTIONS if section.name == "fig1_cost_of_choices").draw(findings)
+    lines = {trace.name: trace for trace in figure.data if trace.name}
+    assert tuple(lines["over the worst"].y) == findings.best_over_worst.deciles
+    assert tuple(lines["over a random one"].y) == findings.best_over_random.deciles
+
+
+def test_missing_triples_are_counted_at_the_line():
+    study = small_study()
+    records = finished(study, hashed_score)
+    findings = analyse(study, records[: len(records) // 2])
+    figure = next(section for section in SECTIONS if section.name == "fig2_parameters").draw(findings)
+    labels = " ".join(note.text for note in figure.layout.annotations)
+    missing = [effect.comparison.num_missing for effect in findings.effects if effect.comparison.values]
+    assert any(missing)
+    assert all(f"{number} missing" in labels for number in missing if number)
+
+
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=6), st.floats(0.01, 0.5))
+def test_labels_keep_their_order_and_distance(heights, gap):
+    placed = spread(heights, gap)
+    by_height = [placed[index] for index in sorted(range(len(heights)), key=heights.__getitem__)]
+    assert all(upper - lower >= gap - 1e-9 for lower, upper in itertools.pairwise(by_height))
+    assert all(new >= old for new, old in zip(placed, heights, strict=True))

@@ -1,0 +1,48 @@
+"""Simulated studies with known effects, and changes to their records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from simulation import Scores, make_study, run_study
+
+from search_spaces.space import load_space
+from study.config import Study
+from trials.record import Record, TrialRecord
+from trials.spec import TrialSpec
+
+DEMO = load_space("demo")
+
+
+def small_study(**overrides: object) -> Study:
+    """Four triples over the demo space: at most ten trials each."""
+    return make_study(space=DEMO, **overrides)  # type: ignore[arg-type]  # counts and keys of the study
+
+
+def plain_score(trial: TrialSpec) -> tuple[float, float]:
+    """CE, the lowest-loss teacher and alpha 1 are better, each by a known amount; test is validation minus .1."""
+    choice = trial.configuration
+    score = 0.8 - 0.1 * (choice.distance == "mse") + 0.04 * (choice.teacher_checkpoint == "lowest_loss")
+    score -= 0.02 * (choice.student_temperature == "one") + 0.05 * (1 - choice.soft_label_weight)
+    return score, score - 0.1
+
+
+def failing(fails: Callable[[TrialSpec], bool], scores: Scores = plain_score) -> Scores:
+    """The scores, but some trials fail."""
+    return lambda trial: None if fails(trial) else scores(trial)
+
+
+def finished(study: Study, scores: Scores = plain_score, **how: bool) -> list[Record]:
+    """All records of a study."""
+    return run_study(study, scores, **how)
+
+
+def with_test_scores(records: list[Record], change: Callable[[float], float]) -> list[Record]:
+    """The records with other test scores."""
+    return [_changed(record, change) if isinstance(record, TrialRecord) else record for record in records]
+
+
+def _changed(record: TrialRecord, change: Callable[[float], float]) -> TrialRecord:
+    if record.test_score is None:
+        return record
+    return record.model_copy(update={"test_score": change(record.test_score)})

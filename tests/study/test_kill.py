@@ -1,0 +1,111 @@
+"""Kill the driver with SIGKILL at random moments, go on, and end where an undisturbed run ends (promise 1)."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+
+from launching import Launched, run, start
+
+from analysis.findings import analyse
+from analysis.tables import tables as tables_of
+from analysis.tables import write_tables
+from study.config import load_study
+from study.ledger import Ledger
+from trials.record import TrialRecord
+from trials.workspace import Workspace
+
+
+def results(folder: Path) -> dict[str, dict]:
+    """All that the records say but times and places."""
+    drop = {"run": True, "train_seconds": True, "examples_per_second": True}
+    return {record.record_id: record.model_dump(exclude=drop) for record in Ledger(folder / "ledger").refresh()}
+
+
+def killed(launch: list[object], folder: Path, ledger: Path, records: int, delay: float) -> None:
+    """Launch, and SIGKILL the driver some moments after the ledger holds this many records."""
+    process = start(*launch, folder=folder)
+    deadline = time.monotonic() + 120
+    while len(list(ledger.glob("[!.]*.json"))) < records and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(delay)
+    assert process.poll() is None, process.communicate()[0]  # it must die in mid-sweep, not after it
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+
+
+def test_driver_killed_twice_ends_like_undisturbed_and_repeats_no_finished_trial(launched: Launched, tmp_path: Path):
+    seed = random.SystemRandom().randrange(10_000)
+    print(f"random moments of seed {seed}")  # noqa: T201 - to repeat a failure
+    draw = random.Random(seed)
+    launch = ["launch", launched.file, "--storage", tmp_path, "--workers", 2]
+    folder = tmp_path / "tiny"
+    ledger, total = folder / "ledger", len(results(launched.folder))
+    first, second = sorted(draw.sample(range(0, total - 4), 2))
+    killed(launch, tmp_path, ledger, first, draw.uniform(0, 0.5))
+    before = {path.name: path.read_bytes() for path in ledger.glob("[!.]*.json")}
+    killed(launch, tmp_path, ledger, second, draw.uniform(0, 0.5))
+    code, output = run(*launch, folder=tmp_path)
+    assert code == 0, output
+
+    # A record once written never changed, and every trial's record is there exactly once
+    for name, content in before.items():
+        assert (ledger / name).read_bytes() == content
+    assert results(folder) == results(launched.folder)
+
+    # Counted by the workers' own log, not by the ledger: nothing was started again after it had ended, ended once
+    ended: set[str] = set()
+    for line in (folder / "events.jsonl").read_text().splitlines():
+        event = json.loads(line)
+        assert event["id"] not in ended, f"{event['id']} was run again"
+        if event["event"] == "end":
+            ended.add(event["id"])
+    assert ended <= results(folder).keys()
+
+    # The final tables are those of the undisturbed run
+    assert tables(launched, folder, tmp_path / "a") == tables(launched, launched.folder, tmp_path / "b")
+
+
+def tables(launched: Launched, folder: Path, out: Path) -> dict[str, str]:
+    """The report's tables, without what tells hours."""
+    records = [_timeless(record) for record in Ledger(folder / "ledger").refresh()]
+    write_tables(tables_of(analyse(load_study(launched.file), records)), out)
+    return {path.name: path.read_text() for path in sorted(out.iterdir())}
+
+
+def _timeless(record):
+    run_info = record.run.model_copy(update={"seconds": 1.0, "started_at": "x", "finished_at": "x"})
+    changes: dict[str, object] = {"run": run_info}
+    if isinstance(record, TrialRecord):
+        changes |= {"train_seconds": 1.0, "examples_per_second": 1.0}
+    return record.model_copy(update=changes)
+
+
+def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(launched: Launched, tmp_path: Path):
+    process = start("launch", launched.file, "--storage", tmp_path, "--workers", 1, folder=tmp_path)
+    while not list((tmp_path / "tiny" / "ledger").glob("[!.]*.json")):
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert "stopped, nothing is lost; go on with: kdstudy resume tiny" in output
+    assert "Traceback" not in output
+
+
+def test_launch_of_a_finished_study_runs_nothing(launched: Launched, tmp_path: Path):
+    before = (launched.folder / "events.jsonl").read_text()
+    code, output = run("resume", launched.folder, folder=tmp_path)
+    assert code == 0
+    assert "finished" in output
+    assert (launched.folder / "events.jsonl").read_text() == before
+    assert Counter(json.loads(line)["event"] for line in before.splitlines())["end"] == len(results(launched.folder))
+
+
+def test_workspace_names_what_runs(launched: Launched):
+    assert Workspace(launched.folder).running() == set()

@@ -1,0 +1,71 @@
+"""Trials on the tiny model and data of `conftest`: specifications, a prepared teacher, a workspace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from search_spaces.configuration import Configuration
+from search_spaces.space import load_space
+from trials.datasets import load_dataset_splits
+from trials.models import model_fingerprint
+from trials.record import TeacherRecord
+from trials.run import run_work
+from trials.spec import DatasetSpec, StudentSpec, TeacherSpec, TeacherTask, TrainingRecipe, TrialSpec, Triple
+from trials.workspace import Workspace
+
+RECIPE = TrainingRecipe(epochs=2, batch_size=16, max_length=16)
+TEACHER_RECIPE = TrainingRecipe(epochs=8, batch_size=16, max_length=16, learning_rate=0.003, evaluate_every=3)
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """A prepared teacher and what trials need."""
+
+    model: Path
+    workspace: Workspace
+    task: TeacherTask
+    teacher: TeacherRecord
+
+    def trial(self, *, seed: int = 13, student: StudentSpec | None = None, **changes: object) -> TrialSpec:
+        """A trial; keywords replace parameters of the default configuration."""
+        configuration = replace(tiny_configuration(), **changes).canonical()
+        student = student or StudentSpec(name="2L", source="tiny", layers=2)
+        return TrialSpec(
+            triple=Triple(teacher=self.task.teacher, student=student, dataset=self.task.dataset),
+            configuration=configuration,
+            seed=seed,
+            training=RECIPE,
+            data_fingerprint=self.task.data_fingerprint,
+            teacher_fingerprint=self.teacher.selected(configuration.teacher_checkpoint).fingerprint,
+            source_fingerprint=model_fingerprint(self.model),
+        )
+
+    def run(self, spec: TrialSpec, **options: float):
+        """The trial's record."""
+        return run_work(spec, str(self.model), self.workspace, **options)
+
+
+def tiny_configuration() -> Configuration:
+    return replace(load_space("paper_a").default(), learning_rate=0.003)
+
+
+def tiny_task(
+    model: Path, data: Path, *, teacher: TeacherSpec | None = None, dataset: DatasetSpec | None = None
+) -> TeacherTask:
+    """The preparation of a teacher."""
+    dataset = dataset or DatasetSpec(name="words", task="classification", path=str(data), labels=("bad", "good"))
+    return TeacherTask(
+        teacher=teacher or TeacherSpec(name="tiny", model=str(model)),
+        dataset=dataset,
+        training=TEACHER_RECIPE,
+        data_fingerprint=load_dataset_splits(dataset).fingerprint,
+        model_fingerprint=model_fingerprint(model),
+    )
+
+
+def prepare(model: Path, data: Path, root: Path, **parts: object) -> Tiny:
+    """Prepare a tiny teacher in a new workspace."""
+    workspace, task = Workspace(root), tiny_task(model, data, **parts)
+    record = run_work(task, "", workspace)
+    return Tiny(model, workspace, task, record)
