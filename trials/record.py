@@ -180,7 +180,7 @@ class TeacherRecord(_Record):
         Raises:
             ValueError: The preparation failed, so that nothing is selected.
         """
-        index = getattr(self, checkpoint)
+        index: int | None = getattr(self, checkpoint)
         if index is None:
             raise ValueError(f"teacher {self.task.teacher.name} failed: {self.reason}")
         return self.checkpoints[index]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +19,7 @@ from trials.workspace import Workspace, build_once
 
 
 class InputsChanged(RuntimeError):
-    """Data or a model changed under a running study; no record is made of it, a new launch starts from what is there."""
+    """Data or a model changed under a running study: no record is made, a new launch takes what is there."""
 
 
 @dataclass(frozen=True)
@@ -114,13 +116,13 @@ def _build(dataset: DatasetSpec, data_fingerprint: str, model: Path, max_length:
     (target / "meta.json").write_text(json.dumps(meta))
 
 
-def _encode(tokenizer, examples: Examples, max_length: int) -> dict[str, list[list[int]]]:  # type: ignore[no-untyped-def]  # any Transformers tokenizer
+def _encode(tokenizer: Any, examples: Examples, max_length: int) -> dict[str, list[list[int]]]:
     texts = list(examples.texts)
     pairs = list(examples.text_pairs) if examples.text_pairs is not None else None
     return dict(tokenizer(texts, pairs, truncation=True, max_length=max_length))
 
 
-def _flat(rows: list[list[int]]):  # type: ignore[no-untyped-def]  # a generator of ints
+def _flat(rows: list[list[int]]) -> Iterator[int]:
     return (token for row in rows for token in row)
 
 
