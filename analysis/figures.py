@@ -144,7 +144,7 @@ def _label_ends(drawn: go.Figure, lines: Sequence[Line]) -> None:
     drawn_values += [value for line in lines for row in line.comparison.draws or () for value in row]
     reach = max(*drawn_values, 0) - min(*drawn_values, 0)
     heights = spread(
-        [line.comparison.deciles[-1] for line in lines], gap=(0.23 if "<br>" in lines[0].label else 0.14) * reach
+        [line.comparison.deciles[-1] for line in lines], gap=(0.27 if "<br>" in lines[0].label else 0.14) * reach
     )
     for line, height in zip(lines, heights, strict=True):
         place = {"x": 1.01, "xref": "paper", "xanchor": "left", "y": height, "align": "left"}

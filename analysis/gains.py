@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -134,13 +135,14 @@ class Share:
 def relative_gain(target: float | None, baseline: float | None) -> float | None:
     """(target - baseline) / baseline, as a fraction (A, section 4).
 
-    None where a score is missing, and where the baseline is not above 0 (as Matthews' coefficient can be): the
-    ratio would then have no meaning or the wrong sign. Such triples are counted, and their absolute difference is
+    None where a score is missing, and where the baseline is not above 0 (as Matthews' coefficient can be) or so near
+    it that the ratio overflows: the ratio would then have no meaning or the wrong sign. Such triples are counted, and their absolute difference is
     given instead.
     """
     if target is None or baseline is None or baseline <= 0:
         return None
-    return (target - baseline) / baseline
+    gain = (target - baseline) / baseline
+    return gain if math.isfinite(gain) else None
 
 
 def deciles(gains: Sequence[float]) -> tuple[float, ...]:

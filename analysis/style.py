@@ -104,9 +104,10 @@ def tinted(colour: str, opacity: float) -> str:
 
 
 def spread(heights: list[float], gap: float) -> list[float]:
-    """Heights of labels, moved apart so that neighbours are at least `gap` apart; the order stays."""
+    """Heights of labels, moved apart so that neighbours are at least `gap` apart; order and mean stay."""
     placed: dict[int, float] = {}
     floor = float("-inf")
     for index in sorted(range(len(heights)), key=heights.__getitem__):
         floor = placed[index] = max(heights[index], floor + gap)
-    return [placed[index] for index in range(len(heights))]
+    shift = (sum(placed.values()) - sum(heights)) / max(1, len(heights))
+    return [placed[index] - shift for index in range(len(heights))]

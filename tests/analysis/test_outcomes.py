@@ -78,7 +78,7 @@ def test_a_failed_search_has_a_reason_and_no_scores():
     findings = analyse(study, finished(study, failing(lambda trial: trial.triple.dataset.name == "data0")))
     failed = [outcome for outcome in findings.outcomes if outcome.progress is Progress.FAILED]
     assert [outcome.triple.dataset.name for outcome in failed] == ["data0", "data0"]
-    assert all("every trial" in outcome.failure for outcome in failed)
+    assert all("default configuration failed" in outcome.failure for outcome in failed)
     assert all(outcome.test_score(Role.BEST) is None for outcome in failed)
     assert findings.num_missing == 2 * 5
 
