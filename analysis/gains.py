@@ -136,8 +136,8 @@ def relative_gain(target: float | None, baseline: float | None) -> float | None:
     """(target - baseline) / baseline, as a fraction (A, section 4).
 
     None where a score is missing, and where the baseline is not above 0 (as Matthews' coefficient can be) or so near
-    it that the ratio overflows: the ratio would then have no meaning or the wrong sign. Such triples are counted, and their absolute difference is
-    given instead.
+    it that the ratio overflows: it would have no meaning or the wrong sign. Such triples are counted, and their
+    absolute difference is given instead.
     """
     if target is None or baseline is None or baseline <= 0:
         return None

@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError
 
-from search_spaces.configuration import digest
 from search_spaces.faults import Fault, InputError, faults_of, nearest, read_yaml
 from search_spaces.space import SearchSpace, load_space
 from study.presets import expand_dataset
@@ -275,8 +274,3 @@ def _teacher_faults(
 def _no_such(kind: str, name: Any, names: dict[str, list[Any]]) -> str:
     known = {given for given in names[kind] if isinstance(given, str)}
     return f"no {NOUNS[kind]} {name!r}; {nearest(name, known)}"
-
-
-def study_digest(study: Study) -> str:
-    """Hash of the resolved study: two files that mean the same have one digest."""
-    return digest(study.config.model_dump(mode="json"))

@@ -7,6 +7,8 @@ import math
 import os
 import shutil
 import signal
+import socket
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,12 +39,13 @@ from study.continuation import claim  # noqa: E402
 from study.ledger import BadFile, Ledger  # noqa: E402
 from study.preflight import preflight  # noqa: E402
 from study.progress import Progress  # noqa: E402
-from study.search import StudySearch, Work  # noqa: E402
+from study.search import StudySearch, work_id, work_name  # noqa: E402
 from study.searchers.ray_adapter import Outlook, StudySearcher  # noqa: E402
 from trials.spec import TeacherTask  # noqa: E402
 from trials.trainable import KDTrainable  # noqa: E402
 from trials.workspace import Workspace  # noqa: E402
 
+STALL_SECONDS = 60  # after which the user is told that nothing runs
 MAX_WORKER_LOSSES = 3  # a piece of work whose worker is lost more often is blocked for this launch
 
 
@@ -167,7 +170,7 @@ def _run(
             storage_path=str(tune_folder),
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=MAX_WORKER_LOSSES),
-            callbacks=[_Reconcile(searcher, progress)],
+            callbacks=[_Watch(searcher, progress)],
         ),
     )
     with _interrupts() as interrupted:
@@ -175,12 +178,13 @@ def _run(
     return searcher.outlook, bool(interrupted)
 
 
-class _Reconcile(tune.Callback):
-    """Tells the searcher which trials Tune still knows, and the progress that time passes."""
+class _Watch(tune.Callback):
+    """Tells the searcher which trials Tune still knows, the progress that time passes, and the user of a stall."""
 
     def __init__(self, searcher: StudySearcher, progress: Progress):
         self._searcher = searcher
         self._progress = progress
+        self._alive = time.monotonic()  # when a trial was last seen to run
 
     def __getstate__(self) -> dict[str, object]:
         return {}  # as the searcher's
@@ -193,7 +197,14 @@ class _Reconcile(tune.Callback):
             self._searcher.explain(trial.trial_id, lines[-1])
 
     def on_step_end(self, iteration: int, trials: list[tune.experiment.Trial], **info: object) -> None:
-        self._searcher.reconcile({trial.trial_id: trial for trial in trials if not trial.is_finished()})
+        live = [trial for trial in trials if not trial.is_finished()]
+        self._searcher.reconcile({trial.trial_id for trial in live})
+        if not live or any(trial.status == "RUNNING" for trial in live):
+            self._alive = time.monotonic()
+        elif time.monotonic() - self._alive > STALL_SECONDS:
+            self._alive = time.monotonic()
+            waiting = ", ".join(self._searcher.waiting())
+            self._progress.say(f"nothing runs for {STALL_SECONDS} s: no node has room for {waiting}")
         self._progress.tick()
 
 
@@ -213,20 +224,35 @@ def _ray(study: Study, workspace: Workspace, options: LaunchOptions) -> Iterator
             cpus = options.workers and math.ceil(options.workers * study.config.resources.cpu)
             ray.init("local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         else:
+            _check_reachable(options.address)
             ray.init(options.address, log_to_driver=False, logging_level=logging.ERROR)
         yield _workers(study, options)
     except ConnectionError as error:
-        raise InputError([Fault("--address", str(options.address), None, f"no Ray cluster: {error}")]) from None
+        raise InputError([Fault("command line", "--address", options.address, f"no Ray cluster: {error}")]) from None
     finally:
         ray.shutdown()
         os.chdir(here)
+
+
+def _check_reachable(address: str) -> None:
+    """Ask a ``host:port`` for a connection first: Ray itself would try for many minutes.
+
+    Raises:
+        ConnectionError: Nobody answers.
+    """
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit():
+        try:
+            socket.create_connection((host, int(port)), timeout=10).close()
+        except OSError as error:
+            raise ConnectionError(error) from None
 
 
 def _workers(study: Study, options: LaunchOptions) -> int:
     """How many trials the cluster holds now, or `--workers`."""
     need = {"CPU": study.config.resources.cpu, "GPU": study.config.resources.gpu}
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    fits = sum(min(int(node.get(kind, 0) / n) for kind, n in need.items() if n) for node in nodes)
+    fits = sum(min(int(node.get(kind, 0) / n + 1e-9) for kind, n in need.items() if n) for node in nodes)
     if fits == 0 and not options.autoscaling:
         best = {kind: max((node.get(kind, 0) for node in nodes), default=0) for kind in need}
         message = f"no node holds one trial: the largest has {best['CPU']:g} CPUs and {best['GPU']:g} GPUs"
@@ -257,7 +283,7 @@ def _interrupts() -> Iterator[list[int]]:
 def _result(search: StudySearch, ledger: Ledger, outlook: Outlook, *, interrupted: bool) -> LaunchResult:
     unfinished = dict(search.failures)
     for work in search.propose():
-        name, key = _names(work)
+        name, key = work_name(work), work_id(work)
         if key in outlook.blocked:
             unfinished[name] = f"blocked: {outlook.blocked[key]} ({key})"
         else:
@@ -265,9 +291,3 @@ def _result(search: StudySearch, ledger: Ledger, outlook: Outlook, *, interrupte
     return LaunchResult(
         finished=not unfinished, interrupted=interrupted, unfinished=unfinished, bad_files=ledger.bad_files
     )
-
-
-def _names(work: Work) -> tuple[str, str]:
-    if isinstance(work, TeacherTask):
-        return f"teacher {work.teacher.name} on {work.dataset.name}", work.teacher_id
-    return work.triple.triple_id, work.trial_id

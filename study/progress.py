@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 
 from study.plan import trial_bounds
-from study.search import StudySearch, TripleSearch, Work
+from study.search import StudySearch, TripleSearch, Work, work_id, work_name
 from trials.record import Record, TeacherRecord, TrialRecord
 from trials.spec import TeacherTask, Triple
 
@@ -68,10 +68,10 @@ class Progress:
     def started(self, work: Work) -> None:
         """A piece of work was handed out."""
         if isinstance(work, TeacherTask):
-            self._running[work.teacher_id] = f"teacher {work.teacher.name} on {work.dataset.name}"
-            self._log(f"preparing {self._running[work.teacher_id]}")
+            self._running[work_id(work)] = work_name(work)
+            self._log(f"preparing {work_name(work)}")
         else:
-            self._running[work.trial_id] = f"{work.triple.triple_id}: {work.configuration}"
+            self._running[work_id(work)] = f"{work_name(work)}: {work.configuration}"
 
     def recorded(self, record: Record) -> None:
         """A record came back."""
@@ -158,7 +158,7 @@ def duration(seconds: float) -> str:
 
 
 def _teacher_line(record: TeacherRecord) -> str:
-    name = f"teacher {record.task.teacher.name} on {record.task.dataset.name}"
+    name = work_name(record.task)
     if not record.status.has_scores:
         return f"{name}: failed, {record.reason}"
     high, low = record.selected("highest_score"), record.selected("lowest_loss")

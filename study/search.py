@@ -249,6 +249,18 @@ class StudySearch:
         )
 
 
+def work_id(work: Work) -> str:
+    """The key of a piece of work in the ledger."""
+    return work.teacher_id if isinstance(work, TeacherTask) else work.trial_id
+
+
+def work_name(work: Work) -> str:
+    """Whose work it is: a triple's id, or the teacher and its data set."""
+    if isinstance(work, TeacherTask):
+        return f"teacher {work.teacher.name} on {work.dataset.name}"
+    return work.triple.triple_id
+
+
 def make_tuner(search: SearchConfig) -> Tuner:
     """The tuner that a study file names."""
     if search.tune is Tuning.OPTUNA:

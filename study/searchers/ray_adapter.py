@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import Any
 
 from ray.tune.search import Searcher
 
 from study.ledger import Ledger
-from study.search import StudySearch, Work
+from study.search import StudySearch, Work, work_id, work_name
 from trials.record import Record
-from trials.spec import TeacherTask
-
-
-def work_id(work: Work) -> str:
-    """The key of a piece of work in the ledger."""
-    return work.teacher_id if isinstance(work, TeacherTask) else work.trial_id
 
 
 @dataclass
@@ -94,7 +88,11 @@ class StudySearcher(Searcher):
         if trial_id in self._lost:
             self.outlook.blocked[self._lost[trial_id]] = error
 
-    def reconcile(self, live: Mapping[str, object]) -> None:
+    def waiting(self) -> list[str]:
+        """Whose work Tune holds, without repetition."""
+        return list(dict.fromkeys(work_name(work) for work in self._in_flight.values()))
+
+    def reconcile(self, live: Container[str]) -> None:
         """End work whose Tune trial is gone without a word, so that its chain is named and not waited for."""
         for trial_id in [name for name in self._in_flight if name not in live]:
             self.on_trial_complete(trial_id, error=True)

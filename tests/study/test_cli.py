@@ -162,6 +162,11 @@ def test_resources_that_no_node_has_are_refused_before_anything_starts(tiny_stud
     assert not (tmp_path / "tiny" / "events.jsonl").exists()
 
 
+def test_cluster_that_nobody_runs_is_refused(tiny_study, tmp_path):
+    outcome = run("launch", tiny_study(), "--storage", tmp_path, "--address", "127.0.0.1:1", folder=tmp_path)
+    refused(outcome, "--address", "no Ray cluster", "refused")
+
+
 def test_plan_prints_counts_and_starts_nothing(kdstudy, tiny_study, tmp_path):
     code, output = kdstudy("plan", tiny_study())
     assert code == 0
