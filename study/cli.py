@@ -134,6 +134,7 @@ def status(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="A study's directory.")], as_json: JsonOption = False
 ) -> None:
     """Show where a study stands, from its ledger alone, also while it runs elsewhere."""
+    from study.progress import duration
     from study.status import read_status
 
     found = read_status(*_directory(directory))
@@ -141,7 +142,8 @@ def status(
         _print_json(found.as_dict())
         return
     state = "finished" if found.finished else "unfinished"
-    counts = f"{found.trials} trials of at most {found.most_trials}, {found.hours:.2f} worker hours"
+    work = duration(3600 * found.hours)
+    counts = f"{found.trials} trials of at most {found.most_trials}, {work} of work"
     table = Table(title=f"{found.name}: {state}, {counts}", title_justify="left")
     for column in ("triple", "state", "trials", "best validation", "steps (kept ones marked *)"):
         table.add_column(column, overflow="fold")

@@ -90,6 +90,8 @@ class Progress:
 
     def end(self) -> None:
         """The launch is over."""
+        if self._search and self._search.finished:
+            self._most = len(self._search.trials)
         if self._live:
             self._live.update(self._table(), refresh=True)
             self._live.stop()
@@ -99,7 +101,8 @@ class Progress:
         """How far the study is."""
         done = len(self._search.trials) if self._search else 0
         pace = (time.monotonic() - self._begun) / self._recorded if self._recorded else None
-        return Count(done, self._most, None if pace is None else pace * max(0, self._most - done))
+        left = self._most - done
+        return Count(done, self._most, pace * left if pace and left > 0 else None)
 
     def _log(self, line: str) -> None:
         if not self._live:
