@@ -136,7 +136,7 @@ def _making(findings: Findings) -> list[str]:
 
 
 def _study_text(findings: Findings) -> str:
-    """The study file as it was written, or the resolved study where the file is gone."""
+    """The study, resolved: presets expanded, the search space inside."""
     path = findings.study.path
     return path.read_text(encoding="utf-8") if path.is_file() else findings.study.to_yaml()
 

@@ -33,6 +33,7 @@ def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
+DISTINCT = AfterValidator(_distinct)
 Weight = Annotated[float, Field(ge=0, le=1)]
 LearningRate = Annotated[float, Field(gt=0, lt=1)]
 
@@ -85,17 +86,17 @@ class SoftLabelWeights(_Model):
     """A's alpha: the value that the other choices are compared at, and those tried on the winner."""
 
     default: Weight = 1.0
-    then: Annotated[tuple[Weight, ...], AfterValidator(_distinct)] = ()
+    then: Annotated[tuple[Weight, ...], DISTINCT] = ()
 
 
 class Choices(_Model):
     """The compared choices. Each list's first value is the default; greedy search changes them in file order."""
 
-    distance: Annotated[tuple[Distance, ...], Field(min_length=1), AfterValidator(_distinct)] = (Distance.CE,)
-    teacher_checkpoint: Annotated[tuple[TeacherCheckpoint, ...], Field(min_length=1), AfterValidator(_distinct)] = (
+    distance: Annotated[tuple[Distance, ...], Field(min_length=1), DISTINCT] = (Distance.CE,)
+    teacher_checkpoint: Annotated[tuple[TeacherCheckpoint, ...], Field(min_length=1), DISTINCT] = (
         TeacherCheckpoint.HIGHEST_SCORE,
     )
-    student_temperature: Annotated[tuple[StudentTemperature, ...], Field(min_length=1), AfterValidator(_distinct)] = (
+    student_temperature: Annotated[tuple[StudentTemperature, ...], Field(min_length=1), DISTINCT] = (
         StudentTemperature.EQUAL,
     )
 
@@ -113,14 +114,14 @@ class SearchSpace(_Model):
     """
 
     name: str
-    order: Annotated[tuple[Choice, ...], AfterValidator(_distinct)] = (
+    order: Annotated[tuple[Choice, ...], DISTINCT] = (
         "distance",
         "teacher_checkpoint",
         "student_temperature",
     )
     choices: Choices
     soft_label_weight: SoftLabelWeights = SoftLabelWeights()
-    learning_rates: Annotated[tuple[LearningRate, ...], Field(min_length=1), AfterValidator(_distinct)]
+    learning_rates: Annotated[tuple[LearningRate, ...], Field(min_length=1), DISTINCT]
     temperature: TemperatureSearch = TemperatureSearch()
 
     def default(self) -> Configuration:

@@ -101,7 +101,7 @@ def launch(
     workers: Annotated[int | None, typer.Option(min=1, help="Most trials at a time; default: as many as fit.")] = None,
     max_trials: Annotated[int | None, typer.Option(min=0, help="Stop after this many; the rest stays to do.")] = None,
     autoscaling: Annotated[
-        bool, typer.Option(help="The cluster adds nodes on demand: do not refuse what fits no present node.")
+        bool, typer.Option(help="The cluster adds nodes on demand, up to --workers: do not refuse what fits no node.")
     ] = False,
 ) -> None:
     """Run a study, or go on with it: what has a record is never run again. Ctrl-C stops it cleanly.
@@ -175,7 +175,11 @@ def report(
     opened, workspace = _directory(directory)
     ledger = Ledger(workspace.ledger)
     records = ledger.refresh()
-    page = write_report(opened, records, ledger.bad_files, output or workspace.report)
+    folder = output or workspace.report
+    try:
+        page = write_report(opened, records, ledger.bad_files, folder)
+    except OSError as error:
+        raise fault(folder, "--output", str(folder), f"cannot be written: {error.strerror or error}") from None
     out.print(f"report: {_shown(page)}", highlight=False, markup=False, soft_wrap=True)
 
 
@@ -191,6 +195,9 @@ def main() -> None:
 
 
 def _launch(opened: Any, workspace: Any, **options: Any) -> None:
+    if options["autoscaling"] and options["workers"] is None:
+        message = "is needed with --autoscaling: the most trials that the grown cluster shall run at a time"
+        raise fault("command line", "--workers", None, message)
     from study.launch import LaunchOptions, launch
     from study.progress import Progress
 

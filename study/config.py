@@ -13,7 +13,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from search_spaces.faults import Fault, InputError, faults_of, nearest, read_yaml
-from search_spaces.space import SearchSpace, load_space
+from search_spaces.space import DISTINCT, SearchSpace, load_space
 from study.presets import expand_dataset
 from trials.spec import DatasetSpec, Name, Part, StudentSpec, TeacherSpec, TrainingRecipe, Triple
 
@@ -77,10 +77,10 @@ class StudyConfig(Part):
     datasets: Annotated[tuple[DatasetSpec, ...], Field(min_length=1)]
     teachers: Annotated[tuple[TeacherSpec, ...], Field(min_length=1)]
     students: Annotated[tuple[StudentSpec, ...], Field(min_length=1)]
-    triples: Literal["all"] | tuple[tuple[str, str, str], ...] = "all"
+    triples: Literal["all"] | Annotated[tuple[tuple[str, str, str], ...], Field(min_length=1), DISTINCT] = "all"
     search: SearchConfig
     training: TrainingRecipe = TrainingRecipe()
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (13,)
+    seeds: Annotated[tuple[int, ...], Field(min_length=1), DISTINCT] = (13,)
     resources: Resources = Resources()
     checkpoint_seconds: float = Field(300, ge=0)
     mirror: str | None = None
@@ -118,17 +118,17 @@ class Study:
         """The study's recipe with the teacher's own keys on top."""
         return TrainingRecipe.model_validate({**self.config.training.model_dump(), **teacher.training})
 
-    def student_source(self, student: StudentSpec) -> tuple[str, ...]:
-        """The model that a student starts from, a teacher's name resolved to its pretrained model."""
+    def student_source(self, student: StudentSpec) -> tuple[str, str]:
+        """Reference and revision of the model that a student starts from, a teacher's name resolved to its model."""
         for teacher in self.config.teachers:
             if teacher.name == student.source:
-                return (teacher.model,)
-        return (student.source,)
+                return teacher.model, teacher.revision or ""
+        return student.source, student.revision or ""
 
     @staticmethod
     def teacher_source(teacher: TeacherSpec, dataset: DatasetSpec) -> tuple[str, ...]:
-        """What a teacher starts from on a data set: its given checkpoint folders, or its pretrained model."""
-        return teacher.checkpoints.get(dataset.name) or (teacher.model,)
+        """What a teacher starts from on a data set: its given checkpoint folders, or its model and revision."""
+        return teacher.checkpoints.get(dataset.name) or (teacher.model, teacher.revision or "")
 
     def to_yaml(self) -> str:
         """The resolved study as YAML: it loads again, wherever the file lies."""
@@ -136,8 +136,12 @@ class Study:
         return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=110)
 
 
-def load_study(path: Path) -> Study:
+def load_study(path: Path, *, find_models: bool = True) -> Study:
     """Read and check a study file.
+
+    Args:
+        path: The file.
+        find_models: Report models that look like folders and are not there; a study is read without them, too.
 
     Raises:
         InputError: All faults of the file at once, each with key, value and what would be right.
@@ -147,7 +151,7 @@ def load_study(path: Path) -> Study:
     if isinstance(values.get("datasets"), list):
         values["datasets"] = _expand_datasets(values, path, faults)
     _resolve_space(values, path, faults)
-    _resolve_models(values, path, faults)
+    _resolve_models(values, path, faults if find_models else [])
     config = None
     try:
         config = StudyConfig.model_validate(values)

@@ -10,7 +10,11 @@ from search_spaces.faults import Fault, InputError, fault
 from study.config import Study, load_study
 from trials.workspace import Workspace
 
-PLACES = {"path", "mirror", "from", "model", "checkpoints"}  # where things lie may change; what they hold may not
+# Where things lie, and in which form, may change; what they hold may not, and fingerprints watch over that
+PLACES = {
+    *("path", "hub", "config", "revision", "embedded", "splits", "carve", "text", "text_pair", "label", "labels"),
+    *("from", "model", "checkpoints"),
+}
 
 
 def open_study(target: Path) -> tuple[Study, Workspace | None]:
@@ -23,7 +27,7 @@ def open_study(target: Path) -> tuple[Study, Workspace | None]:
         workspace = Workspace(target.resolve())
         if not workspace.study_file.is_file():
             raise fault(target, "(folder)", None, "is no study's directory: it holds no study.yaml")
-        return load_study(workspace.study_file), workspace
+        return load_study(workspace.study_file, find_models=False), workspace
     return load_study(target), None
 
 
@@ -37,7 +41,7 @@ def claim(study: Study, workspace: Workspace) -> None:
         InputError: The directory was made by another study file; each difference is named.
     """
     if workspace.study_file.is_file():
-        differences = _differences(load_study(workspace.study_file), study, workspace)
+        differences = _differences(load_study(workspace.study_file, find_models=False), study, workspace)
         if differences:
             raise InputError(differences)
     workspace.root.mkdir(parents=True, exist_ok=True)

@@ -33,7 +33,7 @@ import ray  # noqa: E402 - after the settings that it reads at import
 from filelock import FileLock, Timeout  # noqa: E402
 from ray import tune  # noqa: E402
 
-from search_spaces.faults import Fault, InputError  # noqa: E402
+from search_spaces.faults import Fault, InputError, fault  # noqa: E402
 from study.config import Study  # noqa: E402
 from study.continuation import claim  # noqa: E402
 from study.ledger import BadFile, Ledger  # noqa: E402
@@ -93,10 +93,13 @@ def launch(study: Study, workspace: Workspace, options: LaunchOptions, progress:
     found = preflight(study, workspace.root.parent)
     if found.faults:
         raise InputError(found.faults)
+    fingerprints = found.fingerprints
+    del found  # the texts of all data sets
     with _alone(workspace):
         claim(study, workspace)
         ledger = Ledger(workspace.ledger)
-        search = StudySearch(study, found.fingerprints, ledger.refresh())
+        search = StudySearch(study, fingerprints, ledger.refresh())
+        workspace.sweep(ledger.records.keys())
         if search.finished:
             return _result(search, ledger, Outlook(), interrupted=False)
         with _ray(study, workspace, options) as workers:
@@ -140,7 +143,7 @@ def _run(
     searcher = StudySearcher(
         search,
         ledger,
-        source_of=lambda work: "" if isinstance(work, TeacherTask) else study.student_source(work.triple.student)[0],
+        source_of=lambda work: ("", "") if isinstance(work, TeacherTask) else study.student_source(work.triple.student),
         workers=workers,
         max_trials=options.max_trials,
         on_start=progress.started,
@@ -149,7 +152,7 @@ def _run(
     trainable = tune.with_parameters(
         KDTrainable,
         workspace=workspace,
-        write=ledger.write,
+        ledger=Ledger(workspace.ledger),
         threads=max(1, int(resources.cpu)),
         gpu=resources.gpu > 0,
         checkpoint_seconds=study.config.checkpoint_seconds,
@@ -173,7 +176,7 @@ def _run(
             callbacks=[_Watch(searcher, progress)],
         ),
     )
-    with _interrupts() as interrupted:
+    with _interrupts(searcher) as interrupted:
         tuner.fit()
     return searcher.outlook, bool(interrupted)
 
@@ -204,7 +207,7 @@ class _Watch(tune.Callback):
         elif time.monotonic() - self._alive > STALL_SECONDS:
             self._alive = time.monotonic()
             waiting = ", ".join(self._searcher.waiting())
-            self._progress.say(f"nothing runs for {STALL_SECONDS} s: no node has room for {waiting}")
+            self._progress.say(f"nothing has run for {STALL_SECONDS} s; waiting for a worker: {waiting}")
         self._progress.tick()
 
 
@@ -220,18 +223,28 @@ def _ray(study: Study, workspace: Workspace, options: LaunchOptions) -> Iterator
     here = Path.cwd()
     os.chdir(workspace.root)  # Ray puts the current folder on its workers' path: a user's own must not shadow ours
     try:
-        if options.address is None:
-            cpus = options.workers and math.ceil(options.workers * study.config.resources.cpu)
-            ray.init("local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-        else:
-            _check_reachable(options.address)
-            ray.init(options.address, log_to_driver=False, logging_level=logging.ERROR)
+        _connect(study, options)
         yield _workers(study, options)
-    except ConnectionError as error:
-        raise InputError([Fault("command line", "--address", options.address, f"no Ray cluster: {error}")]) from None
     finally:
         ray.shutdown()
         os.chdir(here)
+
+
+def _connect(study: Study, options: LaunchOptions) -> None:
+    """Start Ray on this machine, or join a cluster.
+
+    Raises:
+        InputError: There is no such cluster.
+    """
+    if options.address is None:
+        cpus = options.workers and math.ceil(options.workers * study.config.resources.cpu)
+        ray.init("local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        return
+    try:
+        _check_reachable(options.address)
+        ray.init(options.address, log_to_driver=False, logging_level=logging.ERROR)
+    except ConnectionError as error:
+        raise fault("command line", "--address", options.address, f"no Ray cluster: {error}") from None
 
 
 def _check_reachable(address: str) -> None:
@@ -261,23 +274,28 @@ def _workers(study: Study, options: LaunchOptions) -> int:
 
 
 @contextmanager
-def _interrupts() -> Iterator[list[int]]:
-    """Notes SIGINT and SIGTERM; both stop Tune's loop between two events, once."""
+def _interrupts(searcher: StudySearcher) -> Iterator[list[int]]:
+    """Notes SIGINT and SIGTERM: the first ends Tune's loop between two events, a second one kills as usual."""
     seen: list[int] = []
-    previous = signal.getsignal(signal.SIGTERM)
+    stops = (signal.SIGINT, signal.SIGTERM)
 
     def interrupt(number: int, frame: object) -> None:
         seen.append(number)
+        searcher.stop()
+        for stop in stops:
+            signal.signal(stop, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGUSR1)  # Tune's own signal for a clean end
 
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
-    previous_interrupt = signal.signal(signal.SIGINT, interrupt)
-    signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.getsignal(number) for number in (*stops, signal.SIGUSR1)}
+    signal.signal(signal.SIGUSR1, lambda number, frame: None)  # until Tune listens
+    for stop in stops:
+        signal.signal(stop, interrupt)
     try:
         yield seen
     finally:
-        signal.signal(signal.SIGINT, previous_interrupt)
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _result(search: StudySearch, ledger: Ledger, outlook: Outlook, *, interrupted: bool) -> LaunchResult:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from search_spaces.configuration import Configuration
+from search_spaces.configuration import Configuration, StudentTemperature
 from search_spaces.space import SearchSpace
 from study.config import SearchConfig, Study
 from study.search import make_tuner
@@ -87,7 +87,7 @@ def trial_bounds(study: Study) -> tuple[int, int]:
 @lru_cache(maxsize=8)
 def _greedy_bounds(space: SearchSpace, search: SearchConfig) -> tuple[int, int]:
     """Found by running the search itself on scores that send it down each of its paths."""
-    counts = [len(_trials_of(space, make_tuner(search), *path)) for path in _paths(space)]
+    counts = [len(_trials_of(space, make_tuner(search), path)) for path in _paths(space)]
     return min(counts), max(counts)
 
 
@@ -99,36 +99,52 @@ def _most_per_choice(space: SearchSpace, search: SearchConfig) -> int:
             "soft_label_weight": space.soft_label_weight.model_copy(update={"then": ()}),
         }
     )
-    return max(len(_trials_of(alone, make_tuner(search), *path)) for path in _paths(alone))
+    return max(len(_trials_of(alone, make_tuner(search), path)) for path in _paths(alone))
 
 
 Preference = dict[str, Any]
 
 
-def _paths(space: SearchSpace) -> Iterator[tuple[Preference, float, bool]]:
-    """(preferred choices, preferred temperature, whether the teacher has one checkpoint) of each path."""
+@dataclass(frozen=True)
+class _Path:
+    """Tastes that send a search down one of its paths: choices, temperature, learning rates, kind of teacher."""
+
+    choices: Preference
+    temperature: float
+    rates: dict[StudentTemperature, float]
+    one_checkpoint: bool
+
+    def score(self, configuration: Configuration) -> float:
+        """Choices count most, then the temperature, then the learning rate."""
+        liked = sum(getattr(configuration, name) == value for name, value in self.choices.items())
+        off_rate = configuration.learning_rate != self.rates[configuration.student_temperature]
+        return liked - abs(configuration.temperature - self.temperature) / 1e3 - off_rate / 1e5
+
+
+def _paths(space: SearchSpace) -> Iterator[_Path]:
+    """Paths enough to meet the fewest and the most trials."""
     names, values = zip(*_choice_values(space), strict=True)
-    coarse = space.temperature.coarse()
+    coarse, rates = space.temperature.coarse(), space.learning_rates
     temperatures = dict.fromkeys((coarse[0], coarse[len(coarse) // 2], coarse[-1]))
-    for combination, temperature, one in itertools.product(itertools.product(*values), temperatures, (False, True)):
-        yield dict(zip(names, combination, strict=True)), temperature, one
+    for combination, temperature, one_rate, one_checkpoint in itertools.product(
+        itertools.product(*values), temperatures, {rates[0], rates[-1]}, (False, True)
+    ):
+        preferred = {StudentTemperature.EQUAL: rates[0], StudentTemperature.ONE: one_rate}
+        yield _Path(dict(zip(names, combination, strict=True)), temperature, preferred, one_checkpoint)
 
 
 def _choice_values(space: SearchSpace) -> list[tuple[str, tuple[Any, ...]]]:
     return [(name, getattr(space.choices, name)) for name in ("distance", "teacher_checkpoint", "student_temperature")]
 
 
-def _trials_of(
-    space: SearchSpace, tuner: Tuner, preferred: Preference, temperature: float, one_checkpoint: bool
-) -> set[Configuration]:
-    """The configurations that a search visits if trials score as preferred."""
+def _trials_of(space: SearchSpace, tuner: Tuner, path: _Path) -> set[Configuration]:
+    """The configurations that a search visits on a path."""
     asked: dict[Configuration, float] = {}
-    search = GreedySearch(space, tuner, one_checkpoint=one_checkpoint)
+    search = GreedySearch(space, tuner, one_checkpoint=path.one_checkpoint)
     chain = Chain(search, (0,), lambda configuration, _: (asked[configuration],) if configuration in asked else None)
     while not chain.finished:
         for configuration, _ in chain.propose():
-            liked = sum(getattr(configuration, name) == value for name, value in preferred.items())
-            asked[configuration] = liked - abs(configuration.temperature - temperature) / 1000
+            asked[configuration] = path.score(configuration)
         chain.advance()
     return set(asked)
 
@@ -142,8 +158,8 @@ class _Sizes:
     @classmethod
     def of(cls, study: Study) -> _Sizes:
         data = {dataset.name: dataset_size(dataset) for dataset in study.config.datasets}
-        references = {study.teacher_source(*pair)[0]: pair[0].revision for pair in study.teacher_pairs}
-        references |= {study.student_source(student)[0]: student.revision for student in study.config.students}
+        references = {study.teacher_source(*pair)[0]: pair[0].revision or "" for pair in study.teacher_pairs}
+        references |= dict(study.student_source(student) for student in study.config.students)
         models = {reference: model_config(reference, revision) for reference, revision in references.items()}
         return cls(
             {name: size for name, size in data.items() if size},

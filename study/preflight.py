@@ -15,7 +15,7 @@ from study.search import Fingerprints
 from study.sizes import DEPTH_KEYS
 from trials.datasets import LoadedDataset, load_dataset_splits
 from trials.metrics import CLASSIFICATION_METRICS
-from trials.models import load_tokenizer, model_fingerprint, model_folder
+from trials.models import load_tokenizer, model_fingerprint, model_folder, models_fingerprint
 from trials.spec import DatasetSpec, StudentSpec, TeacherSpec
 
 
@@ -52,7 +52,7 @@ def preflight(study: Study, storage: Path | None = None) -> Preflight:
         _check_student(study, student, found)
     if storage is not None:
         found.faults += writable_faults(storage)
-    found.faults = list(dict.fromkeys(found.faults))
+    found.faults = list({str(fault): fault for fault in found.faults}.values())
     return found
 
 
@@ -64,11 +64,9 @@ def writable_faults(storage: Path) -> list[Fault]:
         probe.write_text("")
         os.link(probe, f"{probe}-link")
         os.unlink(f"{probe}-link")
+        probe.unlink()
     except OSError as error:
-        return [Fault("--storage", str(storage), None, f"is not writable: {error.strerror or error}")]
-    finally:
-        if probe.exists():
-            probe.unlink()
+        return [Fault("command line", "--storage", str(storage), f"is not writable: {error.strerror or error}")]
     return []
 
 
@@ -91,22 +89,24 @@ def _check_dataset(dataset: DatasetSpec, found: Preflight) -> None:
 
 def _check_teacher(study: Study, teacher: TeacherSpec, dataset: DatasetSpec, found: Preflight) -> None:
     source = study.teacher_source(teacher, dataset)
+    given = teacher.checkpoints.get(dataset.name)
+    references = [(folder, None) for folder in given] if given else [(teacher.model, teacher.revision)]
     max_length = study.teacher_recipe(teacher).max_length
-    folders = [_check_model(f"teachers.{teacher.name}", ref, teacher.revision, max_length, found) for ref in source]
-    if None in folders:
+    folders = [_check_model(f"teachers.{teacher.name}", *reference, max_length, found) for reference in references]
+    present = [folder for folder in folders if folder is not None]
+    if len(present) < len(folders):
         return
-    given = [folder for folder in folders if folder is not None]
-    found.models[source] = _config_of(given[0])
-    found.fingerprints.models[source] = "+".join(model_fingerprint(folder) for folder in given)
+    found.models[source] = _config_of(present[0])
+    found.fingerprints.models[source] = models_fingerprint(present)
     if dataset.name in teacher.checkpoints and dataset.name in found.data:
-        for folder in given:
+        for folder in present:
             _check_labels(folder, found.data[dataset.name], found)
 
 
 def _check_student(study: Study, student: StudentSpec, found: Preflight) -> None:
     source = study.student_source(student)
     key = f"students.{student.name}"
-    folder = _check_model(key, source[0], student.revision, study.config.training.max_length, found)
+    folder = _check_model(key, source[0], source[1] or None, study.config.training.max_length, found)
     if folder is None:
         return
     found.models[source] = config = _config_of(folder)
@@ -122,12 +122,12 @@ def _check_model(key: str, reference: str, revision: str | None, max_length: int
     """The model's folder if model, tokenizer and window are right."""
     try:
         folder = model_folder(reference, revision)
-        load_tokenizer(folder)
+        tokenizer = load_tokenizer(folder)
     except InputError as error:
         found.faults += [Fault("study file", key, item.value, f"{item.where}: {item.message}") for item in error.faults]
         return None
-    window = _config_of(folder).get("max_position_embeddings")
-    if window is not None and max_length > window:
+    window = min(_config_of(folder).get("max_position_embeddings", max_length), tokenizer.model_max_length)
+    if max_length > window:
         message = f"{reference} reads {window} tokens at most"
         found.faults.append(Fault("study file", f"{key}.training.max_length", max_length, message))
     return folder
@@ -136,7 +136,9 @@ def _check_model(key: str, reference: str, revision: str | None, max_length: int
 def _check_labels(folder: Path, loaded: LoadedDataset, found: Preflight) -> None:
     from trials.labels import match_labels
 
-    names = _config_of(folder).get("id2label") or {}
+    config = _config_of(folder)
+    unnamed = {str(index): f"LABEL_{index}" for index in range(config.get("num_labels", 2))}  # Transformers' default
+    names = config.get("id2label") or unnamed
     try:
         match_labels(names, loaded.label_names, folder)
     except InputError as error:

@@ -37,12 +37,16 @@ class Fingerprints:
         """What the newest records say, for reading a study whose data are not at hand."""
         data: dict[str, str] = {}
         models: dict[tuple[str, ...], str] = {}
+        teachers = {(t.name, d.name): study.teacher_source(t, d) for t, d in study.teacher_pairs}
+        students = {student.name: study.student_source(student) for student in study.config.students}
         for record in sorted(records, key=lambda record: record.run.finished_at):
             if isinstance(record, TeacherRecord):
+                pair = (record.task.teacher.name, record.task.dataset.name)
                 data[record.task.dataset.name] = record.task.data_fingerprint
-                models[study.teacher_source(record.task.teacher, record.task.dataset)] = record.task.model_fingerprint
-            else:
-                models[study.student_source(record.spec.triple.student)] = record.spec.source_fingerprint
+                if pair in teachers:
+                    models[teachers[pair]] = record.task.model_fingerprint
+            elif record.spec.triple.student.name in students:
+                models[students[record.spec.triple.student.name]] = record.spec.source_fingerprint
         return cls(data, models)
 
 

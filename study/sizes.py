@@ -70,13 +70,13 @@ def dataset_size(dataset: DatasetSpec) -> DatasetSize | None:
     return DatasetSize(min(rows["train"], dataset.examples.get("train", rows["train"])), len(dataset.labels or ()) or 2)
 
 
-def model_config(reference: str, revision: str | None) -> dict[str, Any] | None:
+def model_config(reference: str, revision: str) -> dict[str, Any] | None:
     """A model's shape: of its config.json where that is here, of `KNOWN_MODELS` otherwise; None if unknown."""
     try:
         folder = package_folder(reference) if reference.startswith("package:") else Path(reference)
     except InputError:
         return None
-    path = folder / "config.json" if folder.is_dir() else _cached_config(reference, revision)
+    path = folder / "config.json" if folder.is_dir() else _cached_config(reference, revision or None)
     if path is None or not path.is_file():
         return KNOWN_MODELS.get(reference)
     return json.loads(path.read_text(encoding="utf-8"))

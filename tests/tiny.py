@@ -8,7 +8,7 @@ from pathlib import Path
 from search_spaces.configuration import Configuration
 from search_spaces.space import load_space
 from trials.datasets import load_dataset_splits
-from trials.models import model_fingerprint
+from trials.models import model_fingerprint, models_fingerprint
 from trials.record import TeacherRecord
 from trials.run import run_work
 from trials.spec import DatasetSpec, StudentSpec, TeacherSpec, TeacherTask, TrainingRecipe, TrialSpec, Triple
@@ -43,7 +43,7 @@ class Tiny:
 
     def run(self, spec: TrialSpec, **options: float):
         """The trial's record."""
-        return run_work(spec, str(self.model), self.workspace, **options)
+        return run_work(spec, (str(self.model), ""), self.workspace, **options)
 
 
 def tiny_configuration() -> Configuration:
@@ -55,17 +55,19 @@ def tiny_task(
 ) -> TeacherTask:
     """The preparation of a teacher."""
     dataset = dataset or DatasetSpec(name="words", task="classification", path=str(data), labels=("bad", "good"))
+    teacher = teacher or TeacherSpec(name="tiny", model=str(model))
+    folders = [Path(folder) for folder in teacher.checkpoints.get(dataset.name, ())] or [model]
     return TeacherTask(
-        teacher=teacher or TeacherSpec(name="tiny", model=str(model)),
+        teacher=teacher,
         dataset=dataset,
         training=TEACHER_RECIPE,
         data_fingerprint=load_dataset_splits(dataset).fingerprint,
-        model_fingerprint=model_fingerprint(model),
+        model_fingerprint=models_fingerprint(folders),
     )
 
 
 def prepare(model: Path, data: Path, root: Path, **parts: object) -> Tiny:
     """Prepare a tiny teacher in a new workspace."""
     workspace, task = Workspace(root), tiny_task(model, data, **parts)
-    record = run_work(task, "", workspace)
+    record = run_work(task, ("", ""), workspace)
     return Tiny(model, workspace, task, record)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ class CheckpointFile:
     def save(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Replace the file by these tensors and JSON values."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
+        temporary = self.path.with_suffix(f".{uuid.uuid4().hex}.tmp")
         own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
         save_file(own, temporary, metadata={"values": json.dumps(values)})
         os.replace(temporary, self.path)

@@ -286,6 +286,9 @@ def _label_names(spec: DatasetSpec, tables: Mapping[Split, Table]) -> tuple[str,
     if train.class_names:
         return train.class_names
     values = [value for value in train.values(spec.label) if value is not None]
+    if not values:
+        key = f"{_key(spec, 'label')} ({spec.label})"
+        raise fault(train.where, key, None, f"all {len(train.values(spec.label))} labels are missing")
     if not all(isinstance(value, str) for value in values):
         message = f"is required, for {spec.label!r} holds no names; they start with {values[0]!r:.40}"
         raise fault(train.where, _key(spec, "labels"), None, message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,17 @@ from search_spaces.faults import fault
 from trials.embedded import verify_embedded_model
 
 WEIGHTS = "*.safetensors"
+INDEX = "*.safetensors.index.json"  # of weights in several files
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
     "vocab.*",
     "merges.txt",
+    "added_tokens.json",
+    "bpe.codes",
     "*.model",
+    "*.spm",
 )
 
 
@@ -41,25 +46,29 @@ def model_folder(reference: str, revision: str | None = None) -> Path:
     return folder
 
 
-@lru_cache
+def model_files(folder: Path) -> list[Path]:
+    """A model folder's configuration, weights and tokenizer."""
+    return sorted({*tokenizer_files(folder), *folder.glob("config.json"), *folder.glob(WEIGHTS), *folder.glob(INDEX)})
+
+
+def tokenizer_files(folder: Path) -> list[Path]:
+    """A model folder's tokenizer files."""
+    return sorted({path for pattern in TOKENIZER_FILES for path in folder.glob(pattern)})
+
+
 def model_fingerprint(folder: Path) -> str:
     """16 hexadecimal digits: hash of a model folder's configuration, tokenizer and weights."""
-    found = {path for pattern in ("config.json", WEIGHTS, *TOKENIZER_FILES) for path in folder.glob(pattern)}
-    total = hashlib.sha256()
-    for path in sorted(found):
-        total.update(path.name.encode() + b"\0")
-        with path.open("rb") as file:
-            total.update(hashlib.file_digest(file, "sha256").digest())
-    return total.hexdigest()[:16]
+    return _fingerprint(model_files(folder))
 
 
-@lru_cache
+def models_fingerprint(folders: Iterable[Path]) -> str:
+    """The fingerprints of several folders, as one text."""
+    return "+".join(model_fingerprint(folder) for folder in folders)
+
+
 def tokenizer_fingerprint(folder: Path) -> str:
     """16 hexadecimal digits: hash of a model folder's tokenizer files."""
-    total = hashlib.sha256()
-    for path in sorted({path for pattern in TOKENIZER_FILES for path in folder.glob(pattern)}):
-        total.update(path.name.encode() + b"\0" + path.read_bytes())
-    return total.hexdigest()[:16]
+    return _fingerprint(tokenizer_files(folder))
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -72,14 +81,14 @@ def load_tokenizer(folder: Path) -> Any:
 
     try:
         return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a broken tokenizer.json raises whatever its parser meets
         raise fault(folder, "model", str(folder), f"has no usable tokenizer: {_first_line(error)}") from None
 
 
 def _from_hub(reference: str, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
 
-    patterns = ["config.json", WEIGHTS, "*.safetensors.index.json", *TOKENIZER_FILES]
+    patterns = ["config.json", WEIGHTS, INDEX, *TOKENIZER_FILES]
     try:
         return Path(snapshot_download(reference, revision=revision, allow_patterns=patterns))
     except Exception as error:  # the hub's client raises a dozen kinds, all meaning: not to be had
@@ -89,3 +98,19 @@ def _from_hub(reference: str, revision: str | None) -> Path:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+
+
+def _fingerprint(files: Iterable[Path]) -> str:
+    """16 hexadecimal digits of the files' names and contents."""
+    total = hashlib.sha256()
+    for path in files:
+        state = path.stat()
+        total.update(path.name.encode() + b"\0" + _content(path, state.st_mtime_ns, state.st_size))
+    return total.hexdigest()[:16]
+
+
+@lru_cache(maxsize=256)
+def _content(path: Path, mtime_ns: int, size: int) -> bytes:
+    """A file's SHA-256, read again when its time or size has changed."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from search_spaces.faults import InputError
 from trials.checkpoints import CheckpointFile
 from trials.loop import TrialFailed, train
 from trials.losses import kd_loss
@@ -35,24 +34,25 @@ VERSIONED = ("kdstudy", "torch", "transformers", "ray", "numpy", "scikit-learn")
 
 def run_work(
     work: TrialSpec | TeacherTask,
-    source: str,
+    source: tuple[str, str],
     workspace: Workspace,
     *,
     device: torch.device | None = None,
     checkpoint_seconds: float = 300,
 ) -> Record:
-    """Do one piece of work to its end and return its record, of a failure too if it would come again.
+    """Do one piece of work to its end and return its record, also if the training diverged.
 
     Args:
         work: The trial or teacher.
-        source: Model reference that a trial's student starts from; unused for teachers.
+        source: Reference and revision of the model that a trial's student starts from; unused for teachers.
         workspace: The study's directory.
         device: Where to compute; None means the CPU.
         checkpoint_seconds: Least time between two saves of the unfinished state.
 
     Raises:
         InputsChanged: Data or model are no longer those that the study was launched with.
-        OSError, RuntimeError: Infrastructure failed; the same work may succeed elsewhere or later.
+        InputError: They are not to be had on this node; the launch has seen them.
+        OSError, RuntimeError: Infrastructure failed, memory ran out; the same may succeed elsewhere or later.
     """
     device = device or torch.device("cpu")
     try:
@@ -74,7 +74,7 @@ def run_work(
 
 
 def run_trial(
-    spec: TrialSpec, source: str, workspace: Workspace, device: torch.device, checkpoint_seconds: float
+    spec: TrialSpec, source: tuple[str, str], workspace: Workspace, device: torch.device, checkpoint_seconds: float
 ) -> dict[str, Any]:
     """Distil one student: the fields of its `TrialRecord`.
 
@@ -132,10 +132,10 @@ def run_trial(
     }
 
 
-def _unchanged(source: str, spec: TrialSpec) -> Path:
-    folder = model_folder(source, spec.triple.student.revision)
+def _unchanged(source: tuple[str, str], spec: TrialSpec) -> Path:
+    folder = model_folder(source[0], source[1] or None)
     if model_fingerprint(folder) != spec.source_fingerprint:
-        raise InputsChanged(f"the model {source} changed since the study was launched; launch it again")
+        raise InputsChanged(f"the model {source[0]} changed since the study was launched; launch it again")
     return folder
 
 
@@ -144,11 +144,11 @@ def _timed(
     record: Callable[[Status, dict[str, Any], RunInfo], Record],
     device: torch.device,
 ) -> Record:
-    """Do some work and record it; a failure that would come again becomes a failed record."""
+    """Do some work and record it; a training that diverged would diverge again: its record says so."""
     started, clock = datetime.now(UTC), time.perf_counter()
     try:
         status, fields = Status.COMPLETED, do()
-    except (TrialFailed, InputError, torch.OutOfMemoryError) as error:
+    except TrialFailed as error:
         status, fields = Status.FAILED, {"reason": str(error)}
     run = RunInfo(
         started_at=started.isoformat(timespec="seconds"),

@@ -12,13 +12,20 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from trials.checkpoints import CheckpointFile
 from trials.labels import match_labels
 from trials.loop import HIGHEST_SCORE, LOWEST_LOSS, TrainingResult, train
-from trials.models import model_folder
+from trials.models import model_folder, models_fingerprint
 from trials.record import TeacherCheckpointRecord
 from trials.spec import DatasetSpec, TeacherTask
 from trials.students.truncated import label
 from trials.tasks import task_of
-from trials.teacher_cache import load_classifier, predict_in_order, refer_teacher, store_teacher, teacher_logits
-from trials.tokens import TokenizedData, tokenized
+from trials.teacher_cache import (
+    TeacherNote,
+    load_classifier,
+    predict_in_order,
+    store_fine_tuned,
+    store_given,
+    teacher_logits,
+)
+from trials.tokens import InputsChanged, TokenizedData, tokenized
 from trials.workspace import Workspace
 
 
@@ -29,16 +36,21 @@ def prepare_teacher(
 
     Raises:
         InputError: Model or data are not usable.
+        InputsChanged: They are no longer those that the study was launched with.
         TrialFailed: Fine-tuning diverged.
     """
     given = task.teacher.checkpoints.get(task.dataset.name)
-    folder = model_folder(given[0] if given else task.teacher.model, task.teacher.revision)
-    data = tokenized(task.dataset, task.data_fingerprint, folder, task.training.max_length, workspace)
     if given:
         folders = [model_folder(reference) for reference in given]
+    else:
+        folders = [model_folder(task.teacher.model, task.teacher.revision)]
+    if models_fingerprint(folders) != task.model_fingerprint:
+        raise InputsChanged(f"the model of teacher {task.teacher.name} changed since the study was launched")
+    data = tokenized(task.dataset, task.data_fingerprint, folders[0], task.training.max_length, workspace)
+    if given:
         checkpoints, num_parameters = _score_given(folders, task, data, workspace, device)
     else:
-        checkpoints, num_parameters = _fine_tune(folder, task, data, workspace, device, checkpoint_seconds)
+        checkpoints, num_parameters = _fine_tune(folders[0], task, data, workspace, device, checkpoint_seconds)
     highest = max(range(len(checkpoints)), key=lambda i: checkpoints[i].validation_score)
     lowest = min(range(len(checkpoints)), key=lambda i: checkpoints[i].validation_loss)
     for index in {highest, lowest}:
@@ -106,7 +118,8 @@ def _stored(
     kept: dict[int, tuple[str, float]] = {}
     for name, index in result.best.items():
         model.load_state_dict(result.weights[name])
-        fingerprint = store_teacher(model, source, task.training.max_length, workspace)
+        note = TeacherNote(task.training.max_length, list(range(len(data.label_names))))
+        fingerprint = store_fine_tuned(model, source, note, workspace)
         scores, _ = task_of(task.dataset.task).evaluate(model, data.splits["test"], device)
         kept[index] = (fingerprint, scores[task.dataset.metric])
     return [
@@ -142,7 +155,7 @@ def _score_given(
                 validation_score=validation[task.dataset.metric],
                 validation_loss=validation_loss,
                 test_score=test[task.dataset.metric],
-                fingerprint=refer_teacher(folder, task.training.max_length, order, workspace),
+                fingerprint=store_given(folder, TeacherNote(task.training.max_length, order), workspace),
             )
         )
         num_parameters = model.num_parameters()
@@ -155,7 +168,12 @@ def _new_classifier(source: Path, label_names: tuple[str, ...]) -> PreTrainedMod
 
     config = label(AutoConfig.from_pretrained(source, local_files_only=True, trust_remote_code=False), label_names)
     return AutoModelForSequenceClassification.from_pretrained(
-        source, config=config, local_files_only=True, trust_remote_code=False, use_safetensors=True
+        source,
+        config=config,
+        local_files_only=True,
+        trust_remote_code=False,
+        use_safetensors=True,
+        dtype=torch.float32,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import uuid
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from torch import nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from search_spaces.configuration import digest
-from trials.models import TOKENIZER_FILES, model_fingerprint
+from trials.models import model_files, model_fingerprint, tokenizer_files
 from trials.spec import DatasetSpec
 from trials.tasks import task_of
 from trials.tokens import TokenizedData, tokenized
@@ -28,37 +29,34 @@ class TeacherNote:
     """What besides its weights decides a teacher's outputs.
 
     Attributes:
-        folder: Where the weights are; ``.`` means beside this note.
         max_length: Longest input in tokens.
         label_order: For each label of the data, the position of its logit in the model's output.
     """
 
-    folder: str
     max_length: int
     label_order: list[int]
 
 
-def store_teacher(model: PreTrainedModel, source: Path, max_length: int, workspace: Workspace) -> str:
+def store_fine_tuned(model: PreTrainedModel, source: Path, note: TeacherNote, workspace: Workspace) -> str:
     """Save a fine-tuned teacher with its source's tokenizer; returns its fingerprint, the folder's name."""
     temporary = workspace.teacher(f".{uuid.uuid4().hex}")
-    model.save_pretrained(temporary)
-    for path in {path for pattern in TOKENIZER_FILES for path in source.glob(pattern)}:
-        shutil.copyfile(path, temporary / path.name)
-    fingerprint = model_fingerprint(temporary)
-    _write_note(temporary, TeacherNote(".", max_length, list(range(len(model.config.id2label or ())))))
-    if workspace.teacher(fingerprint).is_dir():
-        shutil.rmtree(temporary)
-    else:
-        temporary.rename(workspace.teacher(fingerprint))
-    return fingerprint
+    try:
+        model.save_pretrained(temporary)
+        _copy(tokenizer_files(source), temporary)
+        return store_given(temporary, note, workspace)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
-def refer_teacher(folder: Path, max_length: int, label_order: list[int], workspace: Workspace) -> str:
-    """Note a given checkpoint folder under its fingerprint, without a copy."""
-    fingerprint = model_fingerprint(folder)
-    target = workspace.teacher(fingerprint)
-    target.mkdir(parents=True, exist_ok=True)
-    _write_note(target, TeacherNote(str(folder.resolve()), max_length, label_order))
+def store_given(folder: Path, note: TeacherNote, workspace: Workspace) -> str:
+    """Copy a checkpoint folder into the study, which thus needs no other place; returns its fingerprint."""
+    fingerprint = digest([model_fingerprint(folder), asdict(note)])[:16]
+
+    def build(target: Path) -> None:
+        _copy(model_files(folder), target)
+        (target / NOTE).write_text(json.dumps(asdict(note)))
+
+    build_once(workspace.teacher(fingerprint), build)
     return fingerprint
 
 
@@ -74,9 +72,10 @@ def teacher_logits(
 
     From the cache, which is keyed by the checkpoint's weights and by all that decides its inputs.
     """
-    note, folder = _described(fingerprint, workspace)
+    folder = workspace.teacher(fingerprint)
+    note = TeacherNote(**json.loads((folder / NOTE).read_text()))
     data = tokenized(dataset, data_fingerprint, folder, note.max_length, workspace)
-    key = digest([data.key, fingerprint, note.label_order, split])[:24]
+    key = digest([data.key, fingerprint, split])[:24]
 
     def build(target: Path) -> None:
         model = load_classifier(folder, device)
@@ -101,18 +100,12 @@ def predict_in_order(
 def load_classifier(folder: Path, device: torch.device) -> PreTrainedModel:
     """The classifier in a model folder, on a device."""
     model = AutoModelForSequenceClassification.from_pretrained(
-        folder, local_files_only=True, trust_remote_code=False, use_safetensors=True
+        folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
     )
     nn.Module.to(model, device)  # Transformers' own `to` is mistyped
     return model
 
 
-def _described(fingerprint: str, workspace: Workspace) -> tuple[TeacherNote, Path]:
-    """A checkpoint's note, and the folder that its weights lie in."""
-    home = workspace.teacher(fingerprint)
-    note = TeacherNote(**json.loads((home / NOTE).read_text()))
-    return note, home if note.folder == "." else Path(note.folder)
-
-
-def _write_note(folder: Path, note: TeacherNote) -> None:
-    (folder / NOTE).write_text(json.dumps(asdict(note)))
+def _copy(files: Iterable[Path], target: Path) -> None:
+    for path in files:
+        shutil.copyfile(path, target / path.name)

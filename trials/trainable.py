@@ -5,19 +5,30 @@ A whole trial is one `step`; its record is in the ledger before Tune hears of it
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import contextlib
+from typing import Any, Protocol
 
 import torch
 from pydantic import TypeAdapter
 from ray import tune
 
+from trials.checkpoints import CheckpointFile
 from trials.record import Record
 from trials.run import run_work
 from trials.spec import TeacherTask, TrialSpec
 from trials.workspace import Workspace
 
 WORK: TypeAdapter[TrialSpec | TeacherTask] = TypeAdapter(TrialSpec | TeacherTask)
+
+
+class RecordStore(Protocol):
+    """The study's ledger, as far as a trial needs it."""
+
+    def get(self, record_id: str) -> Record | None:
+        """The record of this id, if there is one."""
+
+    def write(self, record: Record) -> bool:
+        """Add a record, once."""
 
 
 class KDTrainable(tune.Trainable):
@@ -27,7 +38,7 @@ class KDTrainable(tune.Trainable):
         self,
         config: dict[str, Any],
         workspace: Workspace,
-        write: Callable[[Record], bool],
+        ledger: RecordStore,
         threads: int,
         gpu: bool,
         checkpoint_seconds: float,
@@ -37,14 +48,14 @@ class KDTrainable(tune.Trainable):
         Args:
             config: The first piece of work.
             workspace: The study's directory.
-            write: Adds a record to the ledger.
+            ledger: Where records are; what has one is not run again.
             threads: Torch threads of one trial.
             gpu: Whether trials have a share of a GPU; without one they keep off it.
             checkpoint_seconds: Least time between two saves of a running trial's state.
         """
         torch.set_num_threads(threads)
         self._workspace = workspace
-        self._write = write
+        self._ledger = ledger
         self._device = torch.device("cuda" if gpu else "cpu")
         self._checkpoint_seconds = checkpoint_seconds
 
@@ -52,18 +63,23 @@ class KDTrainable(tune.Trainable):
         """Do the work, write its record, report that it is done."""
         work = WORK.validate_json(self.config["work"])
         work_id = work.teacher_id if isinstance(work, TeacherTask) else work.trial_id
+        if self._ledger.get(work_id) is None:  # else a worker was lost between its record and its report
+            self._run(work, work_id)
+        return {"done": True, "record_id": work_id}
+
+    def _run(self, work: TrialSpec | TeacherTask, work_id: str) -> None:
         self._workspace.log_event("start", work_id)
         record = run_work(
             work,
-            self.config["source"],
+            tuple(self.config["source"]),
             self._workspace,
             device=self._device,
             checkpoint_seconds=self._checkpoint_seconds,
         )
-        self._write(record)
-        self._workspace.checkpoint(work_id).unlink(missing_ok=True)
-        self._workspace.log_event("end", work_id)
-        return {"done": True, "record_id": work_id}
+        self._ledger.write(record)
+        with contextlib.suppress(OSError):  # the record is safe: nothing after it may fail the trial
+            CheckpointFile(self._workspace.checkpoint(work_id)).remove()
+            self._workspace.log_event("end", work_id)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Always ready for other work: False would leave Tune waiting for ever."""

@@ -7,7 +7,7 @@ import os
 import shutil
 import socket
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,6 +64,18 @@ class Workspace:
         self.root.mkdir(parents=True, exist_ok=True)
         with self.events.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+
+    def sweep(self, recorded: Container[str]) -> None:
+        """Remove what killed processes left half-made, and the states of work that has its record.
+
+        Only for the one process that holds the study, while nothing of it runs.
+        """
+        for pattern in ("teachers/.*", "cache/*/.*"):
+            for path in self.root.glob(pattern):
+                shutil.rmtree(path, ignore_errors=True)
+        for path in self.root.glob("checkpoints/*"):
+            if path.suffix == ".tmp" or path.stem in recorded:
+                path.unlink(missing_ok=True)
 
     def running(self) -> set[str]:
         """Ids of work that was started last and has not ended: it runs now, or its worker was lost."""

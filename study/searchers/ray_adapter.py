@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ from ray.tune.search import Searcher
 from study.ledger import Ledger
 from study.search import StudySearch, Work, work_id, work_name
 from trials.record import Record
+
+LOOKS, LOOK_SECONDS = 5, 0.2  # for a record that must be there
 
 
 @dataclass
@@ -36,7 +39,7 @@ class StudySearcher(Searcher):
     Args:
         search: The study's search.
         ledger: Where workers write records before Tune hears of them.
-        source_of: The model reference that a piece of work starts from.
+        source_of: Reference and revision of the model that a piece of work starts from.
         workers: Most trials at a time.
         max_trials: Most pieces of work in this launch; None for no limit.
         on_start, on_record: Told of each start and each new record.
@@ -47,7 +50,7 @@ class StudySearcher(Searcher):
         search: StudySearch,
         ledger: Ledger,
         *,
-        source_of: Callable[[Work], str],
+        source_of: Callable[[Work], tuple[str, ...]],
         workers: int,
         max_trials: int | None = None,
         on_start: Callable[[Work], None] = lambda work: None,
@@ -107,22 +110,37 @@ class StudySearcher(Searcher):
     def restore(self, checkpoint_path: str) -> None:
         """Nothing: the state is the ledger."""
 
+    def stop(self) -> None:
+        """Hand out nothing more."""
+        self._max_trials = 0
+
     def _suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         if self.outlook.crash or (self._max_trials is not None and self.outlook.started >= self._max_trials):
             return None if self._in_flight else Searcher.FINISHED
         if len(self._in_flight) >= self._workers:
             return None
-        busy = {work_id(work) for work in self._in_flight.values()} | self.outlook.blocked.keys()
-        work = next((work for work in self._search.propose() if work_id(work) not in busy), None)
+        work = self._next()
         if work is None:
             return None if self._in_flight else Searcher.FINISHED
         self._in_flight[trial_id] = work
         self.outlook.started += 1
         self._on_start(work)
-        return {"work": work.model_dump_json(by_alias=True), "source": self._source_of(work)}
+        return {"work": work.model_dump_json(by_alias=True), "source": list(self._source_of(work))}
+
+    def _next(self) -> Work | None:
+        """The first proposal that is not under way, blocked, or done meanwhile by a worker of an earlier launch."""
+        busy = {work_id(work) for work in self._in_flight.values()} | self.outlook.blocked.keys()
+        for work in self._search.propose():
+            if work_id(work) in busy:
+                continue
+            if (record := self._ledger.get(work_id(work))) is None:
+                return work
+            self._search.observe(record)
+            return self._next()
+        return None
 
     def _ended(self, trial_id: str, work: Work) -> None:
-        record = self._ledger.get(work_id(work))
+        record = self._record_of(work)
         if record is None:
             bad = {bad.path.stem: str(bad) for bad in self._ledger.bad_files}
             reason = bad.get(work_id(work), "its worker was lost")
@@ -132,6 +150,14 @@ class StudySearcher(Searcher):
         self.outlook.recorded += 1
         self._search.observe(record)
         self._on_record(record)
+
+    def _record_of(self, work: Work) -> Record | None:
+        """Its record; a network file system may show it a moment after its worker wrote it."""
+        for _ in range(LOOKS):
+            if (record := self._ledger.get(work_id(work))) is not None:
+                return record
+            time.sleep(LOOK_SECONDS)
+        return None
 
     def _crashed(self, error: BaseException) -> None:
         """Keep the first error of ours; an exception inside Tune's loop would train every trial twice."""

@@ -95,11 +95,12 @@ class TestData:
             ({}, {"text": "texts"}, ["texts", "did you mean 'text'?"]),
             ({"test": ROW.replace("1", "7")}, {}, ["test", "7"]),
             ({"train": "\n".join([ROW] * 4)}, {}, ["train", "one class"]),
+            ({"train": json.dumps({"text": "a", "label": None})}, {"labels": None}, ["train", "labels are missing"]),
             ({}, {"metric": "acuracy"}, ["metric = 'acuracy'", "did you mean 'accuracy'?"]),
             ({}, {"task": "translation"}, ["translation", "classification"]),
             ({}, {"path": "nowhere"}, ["nowhere", "no such"]),
         ],
-        ids=["split", "empty", "column", "label", "one-class", "metric", "task", "path"],
+        ids=["split", "empty", "column", "label", "one-class", "no-labels", "metric", "task", "path"],
     )
     def test_bad_data_are_refused_before_anything_starts(
         self, kdstudy, tiny_study, tiny_data, tmp_path, changed, entry_changes, parts

@@ -251,7 +251,7 @@ def test_student_from_a_teacher_is_not_a_folder_of_that_name(tmp_path: Path) -> 
     (tmp_path / "big").mkdir()
     study = load(tmp_path)
     # `from` means a teacher first: its pretrained model
-    assert study.student_source(study.config.students[0]) == ("some/model",)
+    assert study.student_source(study.config.students[0]) == ("some/model", "")
 
 
 def test_teacher_recipe_is_the_studys_with_its_own_keys(tmp_path: Path) -> None:

@@ -1,20 +1,23 @@
 """Whole trials and teachers on a tiny model: records, caches, label order, poison."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from tiny import RECIPE, prepare, tiny_task
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModel, AutoModelForSequenceClassification
 
 import trials.run
 from search_spaces.configuration import Distance, TeacherCheckpoint
+from search_spaces.faults import InputError
 from trials.datasets import load_dataset_splits
 from trials.record import Status, TrialRecord, parse_record
 from trials.run import run_work
-from trials.spec import DatasetSpec, TeacherSpec
+from trials.spec import DatasetSpec, StudentSpec, TeacherSpec
+from trials.students import build_student
 from trials.tasks import task_of
 from trials.teacher_cache import load_classifier, teacher_logits
 from trials.tokens import InputsChanged, tokenized
@@ -158,7 +161,7 @@ def test_data_that_change_during_a_study_are_named_and_leave_no_record(tiny_mode
     changed = task.model_copy(update={"data_fingerprint": "0" * 64})
     # Not a record: were the change undone, the trial would be good
     with pytest.raises(InputsChanged, match="data of words changed since the study was launched"):
-        run_work(changed, "", Workspace(tmp_path))
+        run_work(changed, ("", ""), Workspace(tmp_path))
 
 
 def test_nan_in_training_is_a_failed_record_not_an_exception(tiny):
@@ -211,10 +214,45 @@ class TestGivenCheckpoints:
         config["id2label"] = {"0": "cat", "1": "dog"}
         config["label2id"] = {"cat": 0, "dog": 1}
         (wrong / "config.json").write_text(json.dumps(config))
-        record = self.given(tiny, tiny_model, tiny_data, tmp_path / "study", [wrong]).teacher
-        assert record.status is Status.FAILED
-        assert "cat" in record.reason
-        assert "good" in record.reason
+        with pytest.raises(InputError, match=r"(?s)'cat'.*'good'|'good'.*'cat'"):
+            self.given(tiny, tiny_model, tiny_data, tmp_path / "study", [wrong])
+
+    def test_one_checkpoint_serves_data_of_two_label_orders(self, tiny, tiny_model, tiny_data, tmp_path):
+        source = tiny.workspace.teacher(tiny.teacher.selected("highest_score").fingerprint)
+        named = tmp_path / "named"
+        model = load_classifier(source, CPU)
+        model.config.id2label, model.config.label2id = {0: "bad", 1: "good"}, {"bad": 0, "good": 1}
+        model.save_pretrained(named)
+        for path in tiny_model.glob("tokenizer*"):
+            (named / path.name).write_bytes(path.read_bytes())
+        spec = TeacherSpec(name="tiny", model=str(tiny_model), checkpoints={"words": (str(named),)})
+        logits = []
+        for labels in (("bad", "good"), ("good", "bad")):
+            rows = [json.loads(line) for line in (tiny_data / "train.jsonl").read_text().splitlines()]
+            folder = tmp_path / labels[0]
+            folder.mkdir()
+            for split in ("train", "validation", "test"):
+                rows = [json.loads(line) for line in (tiny_data / f"{split}.jsonl").read_text().splitlines()]
+                lines = [json.dumps({**row, "label": ["bad", "good"][row["label"]]}) for row in rows]
+                (folder / f"{split}.jsonl").write_text("\n".join(lines))
+            dataset = DatasetSpec(name="words", task="classification", path=str(folder), labels=labels)
+            study = prepare(tiny_model, tiny_data, tmp_path / "study", teacher=spec, dataset=dataset)
+            logits.append((study, study.teacher.selected("highest_score").fingerprint))
+        # Both orders live side by side, also after the caches are gone
+        shutil.rmtree(tmp_path / "study" / "cache")
+        (one, first), (two, second) = logits
+        columns = [
+            teacher_logits(name, study.task.dataset, study.task.data_fingerprint, "train", study.workspace, CPU)
+            for study, name in ((one, first), (two, second))
+        ]
+        np.testing.assert_allclose(columns[0], columns[1][:, ::-1], atol=1e-6)
+
+
+def test_half_precision_source_is_trained_in_single_precision(tiny, tiny_model, tmp_path):
+    half = tmp_path / "half"
+    AutoModel.from_pretrained(tiny_model).half().save_pretrained(half)
+    student = build_student(StudentSpec(name="2L", source="x", layers=2), half, ("bad", "good"), 1)
+    assert {parameter.dtype for parameter in student.parameters()} == {torch.float32}
 
 
 def test_lowest_loss_trials_learn_from_the_other_checkpoint(tiny):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
 
 from search_spaces.faults import fault
+from trials.models import model_fingerprint
 from trials.spec import LayerInit, StudentSpec
 
 
@@ -41,17 +42,21 @@ def kept_layers(student: StudentSpec, depth: int) -> tuple[int, ...]:
 
 def build_truncated(student: StudentSpec, source: Path, label_names: tuple[str, ...], seed: int) -> PreTrainedModel:
     """A fresh, shallower model with the source's embeddings and the kept layers' weights copied into it."""
-    return copy.deepcopy(_initial(student, source, label_names, seed))
+    return copy.deepcopy(_initial(student, source, model_fingerprint(source), label_names, seed))
 
 
-@lru_cache(maxsize=4)
-def _initial(student: StudentSpec, source: Path, label_names: tuple[str, ...], seed: int) -> PreTrainedModel:
-    config, weights = _pretrained(source)
+@lru_cache(maxsize=1)
+def _initial(
+    student: StudentSpec, source: Path, fingerprint: str, label_names: tuple[str, ...], seed: int
+) -> PreTrainedModel:
+    """The model before training; the fingerprint makes a changed source another one."""
+    config, weights = _pretrained(source, fingerprint)
     layers = kept_layers(student, config.num_hidden_layers)
     torch.manual_seed(seed)
-    model = AutoModelForSequenceClassification.from_config(_shallower(config, layers, label_names))
-    prefix = f"{_layers_prefix(model.base_model, len(layers))}."
-    renamed = _renumbered(weights, prefix, layers)
+    model = AutoModelForSequenceClassification.from_config(_shallower(config, layers, label_names), dtype=torch.float32)
+    renamed = weights
+    if layers != tuple(range(config.num_hidden_layers)):
+        renamed = _renumbered(weights, f"{_layers_prefix(model.base_model, len(layers))}.", layers)
     missing, unexpected = model.base_model.load_state_dict(renamed, strict=False)
     surplus = [name for name in unexpected if not name.startswith("pooler.")]  # a head of the pretraining
     lacking = [name for name in missing if not name.startswith("pooler.")]
@@ -61,10 +66,12 @@ def _initial(student: StudentSpec, source: Path, label_names: tuple[str, ...], s
     return model
 
 
-@lru_cache(maxsize=2)
-def _pretrained(source: Path) -> tuple[PreTrainedConfig, dict[str, Tensor]]:
+@lru_cache(maxsize=1)
+def _pretrained(source: Path, fingerprint: str) -> tuple[PreTrainedConfig, dict[str, Tensor]]:
     """A source's configuration and the weights of its encoder."""
-    model = AutoModel.from_pretrained(source, local_files_only=True, trust_remote_code=False, use_safetensors=True)
+    model = AutoModel.from_pretrained(
+        source, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
+    )
     return model.config, model.state_dict()
 
 
