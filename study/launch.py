@@ -90,7 +90,7 @@ def launch(study: Study, workspace: Workspace, options: LaunchOptions, progress:
         InputError: The study cannot run as it is; nothing was started.
     """
     progress.say(f"study {study.config.name}: reading data and models")
-    found = preflight(study, workspace.root.parent)
+    found = preflight(study, workspace.root if workspace.root.exists() else workspace.root.parent)
     if found.faults:
         raise InputError(found.faults)
     fingerprints = found.fingerprints
@@ -119,13 +119,15 @@ def _alone(workspace: Workspace) -> Iterator[None]:
         InputError: Another process is launching the study.
     """
     workspace.root.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(workspace.root / ".launch.lock", timeout=0)
     try:
-        with FileLock(workspace.root / ".launch.lock", timeout=0):
-            yield
+        lock.acquire()
     except Timeout:
-        raise InputError(
-            [Fault(str(workspace.root), "(folder)", None, "another process is launching this study")]
-        ) from None
+        raise fault(workspace.root, "(folder)", None, "another process is launching this study") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _run(

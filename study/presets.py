@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces.faults import InputError, fault, nearest, read_yaml
-from trials.datasets import SPLITS, folder_splits, read_table
+from trials.tables import SPLITS, folder_splits, read_table
 
 PRESETS_FILE = Path(__file__).with_name("datasets.yaml")
 SOURCES = ("path", "hub", "embedded")

@@ -31,6 +31,7 @@ TORCH_FREE = [
     "trials.metrics",
     "trials.labels",
     "trials.datasets",
+    "trials.tables",
     "trials.embedded",
     "study.config",
     "study.ledger",

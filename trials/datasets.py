@@ -1,27 +1,18 @@
-"""A data set's texts and labels from files, the hub or a package: checked whole, every fault at once. Torch-free.
-
-Files are read without the `datasets` library, so that a trial's worker need not load it.
-"""
+"""A data set's texts and labels: checked whole, every fault at once; carved and sampled. Torch-free."""
 
 from __future__ import annotations
 
-import csv
-import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Self, get_args
+from typing import Any, Self
 
 import numpy as np
 
 from search_spaces.configuration import digest
 from search_spaces.faults import Fault, InputError, fault, nearest
-from trials.embedded import load_embedded
 from trials.spec import DatasetSpec, Split, TaskName
+from trials.tables import SPLITS, Table, collecting, key_of, read_tables, source_of
 
-SPLITS: tuple[Split, ...] = get_args(Split)
 UNLABELLED = -1  # what GLUE's test splits hold
 
 
@@ -74,16 +65,16 @@ def load_dataset_splits(spec: DatasetSpec) -> LoadedDataset:
     """
     if spec.task is not TaskName.CLASSIFICATION:
         message = f"task {spec.task.value!r} is not supported yet; supported: {TaskName.CLASSIFICATION.value}"
-        raise fault(_source(spec), _key(spec, "task"), spec.task.value, message)
+        raise fault(source_of(spec), key_of(spec, "task"), spec.task.value, message)
     faults: list[Fault] = []
-    tables = _read_tables(spec, faults)
+    tables = read_tables(spec, faults)
     faults += _column_faults(spec, tables)
     names: tuple[str, ...] = ()
-    with _collecting(faults):
+    with collecting(faults):
         names = _label_names(spec, tables)
     splits = {split: _examples(spec, table, names, faults) for split, table in tables.items()}
     if not faults:
-        with _collecting(faults):
+        with collecting(faults):
             splits = _sample(spec, _carve(spec, splits))
     faults += _class_faults(spec, splits.get("train"), names)
     if faults:
@@ -109,159 +100,6 @@ def stratified_rows(labels: np.ndarray, limit: int, seed: int) -> np.ndarray:
     return np.sort(np.argsort(priority, kind="stable")[:limit])
 
 
-# Sources: what holds the splits, and how one split becomes a table.
-
-
-@dataclass(frozen=True)
-class Table:
-    """One split as its source holds it.
-
-    Attributes:
-        where: File, or source and split.
-        columns: Lists, or lazy arrow or `datasets` columns, by name.
-        class_names: Names of the classes, where the source says what its label numbers mean.
-    """
-
-    where: str
-    columns: Mapping[str, Any]
-    class_names: tuple[str, ...] | None = None
-
-    def __len__(self) -> int:
-        return len(next(iter(self.columns.values()), ()))
-
-    def values(self, name: str) -> list[Any]:
-        """A column as a list."""
-        column = self.columns[name]
-        return column.to_pylist() if hasattr(column, "to_pylist") else list(column)
-
-
-def folder_splits(folder: Path) -> dict[str, Any]:
-    """The splits that a local folder holds by name: files, or the data sets of a folder saved by `datasets`.
-
-    Raises:
-        InputError: There is no such folder, it cannot be read, or two of its files are the same split.
-    """
-    if not folder.is_dir():
-        raise fault(folder, "path", None, "no such folder")
-    if any((folder / name).is_file() for name in ("dataset_dict.json", "state.json")):
-        return _saved_splits(folder)
-    files: dict[str, Any] = {}
-    for file in sorted(folder.iterdir()):
-        if file.suffix in READERS and files.setdefault(file.stem, file) is not file:
-            raise fault(folder, "path", file.name, f"there is also {files[file.stem].name}; keep one of the two")
-    return files
-
-
-def _saved_splits(folder: Path) -> dict[str, Any]:
-    from datasets import DatasetDict, load_from_disk
-
-    try:
-        saved = load_from_disk(str(folder))
-    except (OSError, ValueError, KeyError) as error:
-        raise fault(folder, "path", None, f"cannot be read: {' '.join(str(error).split())}") from error
-    return dict(saved) if isinstance(saved, DatasetDict) else {"train": saved}
-
-
-def _hub_splits(spec: DatasetSpec) -> Mapping[str, Any]:
-    import datasets
-
-    try:
-        return datasets.load_dataset(spec.hub, spec.config, revision=spec.revision)
-    except Exception as error:  # the client raises dozens of types; all mean that the data are not to be had
-        message = f"cannot be loaded: {' '.join(str(error).split())} (a local copy can be given as `path`)"
-        raise fault(_source(spec), _key(spec, "hub"), spec.hub, message) from error
-
-
-def _held_splits(spec: DatasetSpec) -> Mapping[str, Any]:
-    """What the source holds: split name -> file, columns, or `datasets.Dataset`."""
-    if spec.embedded is not None:
-        return load_embedded(spec.embedded, key=_key(spec, "embedded"))
-    if spec.path is None:
-        return _hub_splits(spec)
-    try:
-        return folder_splits(Path(spec.path))
-    except InputError as error:
-        raise InputError(Fault(f.where, _key(spec, f.key), f.value, f.message) for f in error.faults) from None
-
-
-def _read_tables(spec: DatasetSpec, faults: list[Fault]) -> dict[Split, Table]:
-    """The splits that are not carved; one that cannot be read leaves a fault instead."""
-    tables: dict[Split, Table] = {}
-    with _collecting(faults):
-        held = _held_splits(spec)
-        for split in SPLITS:
-            if split not in spec.carve:
-                with _collecting(faults):
-                    tables[split] = _read_split(spec, held, split)
-    return tables
-
-
-def _read_split(spec: DatasetSpec, held: Mapping[str, Any], split: Split) -> Table:
-    name, key = spec.splits.get(split, split), _key(spec, f"splits.{split}")
-    if name not in held:
-        wanted = f" (a file {name}{'|'.join(READERS)})" if spec.path else ""
-        raise fault(_source(spec), key, name, f"no such split{wanted}; {nearest(name, held)}")
-    table = read_table(held[name], f"{_source(spec)}, split {name}", spec.label, key)
-    if len(table) == 0:
-        raise fault(table.where, key, name, "the split is empty")
-    return table
-
-
-def read_table(held: Any, where: str, label: str, key: str) -> Table:
-    """One of `folder_splits` as a table; `label` names the column whose class names are wanted.
-
-    Raises:
-        InputError: The file cannot be read.
-    """
-    if isinstance(held, dict):
-        return Table(where, held)
-    if not isinstance(held, Path):  # a datasets.Dataset
-        names = getattr(held.features.get(label), "names", None)
-        return Table(where, {name: held[name] for name in held.column_names}, tuple(names) if names else None)
-    try:
-        return READERS[held.suffix](held, label)
-    except (OSError, ValueError, csv.Error) as error:  # the errors of arrow, json and unicode are ValueErrors
-        raise fault(held, key, held.stem, f"cannot be read: {' '.join(str(error).split())}") from error
-
-
-def _read_parquet(file: Path, label: str) -> Table:
-    import pyarrow.parquet
-
-    table = pyarrow.parquet.read_table(file)
-    features = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features", {})
-    names = features.get(label, {}).get("names")
-    return Table(str(file), dict(zip(table.column_names, table.columns, strict=True)), tuple(names) if names else None)
-
-
-def _read_csv(file: Path, label: str) -> Table:
-    """An empty cell is a missing value; labels that all look like integers are integers."""
-    csv.field_size_limit(sys.maxsize)  # a text may be longer than 128 kB
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        header, *rows = [row for row in csv.reader(lines, strict=True) if row] or [[]]
-    for number, row in enumerate(rows):
-        if len(row) != len(header):
-            raise ValueError(f"row {number} has {len(row)} cells, the header has {len(header)}")
-    columns: dict[str, list[Any]] = {name: [row[i] or None for row in rows] for i, name in enumerate(header)}
-    labels = columns.get(label, ["not a number"])
-    if all(value is None or value.removeprefix("-").isdecimal() for value in labels):
-        columns[label] = [None if value is None else int(value) for value in labels]
-    return Table(str(file), columns)
-
-
-def _read_json(file: Path, label: str) -> Table:
-    """One object per line, or one list of objects."""
-    text = file.read_text(encoding="utf-8-sig")
-    lines = (line for line in text.split("\n") if line.strip())
-    rows = json.loads(text) if text.lstrip().startswith("[") else [json.loads(line) for line in lines]
-    if not all(isinstance(row, dict) for row in rows):
-        raise ValueError("every row must be an object, {column: value}")
-    names = dict.fromkeys(name for row in rows for name in row)
-    return Table(str(file), {name: [row.get(name) for row in rows] for name in names})
-
-
-READERS = {".parquet": _read_parquet, ".csv": _read_csv, ".json": _read_json, ".jsonl": _read_json}
-
-
 # Checks: tables become examples, or faults.
 
 
@@ -271,7 +109,7 @@ def _column_faults(spec: DatasetSpec, tables: Mapping[Split, Table]) -> Iterator
         lacking = [table for table in tables.values() if name not in table.columns]
         if lacking:
             where = ", ".join(table.where for table in lacking)
-            yield Fault(where, _key(spec, key), name, f"no such column; {nearest(name, lacking[0].columns)}")
+            yield Fault(where, key_of(spec, key), name, f"no such column; {nearest(name, lacking[0].columns)}")
 
 
 def _label_names(spec: DatasetSpec, tables: Mapping[Split, Table]) -> tuple[str, ...]:
@@ -279,7 +117,7 @@ def _label_names(spec: DatasetSpec, tables: Mapping[Split, Table]) -> tuple[str,
     train = tables.get("train")
     if spec.labels is not None:
         if len(set(spec.labels)) < len(spec.labels):
-            raise fault(_source(spec), _key(spec, "labels"), list(spec.labels), "a label stands twice")
+            raise fault(source_of(spec), key_of(spec, "labels"), list(spec.labels), "a label stands twice")
         return spec.labels
     if train is None or spec.label not in train.columns:
         return ()
@@ -287,11 +125,11 @@ def _label_names(spec: DatasetSpec, tables: Mapping[Split, Table]) -> tuple[str,
         return train.class_names
     values = [value for value in train.values(spec.label) if value is not None]
     if not values:
-        key = f"{_key(spec, 'label')} ({spec.label})"
+        key = f"{key_of(spec, 'label')} ({spec.label})"
         raise fault(train.where, key, None, f"all {len(train.values(spec.label))} labels are missing")
     if not all(isinstance(value, str) for value in values):
         message = f"is required, for {spec.label!r} holds no names; they start with {values[0]!r:.40}"
-        raise fault(train.where, _key(spec, "labels"), None, message)
+        raise fault(train.where, key_of(spec, "labels"), None, message)
     return tuple(sorted(set(values)))
 
 
@@ -301,9 +139,9 @@ def _examples(spec: DatasetSpec, table: Table, names: tuple[str, ...], faults: l
     texts: dict[str, tuple[str, ...]] = {}
     labels = np.empty(0, np.int64)
     for key, name in columns.items():
-        with _collecting(faults):
+        with collecting(faults):
             if key != "label":
-                texts[key] = _strings(table, name, _key(spec, key))
+                texts[key] = _strings(table, name, key_of(spec, key))
             elif names:
                 labels = _label_numbers(spec, table, names)
     return Examples(texts.get("text", ()), texts.get("text_pair"), labels)
@@ -336,7 +174,7 @@ def _label_numbers(spec: DatasetSpec, table: Table, names: tuple[str, ...]) -> n
         message = f"unknown label in row {wrong[0]}; {nearest(value, names)}"
     else:
         message = f"unknown label in row {wrong[0]}; known: {', '.join(f'{numbers[n]} {n!r}' for n in names)}"
-    raise fault(table.where, f"{_key(spec, 'label')} ({spec.label})", value, message)
+    raise fault(table.where, f"{key_of(spec, 'label')} ({spec.label})", value, message)
 
 
 def _known_labels(spec: DatasetSpec, table: Table, names: tuple[str, ...]) -> dict[Any, int]:
@@ -345,7 +183,7 @@ def _known_labels(spec: DatasetSpec, table: Table, names: tuple[str, ...]) -> di
     held = table.class_names
     if held and not _same_classes(held, names):
         message = f"the source's labels are {', '.join(held)}; the study's are {', '.join(names)}"
-        raise fault(table.where, _key(spec, "labels"), list(names), message)
+        raise fault(table.where, key_of(spec, "labels"), list(names), message)
     if held and set(held) == set(names):
         return known | {number: known[name] for number, name in enumerate(held)}
     if all(name.isdecimal() for name in names):  # such as labels: ["1", "2"] for a column of 1 and 2
@@ -362,7 +200,7 @@ def _class_faults(spec: DatasetSpec, train: Examples | None, names: tuple[str, .
     classes = [] if train is None else np.unique(train.labels).tolist()
     if len(classes) == 1:
         message = "the train split holds one class only: there is nothing to learn"
-        yield Fault(_source(spec), _key(spec, "label"), names[classes[0]], message)
+        yield Fault(source_of(spec), key_of(spec, "label"), names[classes[0]], message)
 
 
 # Carving and sampling.
@@ -371,12 +209,12 @@ def _class_faults(spec: DatasetSpec, train: Examples | None, names: tuple[str, .
 def _carve(spec: DatasetSpec, splits: dict[Split, Examples]) -> dict[Split, Examples]:
     for split in (split for split in SPLITS if split in spec.carve):
         carve = spec.carve[split]
-        key = _key(spec, f"carve.{split}")
+        key = key_of(spec, f"carve.{split}")
         if carve.source in spec.carve:
-            raise fault(_source(spec), f"{key}.source", carve.source, "is carved itself")
+            raise fault(source_of(spec), f"{key}.source", carve.source, "is carved itself")
         source = splits[carve.source]
         if carve.rows >= len(source):
-            raise fault(_source(spec), f"{key}.rows", carve.rows, f"{carve.source} has only {len(source)} rows")
+            raise fault(source_of(spec), f"{key}.rows", carve.rows, f"{carve.source} has only {len(source)} rows")
         rows = _shuffled(len(source), carve.seed)
         splits |= {split: source.take(np.sort(rows[: carve.rows]))}
         splits |= {carve.source: source.take(np.sort(rows[carve.rows :]))}
@@ -399,20 +237,3 @@ def _shuffled(rows: int, seed: int) -> np.ndarray:
 def _columns(spec: DatasetSpec) -> dict[str, str]:
     columns = {"text": spec.text, "text_pair": spec.text_pair, "label": spec.label}
     return {key: name for key, name in columns.items() if name is not None}
-
-
-def _source(spec: DatasetSpec) -> str:
-    return spec.path or spec.embedded or f"{spec.hub}{f' ({spec.config})' if spec.config else ''}"
-
-
-def _key(spec: DatasetSpec, part: str) -> str:
-    return f"datasets.{spec.name}.{part}"
-
-
-@contextmanager
-def _collecting(faults: list[Fault]) -> Iterator[None]:
-    """Faults raised inside join the list."""
-    try:
-        yield
-    except InputError as error:
-        faults.extend(error.faults)

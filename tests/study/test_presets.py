@@ -10,8 +10,8 @@ import pytest
 
 from search_spaces.faults import InputError
 from study.presets import expand_dataset, preset_rows, presets
-from trials.datasets import SPLITS
 from trials.spec import DatasetSpec
+from trials.tables import SPLITS
 
 GLUE = ("cola", "mnli", "mrpc", "qnli", "qqp", "rte", "sst2", "stsb")
 PAPER_A = (

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from search_spaces.faults import InputError
 from study.presets import expand_dataset
-from trials.datasets import SPLITS, load_dataset_splits, stratified_rows
+from trials.datasets import load_dataset_splits, stratified_rows
 from trials.spec import DatasetSpec
+from trials.tables import SPLITS
 
 MIRROR = Path(__file__).parents[2].parent / "shared" / "data" / "tiny"
 ROWS = [("a fine film", "good"), ("a dull film", "bad"), ("fine, fine", "good"), ("dull, dull", "bad")]
