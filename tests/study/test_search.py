@@ -1,0 +1,45 @@
+"""A study's state from its ledger alone: content decides, not where it lies."""
+
+from __future__ import annotations
+
+from simulation import make_study, run_study
+
+from study.search import Fingerprints, StudySearch, load_search
+from trials.record import TrialRecord
+from trials.spec import DatasetSpec, StudentSpec, TaskName, TeacherSpec
+
+
+def test_state_from_the_ledger_alone_is_the_state_of_the_launch():
+    study = make_study()
+    records = run_study(study)
+    found = load_search(study, reversed(records))
+    assert found.finished
+    assert set(found.triples) == {triple.triple_id for triple in study.triples}
+
+
+def test_models_and_data_that_moved_leave_a_finished_study_finished():
+    records = run_study(make_study(datasets=1))
+    study = make_study(datasets=1, teachers=[TeacherSpec(name="teacher", model="elsewhere")])
+    path = DatasetSpec(name="data0", task=TaskName.CLASSIFICATION, path="/other/data0")
+    moved = type(study)(study.config.model_copy(update={"datasets": (path,)}), study.path)
+    assert load_search(moved, records).finished
+
+
+def test_records_of_other_data_are_kept_but_not_used():
+    study = make_study(datasets=1, students=1)
+    records = run_study(study)
+    models = Fingerprints.from_records(study, records).models
+    changed = StudySearch(study, Fingerprints({"data0": "other content"}, models), records)
+    # The teacher comes first again, then every trial
+    assert [type(work).__name__ for work in changed.propose()] == ["TeacherTask"]
+    assert len(changed.trials) == sum(isinstance(record, TrialRecord) for record in records)
+
+
+def test_a_student_at_another_revision_is_another_student():
+    students = [
+        StudentSpec(name="old", source="org/model", revision="v1"),
+        StudentSpec(name="new", source="org/model", revision="v2"),
+    ]
+    study = make_study(datasets=1, students=1)
+    study = type(study)(study.config.model_copy(update={"students": tuple(students)}), study.path)
+    assert study.student_source(students[0]) != study.student_source(students[1])
