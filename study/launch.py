@@ -197,8 +197,8 @@ class _Watch(tune.Callback):
     def on_trial_error(
         self, iteration: int, trials: list[tune.experiment.Trial], trial: tune.experiment.Trial, **info: object
     ) -> None:
-        lines = str(trial.get_error() or "").strip().splitlines()
-        if lines:
+        written = Path(trial.error_file) if trial.error_file else None
+        if written and written.is_file() and (lines := written.read_text(encoding="utf-8").strip().splitlines()):
             self._searcher.explain(trial.trial_id, lines[-1])
 
     def on_step_end(self, iteration: int, trials: list[tune.experiment.Trial], **info: object) -> None:
@@ -220,7 +220,7 @@ def _ray(study: Study, workspace: Workspace, options: LaunchOptions) -> Iterator
     Raises:
         InputError: No node can hold a trial.
     """
-    logging.getLogger("ray").setLevel(logging.ERROR)
+    logging.getLogger("ray").setLevel(logging.CRITICAL)  # what went wrong, the launch says itself at its end
     warnings.filterwarnings("ignore", module=r"ray(\.|$)")
     here = Path.cwd()
     os.chdir(workspace.root)  # Ray puts the current folder on its workers' path: a user's own must not shadow ours
@@ -240,11 +240,11 @@ def _connect(study: Study, options: LaunchOptions) -> None:
     """
     if options.address is None:
         cpus = options.workers and math.ceil(options.workers * study.config.resources.cpu)
-        ray.init("local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        ray.init("local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
         return
     try:
         _check_reachable(options.address)
-        ray.init(options.address, log_to_driver=False, logging_level=logging.ERROR)
+        ray.init(options.address, log_to_driver=False, logging_level=logging.CRITICAL)
     except ConnectionError as error:
         raise fault("command line", "--address", options.address, f"no Ray cluster: {error}") from None
 

@@ -73,6 +73,8 @@ def teacher_logits(
     From the cache, which is keyed by the checkpoint's weights and by all that decides its inputs.
     """
     folder = workspace.teacher(fingerprint)
+    if not (folder / NOTE).is_file():
+        raise FileNotFoundError(f"the teacher checkpoint {folder} is gone; bring it back, or start the study elsewhere")
     note = TeacherNote(**json.loads((folder / NOTE).read_text()))
     data = tokenized(dataset, data_fingerprint, folder, note.max_length, workspace)
     key = digest([data.key, fingerprint, split])[:24]

@@ -220,6 +220,23 @@ def test_torn_file_in_the_ledger_is_reported_left_alone_and_its_trial_blocked(kd
     assert len(victim.read_text()) == 100
 
 
+def test_stalled_chain_is_named_with_its_cause(launched: Launched, tmp_path):
+    copy = tmp_path / "tiny"
+    shutil.copytree(launched.folder, copy)
+    for path in (copy / "ledger").glob("*.json"):
+        if json.loads(path.read_text())["kind"] == "trial":
+            path.unlink()
+    shutil.rmtree(copy / "teachers")
+    code, output = run("launch", launched.file, "--storage", tmp_path, folder=tmp_path)
+    assert code == 3
+    for triple in ("tiny/1L/words", "tiny/2L/words"):
+        assert re.search(
+            rf"unfinished: {triple}: blocked: FileNotFoundError: the teacher checkpoint .* is gone", output
+        )
+    assert "Traceback" not in output
+    assert "ERROR" not in output
+
+
 def test_report_of_a_real_study_says_where_it_is(kdstudy, launched: Launched, tmp_path):
     code, output = kdstudy("report", launched.folder, "-o", tmp_path / "report")
     assert code == 0, output
