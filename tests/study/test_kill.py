@@ -46,10 +46,10 @@ def test_driver_killed_twice_ends_like_undisturbed_and_repeats_no_finished_trial
     launch = ["launch", launched.file, "--storage", tmp_path, "--workers", 2]
     folder = tmp_path / "tiny"
     ledger, total = folder / "ledger", len(results(launched.folder))
-    first, second = sorted(draw.sample(range(0, total - 4), 2))
-    killed(launch, tmp_path, ledger, first, draw.uniform(0, 0.5))
+    first, second = sorted(draw.sample(range(total - 8), 2))
+    killed(launch, tmp_path, ledger, first, draw.uniform(0, 0.2))
     before = {path.name: path.read_bytes() for path in ledger.glob("[!.]*.json")}
-    killed(launch, tmp_path, ledger, second, draw.uniform(0, 0.5))
+    killed(launch, tmp_path, ledger, second, draw.uniform(0, 0.2))
     code, output = run(*launch, folder=tmp_path)
     assert code == 0, output
 
