@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from search_spaces.faults import fault
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 
 def match_labels(
@@ -27,3 +31,11 @@ def match_labels(
         message = f"its labels differ from the data's, which are {list(data_labels)}"
         raise fault(folder, "id2label", names, message)
     return [lowered.index(name) for name in wanted]
+
+
+def label(config: PreTrainedConfig, label_names: tuple[str, ...]) -> PreTrainedConfig:
+    """The configuration with these labels, for classification."""
+    config.id2label = dict(enumerate(label_names))
+    config.label2id = {name: index for index, name in enumerate(label_names)}
+    config.problem_type = "single_label_classification"
+    return config

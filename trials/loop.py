@@ -88,7 +88,6 @@ def train(
     evaluate_every = epoch_steps if recipe.evaluate_every == "epoch" else recipe.evaluate_every
 
     # Start anew, or where the checkpoint left off
-    torch.manual_seed(seed)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(_decay_groups(model, recipe.weight_decay), lr=learning_rate, fused=True)
     result, step, loss_sum = _restored(checkpoint, model, optimizer)
@@ -102,7 +101,8 @@ def train(
             position * recipe.batch_size : (position + 1) * recipe.batch_size
         ]
 
-        # One optimizer step
+        # One optimizer step; its dropout depends on seed and step alone
+        torch.manual_seed(_step_seed(seed, step))
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * warmup_decay(step, total_steps, recipe.warmup_fraction)
         loss = objective(model, rows)
@@ -146,6 +146,10 @@ def warmup_decay(step: int, total_steps: int, warmup_fraction: float) -> float:
     if step < warmup_steps:
         return (step + 1) / (warmup_steps + 1)
     return (total_steps - step) / max(1.0, total_steps - warmup_steps)
+
+
+def _step_seed(seed: int, step: int) -> int:
+    return int(np.random.SeedSequence((seed, step)).generate_state(1)[0])
 
 
 def _permutation(num_examples: int, seed: int, epoch: int) -> np.ndarray:
@@ -198,9 +202,6 @@ def _save(
         tensors |= {f"kept:{name}/{key}": value for key, value in weights.items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer:{index}/{key}": torch.as_tensor(value) for key, value in state.items()}
-    tensors["random/cpu"] = torch.get_rng_state()
-    if torch.cuda.is_available():
-        tensors["random/cuda"] = torch.cuda.get_rng_state()
     tensors["loss/sum"] = loss_sum
     values = {
         "step": step,
@@ -231,9 +232,6 @@ def _restored(
         int(name.partition(":")[2]): part for name, part in parts.items() if name.startswith("optimizer:")
     }
     optimizer.load_state_dict(state)
-    torch.set_rng_state(parts["random"]["cpu"])
-    if "cuda" in parts["random"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state(parts["random"]["cuda"])
     result = TrainingResult(
         curve=[CurvePoint.model_validate(point) for point in values["curve"]],
         best=values["best"],

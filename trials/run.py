@@ -20,9 +20,10 @@ from trials.checkpoints import CheckpointFile
 from trials.loop import TrialFailed, train
 from trials.losses import kd_loss
 from trials.models import model_fingerprint, model_folder
+from trials.networks import open_network
 from trials.record import Record, RunInfo, Status, TeacherRecord, TrialRecord
 from trials.spec import TeacherTask, TrialSpec
-from trials.students import build_student
+from trials.students import initial_student
 from trials.tasks import task_of
 from trials.teacher import prepare_teacher
 from trials.teacher_cache import teacher_logits
@@ -88,20 +89,18 @@ def run_trial(
     # Student, data, and what the teacher says of them
     folder = _unchanged(source, spec)
     data = tokenized(dataset, spec.data_fingerprint, folder, spec.training.max_length, workspace)
-    student = build_student(spec.triple.student, folder, data.label_names, spec.seed)
-    nn.Module.to(student, device)
-    teacher = torch.from_numpy(
-        np.array(teacher_logits(spec.teacher_fingerprint, dataset, spec.data_fingerprint, "train", workspace, device))
-    )
-    train_split, labels = data.splits["train"], torch.from_numpy(np.array(data.splits["train"].labels))
+    initial = initial_student(spec.triple.student, folder, data.label_names, spec.seed, workspace)
+    student = open_network(initial, data, spec.training.precision, device)
+    teacher = teacher_logits(spec.teacher_fingerprint, dataset, spec.data_fingerprint, "train", workspace, device)
+    train_split = data.splits["train"]
 
     # Training: soft and hard labels of each batch's rows
-    def objective(model: nn.Module, rows: np.ndarray) -> torch.Tensor:
-        logits = kind.logits(model, train_split, rows, device)
-        return kd_loss(logits, teacher[rows].to(device), labels[rows].to(device), configuration)
+    def objective(student: nn.Module, rows: np.ndarray) -> torch.Tensor:
+        soft, hard = torch.from_numpy(teacher[rows]), torch.from_numpy(train_split.labels[rows])
+        return kd_loss(student(train_split, rows), soft.to(device), hard.to(device), configuration)
 
-    def evaluate(model: nn.Module) -> tuple[float, float]:
-        scores, loss = kind.evaluate(model, data.splits["validation"], device)
+    def evaluate(student: nn.Module) -> tuple[float, float]:
+        scores, loss = kind.evaluate(student, data.splits["validation"])
         return scores[dataset.metric], loss
 
     result = train(
@@ -117,7 +116,7 @@ def run_trial(
 
     # Test, once, at the validation that scored highest
     student.load_state_dict(result.weights["highest_score"])
-    test_scores, _ = kind.evaluate(student, data.splits["test"], device)
+    test_scores, _ = kind.evaluate(student, data.splits["test"])
     best = result.curve[result.best["highest_score"]]
     return {
         "curve": tuple(result.curve),

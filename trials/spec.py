@@ -22,7 +22,7 @@ from pydantic import (
 
 from search_spaces.configuration import Configuration, digest
 
-PROTOCOL_VERSION = 1  # raise it when equal specifications stop meaning equal results
+PROTOCOL_VERSION = 2  # raise it when equal specifications stop meaning equal results
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Split = Literal["train", "validation", "test"]
@@ -103,6 +103,13 @@ class DatasetSpec(Part):
         return self
 
 
+class Precision(StrEnum):
+    """What a network computes in; weights, optimizer state and losses are float32 throughout."""
+
+    FP32 = "fp32"
+    BF16 = "bf16"
+
+
 class TrainingRecipe(Part):
     """How a model is trained; the student's learning rate comes from its configuration instead.
 
@@ -116,6 +123,7 @@ class TrainingRecipe(Part):
         warmup_fraction: Share of the steps over which the learning rate rises linearly; then it falls linearly to 0.
         weight_decay: AdamW's weight decay; none on biases and norms.
         max_grad_norm: Gradients are clipped to this global norm.
+        precision: ``fp32``, or ``bf16``: activations and working copies of weights in bfloat16, faster and less exact.
     """
 
     epochs: float = Field(3, gt=0)
@@ -127,6 +135,7 @@ class TrainingRecipe(Part):
     warmup_fraction: float = Field(0.1, ge=0, lt=1)
     weight_decay: float = Field(0.01, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)
+    precision: Precision = Precision.FP32
 
 
 class TeacherSpec(Part):

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import nn
-from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
+from search_spaces.configuration import digest
 from trials.checkpoints import CheckpointFile
-from trials.labels import match_labels
+from trials.labels import label, match_labels
 from trials.loop import HIGHEST_SCORE, LOWEST_LOSS, TrainingResult, train
 from trials.models import model_folder, models_fingerprint
+from trials.networks import Network, open_network
 from trials.record import TeacherCheckpointRecord
-from trials.spec import DatasetSpec, TeacherTask
-from trials.students.truncated import label
+from trials.spec import DatasetSpec, Precision, TeacherTask
 from trials.tasks import task_of
 from trials.teacher_cache import (
     TeacherNote,
-    load_classifier,
     predict_in_order,
     store_fine_tuned,
     store_given,
     teacher_logits,
 )
 from trials.tokens import InputsChanged, TokenizedData, tokenized
-from trials.workspace import Workspace
+from trials.workspace import Workspace, build_once
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 
 def prepare_teacher(
@@ -76,51 +79,47 @@ def _fine_tune(
     checkpoint_seconds: float,
 ) -> tuple[list[TeacherCheckpointRecord], int]:
     """Fine-tune on the human labels; every validation is a checkpoint, the selected ones' weights are stored."""
-    kind = task_of(task.dataset.task)
-    torch.manual_seed(task.teacher.seed)
-    model = _new_classifier(source, data.label_names)
-    nn.Module.to(model, device)
-    train_split, labels = data.splits["train"], torch.from_numpy(np.array(data.splits["train"].labels))
+    kind, recipe = task_of(task.dataset.task), task.training
+    network = open_network(_initial(source, task, data, workspace), data, recipe.precision, device)
+    train_split = data.splits["train"]
 
-    def objective(model: nn.Module, rows: np.ndarray) -> torch.Tensor:
-        return kind.hard_loss(kind.logits(model, train_split, rows, device), labels[rows].to(device))
+    def objective(network: nn.Module, rows: np.ndarray) -> torch.Tensor:
+        return kind.hard_loss(network(train_split, rows), torch.from_numpy(train_split.labels[rows]).to(device))
 
-    def evaluate(model: nn.Module) -> tuple[float, float]:
-        scores, loss = kind.evaluate(model, data.splits["validation"], device)
+    def evaluate(network: nn.Module) -> tuple[float, float]:
+        scores, loss = kind.evaluate(network, data.splits["validation"])
         return scores[task.dataset.metric], loss
 
     checkpoint = CheckpointFile(workspace.checkpoint(task.teacher_id), checkpoint_seconds)
     result = train(
-        model,
+        network,
         objective,
         evaluate,
         num_examples=len(train_split),
-        recipe=task.training,
-        learning_rate=task.training.learning_rate,
+        recipe=recipe,
+        learning_rate=recipe.learning_rate,
         seed=task.teacher.seed,
         selections=(HIGHEST_SCORE, LOWEST_LOSS),
         checkpoint=checkpoint,
     )
-    checkpoints = _stored(result, model, source, task, data, workspace, device)
-    return checkpoints, model.num_parameters()
+    return _stored(result, network, source, task, data, workspace), network.num_parameters()
 
 
 def _stored(
     result: TrainingResult,
-    model: PreTrainedModel,
+    network: Network,
     source: Path,
     task: TeacherTask,
     data: TokenizedData,
     workspace: Workspace,
-    device: torch.device,
 ) -> list[TeacherCheckpointRecord]:
     """All points of the curve; the selected ones with weights stored and test score."""
     kept: dict[int, tuple[str, float]] = {}
     for name, index in result.best.items():
-        model.load_state_dict(result.weights[name])
+        network.load_state_dict(result.weights[name])
         note = TeacherNote(task.training.max_length, list(range(len(data.label_names))))
-        fingerprint = store_fine_tuned(model, source, note, workspace)
-        scores, _ = task_of(task.dataset.task).evaluate(model, data.splits["test"], device)
+        fingerprint = store_fine_tuned(network, source, note, workspace)
+        scores, _ = task_of(task.dataset.task).evaluate(network, data.splits["test"])
         kept[index] = (fingerprint, scores[task.dataset.metric])
     return [
         TeacherCheckpointRecord(
@@ -141,10 +140,11 @@ def _score_given(
     """Given checkpoints, scored; nothing is trained."""
     kind, checkpoints, num_parameters = task_of(task.dataset.task), [], 0
     for index, folder in enumerate(folders):
-        model = load_classifier(folder, device)
-        order = match_labels(model.config.id2label or {}, data.label_names, folder)
+        order = match_labels(_config(folder).id2label or {}, data.label_names, folder)
+        fingerprint = store_given(folder, TeacherNote(task.training.max_length, order), workspace)
+        network = open_network(workspace.teacher(fingerprint), data, Precision.FP32, device)
         scored = {
-            split: kind.score(predict_in_order(model, order, data, split, task.dataset, device), data.splits[split])
+            split: kind.score(predict_in_order(network, order, data, split, task.dataset), data.splits[split])
             for split in ("validation", "test")
         }
         (validation, validation_loss), (test, _) = scored["validation"], scored["test"]
@@ -155,26 +155,38 @@ def _score_given(
                 validation_score=validation[task.dataset.metric],
                 validation_loss=validation_loss,
                 test_score=test[task.dataset.metric],
-                fingerprint=store_given(folder, TeacherNote(task.training.max_length, order), workspace),
+                fingerprint=fingerprint,
             )
         )
-        num_parameters = model.num_parameters()
+        num_parameters = network.num_parameters()
     return checkpoints, num_parameters
 
 
-def _new_classifier(source: Path, label_names: tuple[str, ...]) -> PreTrainedModel:
-    """The pretrained model with a new classification head."""
+def _initial(source: Path, task: TeacherTask, data: TokenizedData, workspace: Workspace) -> Path:
+    """The folder of the pretrained model with a new classification head."""
+
+    def build(target: Path) -> None:
+        from transformers import AutoModelForSequenceClassification
+
+        torch.manual_seed(task.teacher.seed)
+        model = AutoModelForSequenceClassification.from_pretrained(
+            source,
+            config=label(_config(source), data.label_names),
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=torch.float32,
+        )
+        model.save_pretrained(target)
+
+    key = digest(["teacher", task.model_fingerprint, data.label_names, task.teacher.seed])[:24]
+    return build_once(workspace.initial(key), build)
+
+
+def _config(folder: Path) -> PreTrainedConfig:
     from transformers import AutoConfig
 
-    config = label(AutoConfig.from_pretrained(source, local_files_only=True, trust_remote_code=False), label_names)
-    return AutoModelForSequenceClassification.from_pretrained(
-        source,
-        config=config,
-        local_files_only=True,
-        trust_remote_code=False,
-        use_safetensors=True,
-        dtype=torch.float32,
-    )
+    return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
 def _majority_score(dataset: DatasetSpec, data: TokenizedData) -> float:

@@ -5,21 +5,24 @@ from __future__ import annotations
 import json
 import shutil
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import nn
-from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from search_spaces.configuration import digest
 from trials.models import model_files, model_fingerprint, tokenizer_files
-from trials.spec import DatasetSpec
+from trials.networks import Network, open_network
+from trials.spec import DatasetSpec, Precision
 from trials.tasks import task_of
 from trials.tokens import TokenizedData, tokenized
 from trials.workspace import Workspace, build_once
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 NOTE = "teacher.json"
 
@@ -37,27 +40,44 @@ class TeacherNote:
     label_order: list[int]
 
 
-def store_fine_tuned(model: PreTrainedModel, source: Path, note: TeacherNote, workspace: Workspace) -> str:
+def store_fine_tuned(network: Network, source: Path, note: TeacherNote, workspace: Workspace) -> str:
     """Save a fine-tuned teacher with its source's tokenizer; returns its fingerprint, the folder's name."""
     temporary = workspace.teacher(f".{uuid.uuid4().hex}")
     try:
-        model.save_pretrained(temporary)
+        network.save(temporary)
         _copy(tokenizer_files(source), temporary)
-        return store_given(temporary, note, workspace)
+        fingerprint = _fingerprint(temporary, note)
+        _store(fingerprint, note, workspace, lambda target: _copy(model_files(temporary), target))
+        return fingerprint
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def store_given(folder: Path, note: TeacherNote, workspace: Workspace) -> str:
-    """Copy a checkpoint folder into the study, which thus needs no other place; returns its fingerprint."""
-    fingerprint = digest([model_fingerprint(folder), asdict(note)])[:16]
+    """Copy a checkpoint folder into the study, which thus needs no other place; returns its fingerprint.
 
+    It is written anew by Transformers: one file of weights, with today's names.
+    """
+    fingerprint = _fingerprint(folder, note)
+
+    def write(target: Path) -> None:
+        load_classifier(folder).save_pretrained(target)
+        _copy(tokenizer_files(folder), target)
+
+    _store(fingerprint, note, workspace, write)
+    return fingerprint
+
+
+def _fingerprint(folder: Path, note: TeacherNote) -> str:
+    return digest([model_fingerprint(folder), asdict(note)])[:16]
+
+
+def _store(fingerprint: str, note: TeacherNote, workspace: Workspace, write: Callable[[Path], None]) -> None:
     def build(target: Path) -> None:
-        _copy(model_files(folder), target)
+        write(target)
         (target / NOTE).write_text(json.dumps(asdict(note)))
 
     build_once(workspace.teacher(fingerprint), build)
-    return fingerprint
 
 
 def teacher_logits(
@@ -80,32 +100,27 @@ def teacher_logits(
     key = digest([data.key, fingerprint, split])[:24]
 
     def build(target: Path) -> None:
-        model = load_classifier(folder, device)
-        np.save(target / "logits.npy", predict_in_order(model, note.label_order, data, split, dataset, device))
+        network = open_network(folder, data, Precision.FP32, device)
+        np.save(target / "logits.npy", predict_in_order(network, note.label_order, data, split, dataset))
 
     built = build_once(workspace.teacher_logits(key), build)
     return np.load(built / "logits.npy", mmap_mode="r")
 
 
 def predict_in_order(
-    model: PreTrainedModel,
-    label_order: list[int],
-    data: TokenizedData,
-    split: str,
-    dataset: DatasetSpec,
-    device: torch.device,
+    network: Network, label_order: list[int], data: TokenizedData, split: str, dataset: DatasetSpec
 ) -> np.ndarray:
-    """A model's logits over a split, float32 [rows, classes], columns in the data's label order."""
-    return task_of(dataset.task).predict(model, data.splits[split], device)[:, label_order]
+    """A network's logits over a split, float32 [rows, classes], columns in the data's label order."""
+    return task_of(dataset.task).predict(network, data.splits[split])[:, label_order]
 
 
-def load_classifier(folder: Path, device: torch.device) -> PreTrainedModel:
-    """The classifier in a model folder, on a device."""
-    model = AutoModelForSequenceClassification.from_pretrained(
+def load_classifier(folder: Path) -> PreTrainedModel:
+    """The Transformers classifier in a model folder."""
+    from transformers import AutoModelForSequenceClassification
+
+    return AutoModelForSequenceClassification.from_pretrained(
         folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
     )
-    nn.Module.to(model, device)  # Transformers' own `to` is mistyped
-    return model
 
 
 def _copy(files: Iterable[Path], target: Path) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,9 @@ from trials.datasets import Examples, load_dataset_splits
 from trials.models import load_tokenizer, tokenizer_fingerprint
 from trials.spec import DatasetSpec
 from trials.workspace import Workspace, build_once
+
+CACHE_FORMAT = 2  # raise it when the cache's files change
+ROWS_AT_A_TIME = 4096
 
 
 class InputsChanged(RuntimeError):
@@ -67,11 +70,13 @@ class TokenizedData:
         key: Content hash of data, tokenizer and length.
         label_names: Labels in the order of their numbers.
         splits: train, validation and test.
+        vocabulary: int32 [used], the token ids that occur in any split, ascending.
     """
 
     key: str
     label_names: tuple[str, ...]
-    splits: dict[str, TokenizedSplit]
+    splits: dict[str, TokenizedSplit] = field(compare=False)  # the key says it all
+    vocabulary: np.ndarray = field(compare=False)
 
 
 def tokenized(
@@ -83,13 +88,13 @@ def tokenized(
         InputError: The data cannot be read.
         InputsChanged: They are not those that the study was launched with.
     """
-    key = digest([data_fingerprint, tokenizer_fingerprint(model), max_length])[:24]
+    key = digest([CACHE_FORMAT, data_fingerprint, tokenizer_fingerprint(model), max_length])[:24]
     folder = build_once(
         workspace.tokens(key), lambda target: _build(dataset, data_fingerprint, model, max_length, target)
     )
     meta = json.loads((folder / "meta.json").read_text())
     splits = {name: _load(folder, name, meta) for name in meta["splits"]}
-    return TokenizedData(key, tuple(meta["label_names"]), splits)
+    return TokenizedData(key, tuple(meta["label_names"]), splits, np.load(folder / "vocabulary.npy"))
 
 
 def _build(dataset: DatasetSpec, data_fingerprint: str, model: Path, max_length: int, target: Path) -> None:
@@ -97,16 +102,17 @@ def _build(dataset: DatasetSpec, data_fingerprint: str, model: Path, max_length:
     if loaded.fingerprint != data_fingerprint:
         raise InputsChanged(f"the data of {dataset.name} changed since the study was launched; launch it again")
     tokenizer = load_tokenizer(model)
-    types = False
+    types, vocabulary = False, np.empty(0, dtype=np.int32)
     for name, examples in loaded.splits.items():
         encoded = _encode(tokenizer, examples, max_length)
-        offsets = np.cumsum([0, *map(len, encoded["input_ids"])], dtype=np.int64)
-        np.save(target / f"{name}.ids.npy", np.fromiter(_flat(encoded["input_ids"]), np.int32, offsets[-1]))
-        np.save(target / f"{name}.offsets.npy", offsets)
+        np.save(target / f"{name}.offsets.npy", np.cumsum([0, *encoded["lengths"]], dtype=np.int64))
+        np.save(target / f"{name}.ids.npy", encoded["input_ids"])
         np.save(target / f"{name}.labels.npy", examples.labels)
         types = "token_type_ids" in encoded
         if types:
-            np.save(target / f"{name}.types.npy", np.fromiter(_flat(encoded["token_type_ids"]), np.int8, offsets[-1]))
+            np.save(target / f"{name}.types.npy", encoded["token_type_ids"])
+        vocabulary = np.union1d(vocabulary, encoded["input_ids"])
+    np.save(target / "vocabulary.npy", vocabulary)
     meta = {
         "label_names": loaded.label_names,
         "splits": list(loaded.splits),
@@ -116,14 +122,21 @@ def _build(dataset: DatasetSpec, data_fingerprint: str, model: Path, max_length:
     (target / "meta.json").write_text(json.dumps(meta))
 
 
-def _encode(tokenizer: Any, examples: Examples, max_length: int) -> dict[str, list[list[int]]]:
-    texts = list(examples.texts)
-    pairs = list(examples.text_pairs) if examples.text_pairs is not None else None
-    return dict(tokenizer(texts, pairs, truncation=True, max_length=max_length))
+def _encode(tokenizer: Any, examples: Examples, max_length: int) -> dict[str, np.ndarray]:
+    """Lengths [rows], input_ids int32 and (where the tokenizer gives them) token_type_ids int8 [tokens] each.
 
-
-def _flat(rows: list[list[int]]) -> Iterator[int]:
-    return (token for row in rows for token in row)
+    A few thousand rows at a time: the tokenizer's own lists take ten times the memory.
+    """
+    parts: dict[str, list[np.ndarray]] = {}
+    for start in range(0, len(examples), ROWS_AT_A_TIME):
+        chunk = slice(start, start + ROWS_AT_A_TIME)
+        pairs = None if examples.text_pairs is None else list(examples.text_pairs[chunk])
+        encoded = tokenizer(list(examples.texts[chunk]), pairs, truncation=True, max_length=max_length)
+        parts.setdefault("lengths", []).append(np.array([len(ids) for ids in encoded["input_ids"]]))
+        for name, dtype in (("input_ids", np.int32), ("token_type_ids", np.int8)):
+            if name in encoded:
+                parts.setdefault(name, []).append(np.fromiter(chain.from_iterable(encoded[name]), dtype))
+    return {name: np.concatenate(arrays) for name, arrays in parts.items()}
 
 
 def _load(folder: Path, name: str, meta: dict) -> TokenizedSplit:

@@ -44,6 +44,10 @@ class Workspace:
         """One teacher checkpoint's outputs over one tokenized data set."""
         return self.root / "cache" / "teacher" / key
 
+    def initial(self, key: str) -> Path:
+        """One classifier before its training: a Transformers folder."""
+        return self.root / "cache" / "initial" / key
+
     def teacher(self, fingerprint: str) -> Path:
         """A teacher checkpoint, named by the hash of its weights."""
         return self.root / "teachers" / fingerprint

@@ -1,24 +1,36 @@
-"""Students, by architecture: how each is built from its specification."""
+"""Students, by architecture: how each is made from its specification, before its training."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from transformers import PreTrainedModel
-
+from search_spaces.configuration import digest
+from trials.models import model_fingerprint
 from trials.spec import StudentSpec
-from trials.students.truncated import build_truncated
-
-STUDENTS = {"truncated": build_truncated}
+from trials.workspace import Workspace, build_once
 
 
-def build_student(student: StudentSpec, source: Path, label_names: tuple[str, ...], seed: int) -> PreTrainedModel:
-    """A new student; equal arguments give equal weights.
+def initial_student(
+    student: StudentSpec, source: Path, label_names: tuple[str, ...], seed: int, workspace: Workspace
+) -> Path:
+    """The folder of a student as it is before training, from the cache or made now; equal arguments, equal weights.
 
     Args:
-        student: What to build.
+        student: What to make.
         source: Folder of the pretrained model that it starts from.
         label_names: Labels in the order of the model's outputs.
         seed: Seed of the weights that the source does not have.
+        workspace: The study's directory.
+
+    Raises:
+        InputError: The source cannot give such a student.
     """
-    return STUDENTS["truncated"](student, source, label_names, seed)
+    shape = student.model_dump(mode="json", exclude={"name", "source", "revision"})
+    key = digest([shape, model_fingerprint(source), label_names, seed])[:24]
+
+    def build(target: Path) -> None:
+        from trials.students.truncated import build_truncated  # loads transformers: only where the cache lacks it
+
+        build_truncated(student, source, label_names, seed).save_pretrained(target)
+
+    return build_once(workspace.initial(key), build)

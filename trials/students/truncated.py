@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
 
 from search_spaces.faults import fault
-from trials.models import model_fingerprint
+from trials.labels import label
 from trials.spec import LayerInit, StudentSpec
 
 
@@ -41,16 +40,12 @@ def kept_layers(student: StudentSpec, depth: int) -> tuple[int, ...]:
 
 
 def build_truncated(student: StudentSpec, source: Path, label_names: tuple[str, ...], seed: int) -> PreTrainedModel:
-    """A fresh, shallower model with the source's embeddings and the kept layers' weights copied into it."""
-    return copy.deepcopy(_initial(student, source, model_fingerprint(source), label_names, seed))
+    """A fresh, shallower model with the source's embeddings and the kept layers' weights copied into it.
 
-
-@lru_cache(maxsize=1)
-def _initial(
-    student: StudentSpec, source: Path, fingerprint: str, label_names: tuple[str, ...], seed: int
-) -> PreTrainedModel:
-    """The model before training; the fingerprint makes a changed source another one."""
-    config, weights = _pretrained(source, fingerprint)
+    Raises:
+        InputError: The source has too few layers, or no list of layers.
+    """
+    config, weights = _pretrained(source)
     layers = kept_layers(student, config.num_hidden_layers)
     torch.manual_seed(seed)
     model = AutoModelForSequenceClassification.from_config(_shallower(config, layers, label_names), dtype=torch.float32)
@@ -66,8 +61,7 @@ def _initial(
     return model
 
 
-@lru_cache(maxsize=1)
-def _pretrained(source: Path, fingerprint: str) -> tuple[PreTrainedConfig, dict[str, Tensor]]:
+def _pretrained(source: Path) -> tuple[PreTrainedConfig, dict[str, Tensor]]:
     """A source's configuration and the weights of its encoder."""
     model = AutoModel.from_pretrained(
         source, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
@@ -82,14 +76,6 @@ def _shallower(config: PreTrainedConfig, layers: tuple[int, ...], label_names: t
         shallow.layer_types = [config.layer_types[layer] for layer in layers]
     shallow.kept_layers = list(layers)  # of the source, counted from 0: read by people and by the model card
     return label(shallow, label_names)
-
-
-def label(config: PreTrainedConfig, label_names: tuple[str, ...]) -> PreTrainedConfig:
-    """The configuration with these labels, for classification."""
-    config.id2label = dict(enumerate(label_names))
-    config.label2id = {name: index for index, name in enumerate(label_names)}
-    config.problem_type = "single_label_classification"
-    return config
 
 
 def _layers_prefix(encoder: nn.Module, depth: int) -> str:

@@ -4,40 +4,37 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from trials.losses import hard_label_loss
 from trials.metrics import classification_scores
+from trials.networks import Network
 from trials.tokens import TokenizedSplit
 
-EVALUATION_TOKENS = 8192  # tokens per evaluation batch, padding included
+EVALUATION_TOKENS = 8192  # tokens per evaluation batch, counted as if padded
 
 
 class Classification:
     """Logits are [rows, classes]; labels are int64 [rows]."""
-
-    def logits(self, model: nn.Module, split: TokenizedSplit, rows: np.ndarray, device: torch.device) -> Tensor:
-        """The model's logits of some rows, [rows, classes]."""
-        return model(**split.batch(rows, device)).logits
 
     def hard_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Loss against human labels."""
         return hard_label_loss(logits, labels)
 
     @torch.no_grad()
-    def predict(self, model: nn.Module, split: TokenizedSplit, device: torch.device) -> np.ndarray:
+    def predict(self, network: Network, split: TokenizedSplit) -> np.ndarray:
         """float32 [rows, classes] in the split's order; rows of like length go through the model together."""
-        model.eval()
+        network.eval()
         parts, order = [], []
         for rows in batches_by_length(split.lengths):
-            parts.append(self.logits(model, split, rows, device).float().cpu().numpy())
+            parts.append(network(split, rows).cpu().numpy())
             order.append(rows)
         logits = np.concatenate(parts)
         return logits[np.argsort(np.concatenate(order))]
 
-    def evaluate(self, model: nn.Module, split: TokenizedSplit, device: torch.device) -> tuple[dict[str, float], float]:
+    def evaluate(self, network: Network, split: TokenizedSplit) -> tuple[dict[str, float], float]:
         """All scores of a split, and the mean loss against its human labels."""
-        return self.score(self.predict(model, split, device), split)
+        return self.score(self.predict(network, split), split)
 
     def score(self, logits: np.ndarray, split: TokenizedSplit) -> tuple[dict[str, float], float]:
         """Scores and mean cross-entropy of logits, float32 [rows, classes], over a split."""

@@ -1,0 +1,42 @@
+"""Networks: what the training loop trains. One forward for all, two ways to compute it.
+
+The packed encoder computes the families that it knows; any other architecture takes Transformers' own forward. Both
+read and write Transformers' folders, and a call gives float32 logits [rows, classes] of some rows of a split.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from trials.networks.families import why_not_packed
+from trials.networks.packed_network import PackedNetwork
+from trials.networks.plain_network import PlainNetwork
+from trials.spec import Precision
+from trials.tokens import TokenizedData
+
+Network = PackedNetwork | PlainNetwork
+
+
+def open_network(folder: Path, data: TokenizedData, precision: Precision, device: torch.device) -> Network:
+    """The classifier in a Transformers folder, for the tokens of one data set; a new one at each call.
+
+    Args:
+        folder: config.json and model.safetensors, as `save_pretrained` writes them; it must not change.
+        data: The data that it will see.
+        precision: Of its computations; weights are float32.
+        device: Where to compute.
+    """
+    return copy.deepcopy(_opened(folder, data, precision)).to(device)
+
+
+@lru_cache(maxsize=2)  # a worker's next trial is likely to start from the same weights
+def _opened(folder: Path, data: TokenizedData, precision: Precision) -> Network:
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if why_not_packed(config) is None:
+        return PackedNetwork.open(folder, config, data.vocabulary, precision)
+    return PlainNetwork.open(folder, precision)

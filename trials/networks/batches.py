@@ -1,0 +1,119 @@
+"""Batches of packed rows: the tokens of all rows one after the other, padded nowhere but inside attention."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trials.tokens import TokenizedSplit
+
+ATTENTION_LENGTH = 16  # rows attend in groups of one length, rounded up to this: softmax is slow on ragged lengths
+
+
+@dataclass(frozen=True)
+class AttentionGroup:
+    """Rows of similar length, which attend together.
+
+    Attributes:
+        tokens: int64 [rows * length], where each position's token stands in the pack; padding repeats a row's first.
+        rows: int64 [rows], where each row stands in the batch.
+        length: Tokens per row, padding included.
+        mask: float [rows, 1, 1, length], 0 at tokens and -inf at padding.
+    """
+
+    tokens: Tensor
+    rows: Tensor
+    length: int
+    mask: Tensor
+
+
+@dataclass(frozen=True)
+class PackedBatch:
+    """Some rows of a split, packed.
+
+    Attributes:
+        ids: int64 [tokens].
+        positions: int64 [tokens], from 0 in each row.
+        type_ids: int64 [tokens], or None.
+        first: int64 [rows], where each row's first token stands in the pack; rows are in the order asked for.
+        groups: The rows by length.
+        slots: int64 [tokens], where each token stands in the groups' outputs, one after the other.
+        row_slots: int64 [rows], where each row stands in the groups, one after the other.
+    """
+
+    ids: Tensor
+    positions: Tensor
+    type_ids: Tensor | None
+    first: Tensor
+    groups: tuple[AttentionGroup, ...]
+    slots: Tensor
+    row_slots: Tensor
+
+
+def packed_batch(
+    split: TokenizedSplit,
+    rows: np.ndarray,
+    lookup: np.ndarray,
+    device: torch.device,
+    *,
+    round_tokens: int = 1,
+    one_group: bool = False,
+) -> PackedBatch:
+    """Pack some rows.
+
+    Args:
+        split: Where the tokens are.
+        rows: int [rows], positions in the split.
+        lookup: The model's row for each token id.
+        device: Where to.
+        round_tokens: The pack is filled up with unused tokens to a multiple of this many.
+        one_group: Whether all rows attend together: fewer, larger kernels.
+    """
+    lengths = split.offsets[rows + 1] - split.offsets[rows]  # [rows]
+    first = np.cumsum(lengths) - lengths  # [rows]
+    tokens = int(lengths.sum())
+    size = -(-tokens // round_tokens) * round_tokens
+    positions = np.zeros(size, dtype=np.int64)
+    positions[:tokens] = np.arange(tokens) - np.repeat(first, lengths)
+    source = np.repeat(split.offsets[rows], lengths) + positions[:tokens]  # where each token stands in the split
+
+    rounded = -(-lengths // ATTENTION_LENGTH) * ATTENTION_LENGTH
+    if one_group:
+        rounded[:] = rounded.max()
+    groups, slots, row_slots = [], np.zeros(size, dtype=np.int64), np.empty(len(rows), dtype=np.int64)
+    slot = row_slot = 0
+    for length in np.unique(rounded).tolist():
+        members = np.flatnonzero(rounded == length)
+        steps = np.arange(length)
+        valid = steps < lengths[members, None]  # [members, length]
+        index = first[members, None] + np.where(valid, steps, 0)
+        slots[index[valid]] = slot + np.flatnonzero(valid)
+        row_slots[members] = row_slot + np.arange(len(members))
+        mask = np.where(valid, np.float32(0), np.float32(-np.inf))[:, None, None, :]
+        groups.append(AttentionGroup(_to(index.ravel(), device), _to(members, device), length, _to(mask, device)))
+        slot, row_slot = slot + valid.size, row_slot + len(members)
+
+    type_ids = None if split.type_ids is None else _to(_filled(split.type_ids[source], size), device)
+    return PackedBatch(
+        ids=_to(_filled(lookup[split.ids[source]], size), device),
+        positions=_to(positions, device),
+        type_ids=type_ids,
+        first=_to(first, device),
+        groups=tuple(groups),
+        slots=_to(slots, device),
+        row_slots=_to(row_slots, device),
+    )
+
+
+def _filled(values: np.ndarray, size: int) -> np.ndarray:
+    """Values as int64 [size], zeros after them."""
+    filled = np.zeros(size, dtype=np.int64)
+    filled[: len(values)] = values
+    return filled
+
+
+def _to(values: np.ndarray, device: torch.device) -> Tensor:
+    return torch.from_numpy(values).to(device, non_blocking=True)

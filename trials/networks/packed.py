@@ -1,0 +1,257 @@
+"""A BERT-like classifier over packed tokens: no padding but inside attention, the last layer for first tokens only.
+
+What Transformers' BERT, RoBERTa, MPNet and DistilBERT compute (`families.py` has their names), on [tokens, hidden]
+instead of [rows, length, hidden]. Shapes: T tokens of a batch's rows one after the other, R rows, H hidden size,
+A heads of D = H / A each; a group of attention has rows r of length L.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trials.networks.batches import AttentionGroup, PackedBatch
+from trials.networks.families import Family
+
+ACTIVATION_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "gelu": F.gelu,
+    "gelu_new": partial(F.gelu, approximate="tanh"),
+    "gelu_pytorch_tanh": partial(F.gelu, approximate="tanh"),
+    "relu": F.relu,
+    "tanh": torch.tanh,
+}
+
+
+@dataclass(frozen=True)
+class PackedConfig:
+    """The shape of a packed classifier; the names are Transformers'."""
+
+    vocab_size: int
+    num_labels: int
+    hidden_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    intermediate_size: int
+    hidden_act: str
+    max_position_embeddings: int
+    first_position: int
+    type_vocab_size: int
+    layer_norm_eps: float
+    hidden_dropout: float
+    attention_dropout: float
+    classifier_dropout: float
+    attention_output_dropout: float
+    head_activation: str
+    head_input_dropout: bool
+    relative_attention_num_buckets: int
+
+    @classmethod
+    def of(cls, family: Family, config: Mapping[str, Any], vocab_size: int) -> Self:
+        """The shape of a model of this family with this config.json, over a vocabulary of its own size."""
+        dropout = family.get(config, "hidden_dropout_prob", 0.1)
+        of_head = family.get(config, "classifier_dropout")
+        after_padding = (config.get("pad_token_id") or 0) + 1
+        return cls(
+            vocab_size=vocab_size,
+            num_labels=len(config["id2label"]),
+            hidden_size=family.get(config, "hidden_size"),
+            num_hidden_layers=family.get(config, "num_hidden_layers"),
+            num_attention_heads=family.get(config, "num_attention_heads"),
+            intermediate_size=family.get(config, "intermediate_size"),
+            hidden_act=family.get(config, "hidden_act", "gelu"),
+            max_position_embeddings=config["max_position_embeddings"],
+            first_position=after_padding if family.first_position is None else family.first_position,
+            type_vocab_size=config.get("type_vocab_size", 2) if family.type_embeddings else 0,
+            layer_norm_eps=config.get("layer_norm_eps", 1e-12),
+            hidden_dropout=dropout,
+            attention_dropout=family.get(config, "attention_probs_dropout_prob", 0.1),
+            classifier_dropout=dropout if of_head is None else of_head,
+            attention_output_dropout=dropout if family.attention_output_dropout else 0.0,
+            head_activation=family.head_activation,
+            head_input_dropout=family.head_input_dropout,
+            relative_attention_num_buckets=config.get("relative_attention_num_buckets", 32)
+            if family.relative_bias
+            else 0,
+        )
+
+
+class PackedClassifier(nn.Module):
+    """Token embeddings, layers, and a classification head on each row's first token.
+
+    Args:
+        config: Its shape.
+        compute_dtype: Of activations and of the weights' working copies; the weights themselves are float32.
+    """
+
+    def __init__(self, config: PackedConfig, compute_dtype: torch.dtype = torch.float32):
+        super().__init__()
+        self.config = config
+        self.compute_dtype = compute_dtype
+        self.embeddings = PackedEmbeddings(config)
+        self.layers = nn.ModuleList(PackedLayer(config) for _ in range(config.num_hidden_layers))
+        buckets = config.relative_attention_num_buckets
+        self.relative_bias = nn.Embedding(buckets, config.num_attention_heads) if buckets else None
+        self.head_inner = Linear(config.hidden_size, config.hidden_size)
+        self.head_outer = Linear(config.hidden_size, config.num_labels)
+
+    def forward(self, batch: PackedBatch) -> Tensor:
+        """Logits, float32 [R, labels], rows in the batch's order."""
+        x = self.embeddings(batch).to(self.compute_dtype)  # [T, H]
+        biases = [self._attention_bias(group) for group in batch.groups]
+        for layer in self.layers[:-1]:
+            x = layer(x, batch, biases)  # [T, H]
+        x = self.layers[-1](x, batch, biases, first_only=True)  # [R, H]
+        return self._head(x).float()
+
+    def _head(self, x: Tensor) -> Tensor:
+        """[R, H] -> [R, labels]."""
+        if self.config.head_input_dropout:
+            x = self._head_dropout(x)
+        x = ACTIVATION_FUNCTIONS[self.config.head_activation](self.head_inner(x))
+        return self.head_outer(self._head_dropout(x))
+
+    def _head_dropout(self, x: Tensor) -> Tensor:
+        return dropout(x, self.config.classifier_dropout, self.training)
+
+    def _attention_bias(self, group: AttentionGroup) -> Tensor:
+        """What is added to a group's scores: [r, 1, 1, L], or [r, A, L, L] with MPNet's relative positions."""
+        if self.relative_bias is None:
+            return group.mask.to(self.compute_dtype)
+        steps = torch.arange(group.length, device=group.mask.device)
+        buckets = relative_position_buckets(steps - steps[:, None])
+        bias = self.relative_bias(buckets).permute(2, 0, 1)  # [A, L, L]
+        return (bias + group.mask).to(self.compute_dtype)
+
+
+class PackedEmbeddings(nn.Module):
+    """Sum of word, position and token type embeddings, normalised."""
+
+    def __init__(self, config: PackedConfig):
+        super().__init__()
+        self.first_position = config.first_position
+        self.hidden_dropout = config.hidden_dropout
+        self.word = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.position = nn.Embedding(config.max_position_embeddings, config.hidden_size)
+        self.token_type = nn.Embedding(config.type_vocab_size, config.hidden_size) if config.type_vocab_size else None
+        self.norm = LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+
+    def forward(self, batch: PackedBatch) -> Tensor:
+        """[T, H]."""
+        x = self.word(batch.ids) + self.position(batch.positions + self.first_position)
+        if self.token_type is not None:
+            type_ids = torch.zeros_like(batch.ids) if batch.type_ids is None else batch.type_ids
+            x = x + self.token_type(type_ids)
+        return dropout(self.norm(x), self.hidden_dropout, self.training)
+
+
+class PackedLayer(nn.Module):
+    """Self-attention and feed-forward network, each with a residual connection and normalised after it."""
+
+    def __init__(self, config: PackedConfig):
+        super().__init__()
+        hidden, inner, eps = config.hidden_size, config.intermediate_size, config.layer_norm_eps
+        self.config = config
+        self.query_key_value = Linear(hidden, 3 * hidden)
+        self.attention_output = Linear(hidden, hidden)
+        self.attention_norm = LayerNorm(hidden, eps=eps)
+        self.intermediate = Linear(hidden, inner)
+        self.output = Linear(inner, hidden)
+        self.output_norm = LayerNorm(hidden, eps=eps)
+
+    def forward(self, x: Tensor, batch: PackedBatch, biases: list[Tensor], *, first_only: bool = False) -> Tensor:
+        """x [T, H] -> [T, H], or [R, H] if only rows' first tokens are asked for."""
+        if first_only:
+            context = self._attend_first(x, batch, biases)  # [R, H]
+            x = x.index_select(0, batch.first)  # [R, H]
+        else:
+            context = self._attend(x, batch, biases)  # [T, H]
+        attended = dropout(self.attention_output(context), self.config.attention_output_dropout, self.training)
+        x = self.attention_norm(attended + x)
+        inner = ACTIVATION_FUNCTIONS[self.config.hidden_act](self.intermediate(x))
+        return self.output_norm(dropout(self.output(inner), self.config.hidden_dropout, self.training) + x)
+
+    def _attend(self, x: Tensor, batch: PackedBatch, biases: list[Tensor]) -> Tensor:
+        """Attention of all tokens to their rows: [T, H] -> [T, H]."""
+        query_key_value = self.query_key_value(x)  # [T, 3H]
+        contexts = []
+        for group, bias in zip(batch.groups, biases, strict=True):
+            padded = query_key_value.index_select(0, group.tokens)  # [r * L, 3H]
+            query, key, value = padded.unflatten(0, (-1, group.length)).chunk(3, dim=-1)  # [r, L, H] each
+            contexts.append(self._attention(query, key, value, bias).flatten(0, 1))  # [r * L, H]
+        return torch.cat(contexts).index_select(0, batch.slots)
+
+    def _attend_first(self, x: Tensor, batch: PackedBatch, biases: list[Tensor]) -> Tensor:
+        """Attention of rows' first tokens to their rows: [T, H] -> [R, H]."""
+        hidden = self.config.hidden_size
+        weight, bias_ = self.query_key_value.weight, self.query_key_value.bias
+        queries = linear(x.index_select(0, batch.first), weight[:hidden], bias_[:hidden])  # [R, H]
+        key_value = linear(x, weight[hidden:], bias_[hidden:])  # [T, 2H]
+        contexts = []
+        for group, bias in zip(batch.groups, biases, strict=True):
+            query = queries.index_select(0, group.rows)[:, None]  # [r, 1, H]
+            padded = key_value.index_select(0, group.tokens)  # [r * L, 2H]
+            key, value = padded.unflatten(0, (-1, group.length)).chunk(2, dim=-1)  # [r, L, H] each
+            contexts.append(self._attention(query, key, value, bias[:, :, :1]).squeeze(1))  # [r, H]
+        return torch.cat(contexts).index_select(0, batch.row_slots)
+
+    def _attention(self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
+        """Query [r, Q, H], key and value [r, L, H], bias [r, 1 or A, 1 or Q, L] -> context [r, Q, H]."""
+        scale = 1 / math.sqrt(self.config.hidden_size // self.config.num_attention_heads)
+        scores = (self._heads(query) * scale) @ self._heads(key).mT + bias  # [r, A, Q, L]
+        probabilities = dropout(scores.softmax(-1), self.config.attention_dropout, self.training)
+        return (probabilities @ self._heads(value)).transpose(1, 2).flatten(2)
+
+    def _heads(self, x: Tensor) -> Tensor:
+        """[r, L, H] -> [r, A, L, D]."""
+        return x.unflatten(-1, (self.config.num_attention_heads, -1)).transpose(1, 2)
+
+
+class Linear(nn.Linear):
+    """A linear layer whose float32 weights are cast to the type of its input."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., in] -> [..., out]."""
+        return linear(x, self.weight, self.bias)
+
+
+class LayerNorm(nn.LayerNorm):
+    """Layer normalisation whose float32 weights are cast to the type of its input."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., H] -> [..., H]."""
+        return F.layer_norm(x, self.normalized_shape, self.weight.to(x.dtype), self.bias.to(x.dtype), self.eps)
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """x [..., in], weight [out, in], bias [out] -> [..., out], in the type of x."""
+    return F.linear(x, weight.to(x.dtype), bias.to(x.dtype))
+
+
+def dropout(x: Tensor, probability: float, training: bool) -> Tensor:
+    """Dropout by 16 random bits an element, from torch's default generator: ten times cheaper than torch's own.
+
+    The probability is rounded to a multiple of 1/65536, and the scale is that of the rounded one.
+    """
+    dropped = round(probability * 65536)
+    if not training or not dropped:
+        return x
+    words = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device).random_(-(2**63), None)
+    bits = words.view(torch.int16)[: x.numel()].view(x.shape)  # uniform over -32768 ... 32767
+    return x * (bits >= dropped - 32768).to(x.dtype).mul_(65536 / (65536 - dropped))
+
+
+def relative_position_buckets(distance: Tensor, buckets: int = 32, max_distance: int = 128) -> Tensor:
+    """MPNet's bucket of each distance key - query, int64 [...]: exact up to a fourth of them, then logarithmic."""
+    half = buckets // 2
+    exact = half // 2
+    far = distance.abs().clamp(min=1).float()
+    logarithmic = exact + (torch.log(far / exact) / math.log(max_distance / exact) * (half - exact)).long()
+    bucket = torch.where(distance.abs() < exact, distance.abs(), logarithmic.clamp(max=half - 1))
+    return bucket + (distance > 0) * half

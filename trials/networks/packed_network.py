@@ -1,0 +1,127 @@
+"""The packed encoder as a network: only the vocabulary that the data uses, Transformers' names on disk."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from trials.networks.batches import packed_batch
+from trials.networks.families import FAMILIES, Family
+from trials.networks.packed import PackedClassifier, PackedConfig
+from trials.spec import Precision
+from trials.tokens import TokenizedSplit
+
+COMPUTE_DTYPES = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16}
+BF16_TOKENS = 64  # bfloat16 kernels are made once per shape: token counts are rounded up to this
+
+
+class PackedNetwork(nn.Module):
+    """A `PackedClassifier` over the used part of a vocabulary.
+
+    The last word embedding is nobody's: it starts at 1 and gets no gradient, so that it shows what weight decay did to
+    the rows that are left out.
+
+    Attributes:
+        classifier: The classifier.
+        source: The Transformers folder that it was opened from.
+    """
+
+    def __init__(self, classifier: PackedClassifier, family: Family, vocabulary: np.ndarray, source: Path):
+        super().__init__()
+        self.classifier = classifier
+        self.source = source
+        self._family = family
+        self._vocabulary = vocabulary
+        self._lookup = np.zeros(int(vocabulary.max()) + 1, dtype=np.int64)
+        self._lookup[vocabulary] = np.arange(len(vocabulary))
+
+    @classmethod
+    def open(cls, folder: Path, config: dict[str, Any], vocabulary: np.ndarray, precision: Precision) -> Self:
+        """The classifier of a Transformers folder.
+
+        Args:
+            folder: The folder.
+            config: Its config.json.
+            vocabulary: int [used], ascending, the token ids that the data holds.
+            precision: Of its computations.
+        """
+        family = FAMILIES[config["model_type"]]
+        shape = PackedConfig.of(family, config, len(vocabulary) + 1)
+        classifier = PackedClassifier(shape, COMPUTE_DTYPES[precision])
+        with safe_open(folder / "model.safetensors", framework="pt") as file:
+            state = {
+                name: torch.cat([file.get_tensor(part) for part in parts])
+                for name, parts in names_in_transformers(family, shape).items()
+            }
+        word = state["embeddings.word.weight"]
+        state["embeddings.word.weight"] = torch.cat([word[torch.from_numpy(vocabulary)], torch.ones_like(word[:1])])
+        classifier.load_state_dict(state)
+        return cls(classifier, family, vocabulary, folder)
+
+    def forward(self, split: TokenizedSplit, rows: np.ndarray) -> Tensor:
+        """Logits of some rows of a split, float32 [rows, classes]."""
+        device = self.classifier.head_outer.bias.device
+        exact = self.classifier.compute_dtype is torch.float32 and device.type == "cpu"
+        round_tokens = 1 if exact else BF16_TOKENS
+        return self.classifier(packed_batch(split, rows, self._lookup, device, round_tokens=round_tokens))
+
+    def num_parameters(self) -> int:
+        """Parameters of the model with its whole vocabulary."""
+        own = sum(parameter.numel() for parameter in self.parameters())
+        rows, hidden = self.classifier.embeddings.word.weight.shape
+        return own + (self._whole_vocabulary().shape[0] - rows) * hidden
+
+    def save(self, folder: Path) -> None:
+        """Write config.json and model.safetensors, which Transformers' `from_pretrained` reads."""
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(self.source / "config.json", folder)
+        save_file(self.transformers_weights(), folder / "model.safetensors", metadata={"format": "pt"})
+
+    def transformers_weights(self) -> dict[str, Tensor]:
+        """The weights by Transformers' names, the whole vocabulary among them."""
+        state = {name: value.detach().cpu() for name, value in self.classifier.state_dict().items()}
+        *used, decayed = state["embeddings.word.weight"].split([len(self._vocabulary), 1])
+        whole = self._whole_vocabulary() * decayed[0, 0]
+        whole[torch.from_numpy(self._vocabulary)] = used[0]
+        state["embeddings.word.weight"] = whole
+        weights: dict[str, Tensor] = {}
+        for name, parts in names_in_transformers(self._family, self.classifier.config).items():
+            weights |= dict(zip(parts, (part.clone() for part in state[name].chunk(len(parts))), strict=True))
+        return weights
+
+    def _whole_vocabulary(self) -> Tensor:
+        with safe_open(self.source / "model.safetensors", framework="pt") as file:
+            return file.get_tensor(f"{self._family.encoder}.embeddings.word_embeddings.weight")
+
+
+def names_in_transformers(family: Family, shape: PackedConfig) -> dict[str, tuple[str, ...]]:
+    """For each weight of a `PackedClassifier` the weights of Transformers that it is stacked from."""
+    return dict(_names(family, shape))
+
+
+def _names(family: Family, shape: PackedConfig) -> Iterator[tuple[str, tuple[str, ...]]]:
+    embeddings = f"{family.encoder}.embeddings"
+    yield "embeddings.word.weight", (f"{embeddings}.word_embeddings.weight",)
+    yield "embeddings.position.weight", (f"{embeddings}.position_embeddings.weight",)
+    if shape.type_vocab_size:
+        yield "embeddings.token_type.weight", (f"{embeddings}.token_type_embeddings.weight",)
+    if family.relative_bias:
+        yield "relative_bias.weight", (f"{family.encoder}.{family.relative_bias}.weight",)
+    for kind in ("weight", "bias"):
+        yield f"embeddings.norm.{kind}", (f"{embeddings}.LayerNorm.{kind}",)
+        for index in range(shape.num_hidden_layers):
+            layer = f"{family.encoder}.{family.layer}.{index}"
+            stacked = tuple(f"{layer}.{part}.{kind}" for part in (family.query, family.key, family.value))
+            yield f"layers.{index}.query_key_value.{kind}", stacked
+            for part in ("attention_output", "attention_norm", "intermediate", "output", "output_norm"):
+                yield f"layers.{index}.{part}.{kind}", (f"{layer}.{getattr(family, part)}.{kind}",)
+        yield f"head_inner.{kind}", (f"{family.head[0]}.{kind}",)
+        yield f"head_outer.{kind}", (f"{family.head[1]}.{kind}",)
