@@ -18,14 +18,12 @@ class AttentionGroup:
     """Rows of similar length, which attend together.
 
     Attributes:
-        tokens: int64 [rows * length], where each position's token stands in the pack; padding repeats a row's first.
-        rows: int64 [rows], where each row stands in the batch.
+        rows: Their number.
         length: Tokens per row, padding included.
         mask: float [rows, 1, 1, length], 0 at tokens and -inf at padding.
     """
 
-    tokens: Tensor
-    rows: Tensor
+    rows: int
     length: int
     mask: Tensor
 
@@ -39,9 +37,11 @@ class PackedBatch:
         positions: int64 [tokens], from 0 in each row.
         type_ids: int64 [tokens], or None.
         first: int64 [rows], where each row's first token stands in the pack; rows are in the order asked for.
-        groups: The rows by length.
-        slots: int64 [tokens], where each token stands in the groups' outputs, one after the other.
-        row_slots: int64 [rows], where each row stands in the groups, one after the other.
+        groups: The rows by length; their padded positions, one group after the other, are slots.
+        tokens: int64 [slots], where each slot's token stands in the pack; padding repeats its row's first.
+        slots: int64 [tokens], the slot of each token.
+        rows: int64 [rows], where each row of the groups stands in the batch.
+        row_slots: int64 [rows], where each row of the batch stands in the groups.
     """
 
     ids: Tensor
@@ -49,8 +49,15 @@ class PackedBatch:
     type_ids: Tensor | None
     first: Tensor
     groups: tuple[AttentionGroup, ...]
+    tokens: Tensor
     slots: Tensor
+    rows: Tensor
     row_slots: Tensor
+
+    @property
+    def slots_of_groups(self) -> list[int]:
+        """Padded positions of each group."""
+        return [group.rows * group.length for group in self.groups]
 
 
 def packed_batch(
@@ -83,18 +90,18 @@ def packed_batch(
     rounded = -(-lengths // ATTENTION_LENGTH) * ATTENTION_LENGTH
     if one_group:
         rounded[:] = rounded.max()
-    groups, slots, row_slots = [], np.zeros(size, dtype=np.int64), np.empty(len(rows), dtype=np.int64)
-    slot = row_slot = 0
+    groups, tokens_of_slots, slots, end = [], [], np.zeros(size, dtype=np.int64), 0
     for length in np.unique(rounded).tolist():
         members = np.flatnonzero(rounded == length)
         steps = np.arange(length)
         valid = steps < lengths[members, None]  # [members, length]
         index = first[members, None] + np.where(valid, steps, 0)
-        slots[index[valid]] = slot + np.flatnonzero(valid)
-        row_slots[members] = row_slot + np.arange(len(members))
+        slots[index[valid]] = end + np.flatnonzero(valid)
         mask = np.where(valid, np.float32(0), np.float32(-np.inf))[:, None, None, :]
-        groups.append(AttentionGroup(_to(index.ravel(), device), _to(members, device), length, _to(mask, device)))
-        slot, row_slot = slot + valid.size, row_slot + len(members)
+        groups.append(AttentionGroup(len(members), length, _to(mask, device)))
+        tokens_of_slots.append(index.ravel())
+        end += valid.size
+    order = np.argsort(rounded, kind="stable")
 
     type_ids = None if split.type_ids is None else _to(_filled(split.type_ids[source], size), device)
     return PackedBatch(
@@ -103,8 +110,10 @@ def packed_batch(
         type_ids=type_ids,
         first=_to(first, device),
         groups=tuple(groups),
+        tokens=_to(np.concatenate(tokens_of_slots), device),
         slots=_to(slots, device),
-        row_slots=_to(row_slots, device),
+        rows=_to(order, device),
+        row_slots=_to(np.argsort(order), device),
     )
 
 

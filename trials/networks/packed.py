@@ -179,26 +179,26 @@ class PackedLayer(nn.Module):
 
     def _attend(self, x: Tensor, batch: PackedBatch, biases: list[Tensor]) -> Tensor:
         """Attention of all tokens to their rows: [T, H] -> [T, H]."""
-        query_key_value = self.query_key_value(x)  # [T, 3H]
+        padded = self.query_key_value(x).index_select(0, batch.tokens)  # [slots, 3H]
         contexts = []
-        for group, bias in zip(batch.groups, biases, strict=True):
-            padded = query_key_value.index_select(0, group.tokens)  # [r * L, 3H]
-            query, key, value = padded.unflatten(0, (-1, group.length)).chunk(3, dim=-1)  # [r, L, H] each
+        for part, group, bias in zip(padded.split(batch.slots_of_groups), batch.groups, biases, strict=True):
+            query, key, value = part.view(group.rows, group.length, -1).chunk(3, dim=-1)  # [r, L, H] each
             contexts.append(self._attention(query, key, value, bias).flatten(0, 1))  # [r * L, H]
         return torch.cat(contexts).index_select(0, batch.slots)
 
     def _attend_first(self, x: Tensor, batch: PackedBatch, biases: list[Tensor]) -> Tensor:
         """Attention of rows' first tokens to their rows: [T, H] -> [R, H]."""
         hidden = self.config.hidden_size
-        weight, bias_ = self.query_key_value.weight, self.query_key_value.bias
-        queries = linear(x.index_select(0, batch.first), weight[:hidden], bias_[:hidden])  # [R, H]
-        key_value = linear(x, weight[hidden:], bias_[hidden:])  # [T, 2H]
+        query_weight, key_value_weight = self.query_key_value.weight.split([hidden, 2 * hidden])
+        query_bias, key_value_bias = self.query_key_value.bias.split([hidden, 2 * hidden])
+        first = x.index_select(0, batch.first.index_select(0, batch.rows))  # [R, H], in the groups' order
+        queries = linear(first, query_weight, query_bias).split([group.rows for group in batch.groups])
+        padded = linear(x, key_value_weight, key_value_bias).index_select(0, batch.tokens)  # [slots, 2H]
         contexts = []
-        for group, bias in zip(batch.groups, biases, strict=True):
-            query = queries.index_select(0, group.rows)[:, None]  # [r, 1, H]
-            padded = key_value.index_select(0, group.tokens)  # [r * L, 2H]
-            key, value = padded.unflatten(0, (-1, group.length)).chunk(2, dim=-1)  # [r, L, H] each
-            contexts.append(self._attention(query, key, value, bias[:, :, :1]).squeeze(1))  # [r, H]
+        parts = padded.split(batch.slots_of_groups)
+        for query, part, group, bias in zip(queries, parts, batch.groups, biases, strict=True):
+            key, value = part.view(group.rows, group.length, -1).chunk(2, dim=-1)  # [r, L, H] each
+            contexts.append(self._attention(query[:, None], key, value, bias[:, :, :1]).squeeze(1))  # [r, H]
         return torch.cat(contexts).index_select(0, batch.row_slots)
 
     def _attention(self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
