@@ -70,13 +70,15 @@ class TokenizedData:
         key: Content hash of data, tokenizer and length.
         label_names: Labels in the order of their numbers.
         splits: train, validation and test.
-        vocabulary: int32 [used], the token ids that occur in any split, ascending.
+        vocabulary: int32 [used], the token ids that occur: first those of the training split, then those of others.
+        num_trained: How many of them occur in the training split.
     """
 
     key: str
     label_names: tuple[str, ...]
     splits: dict[str, TokenizedSplit] = field(compare=False)  # the key says it all
     vocabulary: np.ndarray = field(compare=False)
+    num_trained: int = field(compare=False)
 
 
 def tokenized(
@@ -94,7 +96,8 @@ def tokenized(
     )
     meta = json.loads((folder / "meta.json").read_text())
     splits = {name: _load(folder, name, meta) for name in meta["splits"]}
-    return TokenizedData(key, tuple(meta["label_names"]), splits, np.load(folder / "vocabulary.npy"))
+    vocabulary = np.load(folder / "vocabulary.npy")
+    return TokenizedData(key, tuple(meta["label_names"]), splits, vocabulary, meta["num_trained"])
 
 
 def _build(dataset: DatasetSpec, data_fingerprint: str, model: Path, max_length: int, target: Path) -> None:
@@ -102,7 +105,7 @@ def _build(dataset: DatasetSpec, data_fingerprint: str, model: Path, max_length:
     if loaded.fingerprint != data_fingerprint:
         raise InputsChanged(f"the data of {dataset.name} changed since the study was launched; launch it again")
     tokenizer = load_tokenizer(model)
-    types, vocabulary = False, np.empty(0, dtype=np.int32)
+    types, ids = False, {}
     for name, examples in loaded.splits.items():
         encoded = _encode(tokenizer, examples, max_length)
         np.save(target / f"{name}.offsets.npy", np.cumsum([0, *encoded["lengths"]], dtype=np.int64))
@@ -111,13 +114,15 @@ def _build(dataset: DatasetSpec, data_fingerprint: str, model: Path, max_length:
         types = "token_type_ids" in encoded
         if types:
             np.save(target / f"{name}.types.npy", encoded["token_type_ids"])
-        vocabulary = np.union1d(vocabulary, encoded["input_ids"])
-    np.save(target / "vocabulary.npy", vocabulary)
+        ids[name] = np.unique(encoded["input_ids"])
+    others = np.setdiff1d(np.concatenate(list(ids.values())), ids["train"])
+    np.save(target / "vocabulary.npy", np.concatenate([ids["train"], others]))
     meta = {
         "label_names": loaded.label_names,
         "splits": list(loaded.splits),
         "pad_id": tokenizer.pad_token_id or 0,
         "types": types,
+        "num_trained": len(ids["train"]),
     }
     (target / "meta.json").write_text(json.dumps(meta))
 

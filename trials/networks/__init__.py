@@ -38,5 +38,5 @@ def open_network(folder: Path, data: TokenizedData, precision: Precision, device
 def _opened(folder: Path, data: TokenizedData, precision: Precision) -> Network:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if why_not_packed(config) is None:
-        return PackedNetwork.open(folder, config, data.vocabulary, precision)
+        return PackedNetwork.open(folder, config, data, precision)
     return PlainNetwork.open(folder, precision)

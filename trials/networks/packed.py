@@ -33,7 +33,8 @@ ACTIVATION_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
 class PackedConfig:
     """The shape of a packed classifier; the names are Transformers'."""
 
-    vocab_size: int
+    num_trained_words: int
+    num_other_words: int
     num_labels: int
     hidden_size: int
     num_hidden_layers: int
@@ -53,13 +54,14 @@ class PackedConfig:
     relative_attention_num_buckets: int
 
     @classmethod
-    def of(cls, family: Family, config: Mapping[str, Any], vocab_size: int) -> Self:
-        """The shape of a model of this family with this config.json, over a vocabulary of its own size."""
+    def of(cls, family: Family, config: Mapping[str, Any], *, trained_words: int, other_words: int) -> Self:
+        """The shape of a model of this family with this config.json, over the words that the data has."""
         dropout = family.get(config, "hidden_dropout_prob", 0.1)
         of_head = family.get(config, "classifier_dropout")
         after_padding = (config.get("pad_token_id") or 0) + 1
         return cls(
-            vocab_size=vocab_size,
+            num_trained_words=trained_words,
+            num_other_words=other_words,
             num_labels=len(config["id2label"]),
             hidden_size=family.get(config, "hidden_size"),
             num_hidden_layers=family.get(config, "num_hidden_layers"),
@@ -121,30 +123,41 @@ class PackedClassifier(nn.Module):
         return dropout(x, self.config.classifier_dropout, self.training)
 
     def _attention_bias(self, group: AttentionGroup) -> Tensor:
-        """What is added to a group's scores: [r, 1, 1, L], or [r, A, L, L] with MPNet's relative positions."""
+        """What is added to a group's scores: [r * A, 1, L], or [r * A, L, L] with MPNet's relative positions."""
+        heads = self.config.num_attention_heads
         if self.relative_bias is None:
-            return group.mask.to(self.compute_dtype)
+            return group.mask.to(self.compute_dtype).expand(-1, heads, -1, -1).flatten(0, 1)
         steps = torch.arange(group.length, device=group.mask.device)
-        buckets = relative_position_buckets(steps - steps[:, None])
-        bias = self.relative_bias(buckets).permute(2, 0, 1)  # [A, L, L]
-        return (bias + group.mask).to(self.compute_dtype)
+        bias = self.relative_bias(relative_position_buckets(steps - steps[:, None])).permute(2, 0, 1)  # [A, L, L]
+        return (bias + group.mask).to(self.compute_dtype).flatten(0, 1)
 
 
 class PackedEmbeddings(nn.Module):
-    """Sum of word, position and token type embeddings, normalised."""
+    """Sum of word, position and token type embeddings, normalised.
+
+    `word` has the words of the training data and one row more, which is nobody's: it starts at 1 and gets no gradient,
+    so that it shows what weight decay would have done to all words that are left out. `other_words` are those of them
+    that occur in other data, without that decay.
+    """
+
+    other_words: Tensor  # [words, H]
 
     def __init__(self, config: PackedConfig):
         super().__init__()
         self.first_position = config.first_position
         self.hidden_dropout = config.hidden_dropout
-        self.word = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.word = nn.Embedding(config.num_trained_words + 1, config.hidden_size)
+        self.register_buffer("other_words", torch.empty(config.num_other_words, config.hidden_size), persistent=False)
         self.position = nn.Embedding(config.max_position_embeddings, config.hidden_size)
         self.token_type = nn.Embedding(config.type_vocab_size, config.hidden_size) if config.type_vocab_size else None
         self.norm = LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
 
     def forward(self, batch: PackedBatch) -> Tensor:
         """[T, H]."""
-        x = self.word(batch.ids) + self.position(batch.positions + self.first_position)
+        words = self.word.weight  # [trained + 1, H]
+        if not self.training:
+            words = torch.cat([words, self.other_words * words[-1, 0]])
+        x = F.embedding(batch.ids, words) + self.position(batch.positions + self.first_position)
         if self.token_type is not None:
             type_ids = torch.zeros_like(batch.ids) if batch.type_ids is None else batch.type_ids
             x = x + self.token_type(type_ids)
@@ -198,19 +211,20 @@ class PackedLayer(nn.Module):
         parts = padded.split(batch.slots_of_groups)
         for query, part, group, bias in zip(queries, parts, batch.groups, biases, strict=True):
             key, value = part.view(group.rows, group.length, -1).chunk(2, dim=-1)  # [r, L, H] each
-            contexts.append(self._attention(query[:, None], key, value, bias[:, :, :1]).squeeze(1))  # [r, H]
+            contexts.append(self._attention(query[:, None], key, value, bias[:, :1]).squeeze(1))  # [r, H]
         return torch.cat(contexts).index_select(0, batch.row_slots)
 
     def _attention(self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
-        """Query [r, Q, H], key and value [r, L, H], bias [r, 1 or A, 1 or Q, L] -> context [r, Q, H]."""
+        """Query [r, Q, H], key and value [r, L, H], bias [r * A, 1 or Q, L] -> context [r, Q, H]."""
         scale = 1 / math.sqrt(self.config.hidden_size // self.config.num_attention_heads)
-        scores = (self._heads(query) * scale) @ self._heads(key).mT + bias  # [r, A, Q, L]
+        scores = torch.baddbmm(bias, self._heads(query), self._heads(key).mT, alpha=scale)  # [r * A, Q, L]
         probabilities = dropout(scores.softmax(-1), self.config.attention_dropout, self.training)
-        return (probabilities @ self._heads(value)).transpose(1, 2).flatten(2)
+        context = torch.bmm(probabilities, self._heads(value))  # [r * A, Q, D]
+        return context.unflatten(0, (-1, self.config.num_attention_heads)).transpose(1, 2).flatten(2)
 
     def _heads(self, x: Tensor) -> Tensor:
-        """[r, L, H] -> [r, A, L, D]."""
-        return x.unflatten(-1, (self.config.num_attention_heads, -1)).transpose(1, 2)
+        """[r, L, H] -> [r * A, L, D]."""
+        return x.unflatten(-1, (self.config.num_attention_heads, -1)).transpose(1, 2).flatten(0, 1)
 
 
 class Linear(nn.Linear):

@@ -17,54 +17,63 @@ from trials.networks.batches import packed_batch
 from trials.networks.families import FAMILIES, Family
 from trials.networks.packed import PackedClassifier, PackedConfig
 from trials.spec import Precision
-from trials.tokens import TokenizedSplit
+from trials.tokens import TokenizedData, TokenizedSplit
 
 COMPUTE_DTYPES = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16}
 BF16_TOKENS = 64  # bfloat16 kernels are made once per shape: token counts are rounded up to this
 
 
 class PackedNetwork(nn.Module):
-    """A `PackedClassifier` over the used part of a vocabulary.
-
-    The last word embedding is nobody's: it starts at 1 and gets no gradient, so that it shows what weight decay did to
-    the rows that are left out.
+    """A `PackedClassifier` over the words that its data has, of a larger vocabulary.
 
     Attributes:
         classifier: The classifier.
         source: The Transformers folder that it was opened from.
     """
 
-    def __init__(self, classifier: PackedClassifier, family: Family, vocabulary: np.ndarray, source: Path):
+    def __init__(
+        self,
+        classifier: PackedClassifier,
+        family: Family,
+        source: Path,
+        trained_words: np.ndarray,
+        lookup: np.ndarray,
+    ):
         super().__init__()
         self.classifier = classifier
         self.source = source
         self._family = family
-        self._vocabulary = vocabulary
-        self._lookup = np.zeros(int(vocabulary.max()) + 1, dtype=np.int64)
-        self._lookup[vocabulary] = np.arange(len(vocabulary))
+        self._trained_words = trained_words
+        self._lookup = lookup
 
     @classmethod
-    def open(cls, folder: Path, config: dict[str, Any], vocabulary: np.ndarray, precision: Precision) -> Self:
+    def open(cls, folder: Path, config: dict[str, Any], data: TokenizedData, precision: Precision) -> Self:
         """The classifier of a Transformers folder.
 
         Args:
             folder: The folder.
             config: Its config.json.
-            vocabulary: int [used], ascending, the token ids that the data holds.
+            data: The data that it will see.
             precision: Of its computations.
         """
-        family = FAMILIES[config["model_type"]]
-        shape = PackedConfig.of(family, config, len(vocabulary) + 1)
+        family, count = FAMILIES[config["model_type"]], data.num_trained
+        trained, others = np.split(data.vocabulary.astype(np.int64), [count])
+        shape = PackedConfig.of(family, config, trained_words=count, other_words=len(others))
         classifier = PackedClassifier(shape, COMPUTE_DTYPES[precision])
         with safe_open(folder / "model.safetensors", framework="pt") as file:
             state = {
                 name: torch.cat([file.get_tensor(part) for part in parts])
                 for name, parts in names_in_transformers(family, shape).items()
             }
-        word = state["embeddings.word.weight"]
-        state["embeddings.word.weight"] = torch.cat([word[torch.from_numpy(vocabulary)], torch.ones_like(word[:1])])
+        whole = state["embeddings.word.weight"]
+        state["embeddings.word.weight"] = torch.cat([whole[trained], torch.ones_like(whole[:1])])
         classifier.load_state_dict(state)
-        return cls(classifier, family, vocabulary, folder)
+        classifier.embeddings.other_words.copy_(whole[others])
+
+        lookup = np.zeros(len(whole), dtype=np.int64)
+        lookup[trained] = np.arange(count)
+        lookup[others] = count + 1 + np.arange(len(others))
+        return cls(classifier, family, folder, trained, lookup)
 
     def forward(self, split: TokenizedSplit, rows: np.ndarray) -> Tensor:
         """Logits of some rows of a split, float32 [rows, classes]."""
@@ -88,9 +97,9 @@ class PackedNetwork(nn.Module):
     def transformers_weights(self) -> dict[str, Tensor]:
         """The weights by Transformers' names, the whole vocabulary among them."""
         state = {name: value.detach().cpu() for name, value in self.classifier.state_dict().items()}
-        *used, decayed = state["embeddings.word.weight"].split([len(self._vocabulary), 1])
-        whole = self._whole_vocabulary() * decayed[0, 0]
-        whole[torch.from_numpy(self._vocabulary)] = used[0]
+        trained, nobodys = state["embeddings.word.weight"].split([len(self._trained_words), 1])
+        whole = self._whole_vocabulary() * nobodys[0, 0]
+        whole[self._trained_words] = trained
         state["embeddings.word.weight"] = whole
         weights: dict[str, Tensor] = {}
         for name, parts in names_in_transformers(self._family, self.classifier.config).items():

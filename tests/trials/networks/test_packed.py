@@ -69,7 +69,17 @@ def make_data(*, types):
         labels=np.zeros(len(rows), dtype=np.int64),
         pad_id=1,
     )
-    return TokenizedData(f"key {types}", ("a", "b", "c"), {"train": split}, np.unique(split.ids))
+    other = TokenizedSplit(
+        ids=np.array([0, 5, 2, 7, 0, 4, 9], dtype=np.int32),  # odd ones are not in train
+        type_ids=np.zeros(7, dtype=np.int8) if types else None,
+        offsets=np.array([0, 4, 7]),
+        labels=np.zeros(2, dtype=np.int64),
+        pad_id=1,
+    )
+    trained = np.unique(split.ids)
+    vocabulary = np.concatenate([trained, [5, 7, 9]])
+    splits = {"train": split, "validation": other}
+    return TokenizedData(f"key {types}", ("a", "b", "c"), splits, vocabulary, len(trained))
 
 
 def gradients(network, weights_of, split, rows):
@@ -97,7 +107,7 @@ def test_packed_forward_and_backward_equal_transformers(folder, data):
     )
     torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-5)
     word = next(name for name in wanted if name.endswith("word_embeddings.weight"))
-    used = torch.from_numpy(data.vocabulary.astype(np.int64))
+    used = torch.from_numpy(data.vocabulary[: data.num_trained].astype(np.int64))
     for name, gradient in wanted.items():
         mine = found[name]
         if name == word:
@@ -130,11 +140,14 @@ def test_packed_network_saved_reloads_into_transformers_with_equal_logits(folder
     again = PlainNetwork.open(tmp_path, Precision.FP32).eval()
     with torch.no_grad():
         torch.testing.assert_close(network.eval()(split, rows), again(split, rows), rtol=0, atol=1e-5)
-    # Rule: rows that the data does not use have had their weight decay, as if they had been there
+        # Rule: words that only other splits have are there, with their weight decay
+        other, pair = data.splits["validation"], np.arange(2)
+        torch.testing.assert_close(network(other, pair), again(other, pair), rtol=0, atol=1e-5)
+    # Rule: rows that the training data does not use have had their weight decay, as if they had been there
     before = PlainNetwork.open(folder, Precision.FP32).model.get_input_embeddings().weight
     after = again.model.get_input_embeddings().weight
     unused = torch.ones(VOCABULARY, dtype=torch.bool)
-    unused[torch.from_numpy(data.vocabulary.astype(np.int64))] = False
+    unused[torch.from_numpy(data.vocabulary[: data.num_trained].astype(np.int64))] = False
     torch.testing.assert_close(after[unused], before[unused] * (1 - 1e-2 * 0.5) ** 3)
     assert network.num_parameters() == again.num_parameters()
 
