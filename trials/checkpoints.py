@@ -50,6 +50,15 @@ class CheckpointFile:
         except (OSError, SafetensorError, KeyError, TypeError, ValueError):
             return None
 
+    @property
+    def step(self) -> int:
+        """The step that the saved state goes on with; 0 if there is none."""
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                return int(json.loads(file.metadata()["values"])["step"])
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+            return 0
+
     def remove(self) -> None:
         """Delete the file: the run has its record."""
         self.path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""A piece of work from specification to record: one student's trial, or one teacher's preparation."""
+"""Work from specification to record: a student's trial, some trials side by side, or a teacher's preparation."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ import importlib.metadata
 import platform
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from trials.checkpoints import CheckpointFile
-from trials.loop import TrialFailed, train
+from trials.loop import train
 from trials.losses import kd_loss
 from trials.models import model_fingerprint, model_folder
 from trials.networks import open_network
@@ -28,8 +29,10 @@ from trials.tasks import task_of
 from trials.teacher import prepare_teacher
 from trials.teacher_cache import teacher_logits
 from trials.tokens import InputsChanged, tokenized
+from trials.training_run import Batch, TrainingRun, TrialFailed
 from trials.workspace import Workspace
 
+CPU = torch.device("cpu")
 VERSIONED = ("kdstudy", "torch", "transformers", "ray", "numpy", "scikit-learn")
 
 
@@ -55,80 +58,124 @@ def run_work(
         InputError: They are not to be had on this node; the launch has seen them.
         OSError, RuntimeError: Infrastructure failed, memory ran out; the same may succeed elsewhere or later.
     """
-    device = device or torch.device("cpu")
-    try:
-        if isinstance(work, TeacherTask):
-            return _timed(
-                lambda: prepare_teacher(work, workspace, device, checkpoint_seconds),
-                lambda status, fields, run: TeacherRecord(task=work, status=status, run=run, **fields),
-                device,
-            )
-        return _timed(
-            lambda: run_trial(work, source, workspace, device, checkpoint_seconds),
-            lambda status, fields, run: TrialRecord(spec=work, status=status, run=run, **fields),
-            device,
-        )
-    finally:  # workers are reused: leave no memory behind
-        gc.collect()
-        if device.type == "cuda":
-            torch.cuda.empty_cache()
+    records: list[Record] = []
+    if isinstance(work, TeacherTask):
+        with _tidy(device or CPU) as start:
+            records.append(_teacher_record(work, workspace, device or CPU, checkpoint_seconds, start))
+    else:
+        run_group([work], source, workspace, records.append, device=device, checkpoint_seconds=checkpoint_seconds)
+    return records[0]
 
 
-def run_trial(
-    spec: TrialSpec, source: tuple[str, str], workspace: Workspace, device: torch.device, checkpoint_seconds: float
-) -> dict[str, Any]:
-    """Distil one student: the fields of its `TrialRecord`.
+def run_group(
+    specs: Sequence[TrialSpec],
+    source: tuple[str, str],
+    workspace: Workspace,
+    on_record: Callable[[TrialRecord], None],
+    *,
+    device: torch.device | None = None,
+    checkpoint_seconds: float = 300,
+) -> None:
+    """Run trials of one group side by side, as one vectorised unit; each has its own record as soon as it ends.
+
+    A member's record is that of the trial alone, up to rounding; its seconds are its share of the group's.
+
+    Args:
+        specs: Trials of one `TrialSpec.group_id`.
+        source: As of `run_work`.
+        workspace: The study's directory.
+        on_record: Told each record.
+        device: Where to compute; None means the CPU.
+        checkpoint_seconds: Least time between two saves of the unfinished states.
 
     Raises:
-        InputError: Model or data are not usable.
-        InputsChanged: They are no longer those that the study was launched with.
-        TrialFailed: The training diverged.
+        InputsChanged, InputError, OSError, RuntimeError: As `run_work`.
     """
-    dataset, configuration, kind = spec.triple.dataset, spec.configuration, task_of(spec.triple.dataset.task)
+    with _tidy(device or CPU) as start:
+        by_step: dict[int, list[TrialSpec]] = {}  # those that go on from a checkpoint are apart from the others
+        for spec in specs:
+            by_step.setdefault(CheckpointFile(workspace.checkpoint(spec.trial_id)).step, []).append(spec)
+        for together in by_step.values():
+            _distil(together, source, workspace, device or CPU, checkpoint_seconds, start, on_record)
+            start = _Start()
 
-    # Student, data, and what the teacher says of them
-    folder = _unchanged(source, spec)
-    data = tokenized(dataset, spec.data_fingerprint, folder, spec.training.max_length, workspace)
-    initial = initial_student(spec.triple.student, folder, data.label_names, spec.seed, workspace)
-    student = open_network(initial, data, spec.training.precision, device)
-    teacher = teacher_logits(spec.teacher_fingerprint, dataset, spec.data_fingerprint, "train", workspace, device)
+
+def _distil(
+    specs: Sequence[TrialSpec],
+    source: tuple[str, str],
+    workspace: Workspace,
+    device: torch.device,
+    checkpoint_seconds: float,
+    start: _Start,
+    on_record: Callable[[TrialRecord], None],
+) -> None:
+    """Distil some students on the same batches: they differ in their configurations alone."""
+    shared = specs[0]
+    dataset, kind = shared.triple.dataset, task_of(shared.triple.dataset.task)
+
+    # Data, what the teacher says of them, and the student before training
+    folder = _unchanged(source, shared)
+    data = tokenized(dataset, shared.data_fingerprint, folder, shared.training.max_length, workspace)
+    teacher = teacher_logits(shared.teacher_fingerprint, dataset, shared.data_fingerprint, "train", workspace, device)
+    initial = initial_student(shared.triple.student, folder, data.label_names, shared.seed, workspace)
     train_split = data.splits["train"]
 
-    # Training: soft and hard labels of each batch's rows
-    def objective(student: nn.Module, rows: np.ndarray) -> torch.Tensor:
+    def draw(rows: np.ndarray) -> Batch:
         soft, hard = torch.from_numpy(teacher[rows]), torch.from_numpy(train_split.labels[rows])
-        return kd_loss(student(train_split, rows), soft.to(device), hard.to(device), configuration)
+        return Batch(runs[0].network.inputs(train_split, rows), (soft.to(device), hard.to(device)), len(rows))
 
-    def evaluate(student: nn.Module) -> tuple[float, float]:
-        scores, loss = kind.evaluate(student, data.splits["validation"])
-        return scores[dataset.metric], loss
+    def prepared(spec: TrialSpec) -> TrainingRun:
+        student = open_network(initial, data, spec.training.precision, device)
 
-    result = train(
-        student,
-        objective,
-        evaluate,
-        num_examples=len(train_split),
-        recipe=spec.training,
-        learning_rate=configuration.learning_rate,
-        seed=spec.seed,
-        checkpoint=CheckpointFile(workspace.checkpoint(spec.trial_id), checkpoint_seconds),
-    )
+        def evaluate() -> tuple[float, float]:
+            scores, loss = kind.evaluate(student, data.splits["validation"])
+            return scores[dataset.metric], loss
 
-    # Test, once, at the validation that scored highest
-    student.load_state_dict(result.weights["highest_score"])
-    test_scores, _ = kind.evaluate(student, data.splits["test"])
+        def loss(logits: torch.Tensor, targets: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+            return kd_loss(logits, *targets, spec.configuration)
+
+        checkpoint = CheckpointFile(workspace.checkpoint(spec.trial_id), checkpoint_seconds)
+        return TrainingRun(student, loss, evaluate, spec.configuration.learning_rate, checkpoint)
+
+    def ended(run: TrainingRun) -> None:
+        spec = specs[runs.index(run)]
+        if run.failure is not None:
+            status, fields = Status.FAILED, {"reason": str(run.failure)}
+        else:  # test, once, at the validation that scored highest
+            run.network.load_state_dict(run.result.weights["highest_score"])
+            test_scores, _ = kind.evaluate(run.network, data.splits["test"])
+            status, fields = Status.COMPLETED, _fields(run, test_scores, dataset.metric)
+        on_record(TrialRecord(spec=spec, status=status, run=start.info(device, len(specs)), **fields))
+
+    runs = [prepared(spec) for spec in specs]
+    train(runs, draw, num_examples=len(train_split), recipe=shared.training, seed=shared.seed, on_end=ended)
+
+
+def _fields(run: TrainingRun, test_scores: dict[str, float], metric: str) -> dict[str, Any]:
+    """The fields of a completed trial's record."""
+    result = run.result
     best = result.curve[result.best["highest_score"]]
     return {
         "curve": tuple(result.curve),
         "best_step": best.step,
         "validation_score": best.validation_score,
         "validation_loss": best.validation_loss,
-        "test_score": test_scores[dataset.metric],
+        "test_score": test_scores[metric],
         "test_scores": test_scores,
         "train_seconds": result.train_seconds,
         "examples_per_second": result.examples_seen / result.train_seconds if result.train_seconds else None,
-        "num_parameters": student.num_parameters(),
+        "num_parameters": run.network.num_parameters(),
     }
+
+
+def _teacher_record(
+    task: TeacherTask, workspace: Workspace, device: torch.device, checkpoint_seconds: float, start: _Start
+) -> TeacherRecord:
+    try:
+        status, fields = Status.COMPLETED, prepare_teacher(task, workspace, device, checkpoint_seconds)
+    except TrialFailed as failure:
+        status, fields = Status.FAILED, {"reason": str(failure)}
+    return TeacherRecord(task=task, status=status, run=start.info(device), **fields)
 
 
 def _unchanged(source: tuple[str, str], spec: TrialSpec) -> Path:
@@ -138,26 +185,34 @@ def _unchanged(source: tuple[str, str], spec: TrialSpec) -> Path:
     return folder
 
 
-def _timed(
-    do: Callable[[], dict[str, Any]],
-    record: Callable[[Status, dict[str, Any], RunInfo], Record],
-    device: torch.device,
-) -> Record:
-    """Do some work and record it; a training that diverged would diverge again: its record says so."""
-    started, clock = datetime.now(UTC), time.perf_counter()
+@dataclass(frozen=True)
+class _Start:
+    """When some work began."""
+
+    moment: datetime = field(default_factory=lambda: datetime.now(UTC))
+    clock: float = field(default_factory=time.perf_counter)
+
+    def info(self, device: torch.device, members: int = 1) -> RunInfo:
+        """How it went, at its end; of `members` that ran side by side each has its share of the seconds."""
+        return RunInfo(
+            started_at=self.moment.isoformat(timespec="seconds"),
+            finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            seconds=round((time.perf_counter() - self.clock) / members, 3),
+            host=socket.gethostname(),
+            device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+            versions=_versions(),
+        )
+
+
+@contextmanager
+def _tidy(device: torch.device) -> Iterator[_Start]:
+    """Workers are reused: leave no memory behind."""
     try:
-        status, fields = Status.COMPLETED, do()
-    except TrialFailed as error:
-        status, fields = Status.FAILED, {"reason": str(error)}
-    run = RunInfo(
-        started_at=started.isoformat(timespec="seconds"),
-        finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        seconds=round(time.perf_counter() - clock, 3),
-        host=socket.gethostname(),
-        device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-        versions=_versions(),
-    )
-    return record(status, fields, run)
+        yield _Start()
+    finally:
+        gc.collect()
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
 
 
 def _versions() -> dict[str, str]:

@@ -242,6 +242,11 @@ class TrialSpec(Part):
         return value.as_dict()
 
     @cached_property
+    def group_id(self) -> str:
+        """Trials of one group can be trained side by side: same data, student, teaching checkpoint, recipe and seed."""
+        return digest(self.model_dump(mode="json", exclude={"configuration"}))[:24]
+
+    @cached_property
     def trial_id(self) -> str:
         """24 hexadecimal digits: hash of all that decides the result, and of no path."""
         student = self.triple.student

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import nn
 
 from search_spaces.configuration import digest
 from trials.checkpoints import CheckpointFile
 from trials.labels import label, match_labels
-from trials.loop import HIGHEST_SCORE, LOWEST_LOSS, TrainingResult, train
+from trials.loop import train
 from trials.models import model_folder, models_fingerprint
 from trials.networks import Network, open_network
 from trials.record import TeacherCheckpointRecord
@@ -26,6 +25,7 @@ from trials.teacher_cache import (
     teacher_logits,
 )
 from trials.tokens import InputsChanged, TokenizedData, tokenized
+from trials.training_run import HIGHEST_SCORE, LOWEST_LOSS, Batch, TrainingResult, TrainingRun
 from trials.workspace import Workspace, build_once
 
 if TYPE_CHECKING:
@@ -83,26 +83,21 @@ def _fine_tune(
     network = open_network(_initial(source, task, data, workspace), data, recipe.precision, device)
     train_split = data.splits["train"]
 
-    def objective(network: nn.Module, rows: np.ndarray) -> torch.Tensor:
-        return kind.hard_loss(network(train_split, rows), torch.from_numpy(train_split.labels[rows]).to(device))
+    def draw(rows: np.ndarray) -> Batch:
+        labels = torch.from_numpy(train_split.labels[rows]).to(device)
+        return Batch(network.inputs(train_split, rows), labels, len(rows))
 
-    def evaluate(network: nn.Module) -> tuple[float, float]:
+    def evaluate() -> tuple[float, float]:
         scores, loss = kind.evaluate(network, data.splits["validation"])
         return scores[task.dataset.metric], loss
 
     checkpoint = CheckpointFile(workspace.checkpoint(task.teacher_id), checkpoint_seconds)
-    result = train(
-        network,
-        objective,
-        evaluate,
-        num_examples=len(train_split),
-        recipe=recipe,
-        learning_rate=recipe.learning_rate,
-        seed=task.teacher.seed,
-        selections=(HIGHEST_SCORE, LOWEST_LOSS),
-        checkpoint=checkpoint,
-    )
-    return _stored(result, network, source, task, data, workspace), network.num_parameters()
+    run = TrainingRun(network, kind.hard_loss, evaluate, recipe.learning_rate, checkpoint)
+    selections = (HIGHEST_SCORE, LOWEST_LOSS)
+    train([run], draw, num_examples=len(train_split), recipe=recipe, seed=task.teacher.seed, selections=selections)
+    if run.failure is not None:
+        raise run.failure
+    return _stored(run.result, network, source, task, data, workspace), network.num_parameters()
 
 
 def _stored(

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from trials.checkpoints import CheckpointFile
-from trials.loop import HIGHEST_SCORE, LOWEST_LOSS, TrialFailed, train, warmup_decay
+from trials.loop import train, warmup_decay
 from trials.spec import TrainingRecipe
+from trials.training_run import HIGHEST_SCORE, LOWEST_LOSS, Batch, TrainingRun, TrialFailed
 
 ROWS = 40
 FEATURES = torch.randn(ROWS, 6, generator=torch.Generator().manual_seed(1))
@@ -25,8 +26,8 @@ def network() -> nn.Module:
     return nn.Sequential(nn.Linear(6, 8), nn.Dropout(0.3), nn.ReLU(), nn.Linear(8, 2))
 
 
-def objective(model, rows):
-    return nn.functional.cross_entropy(model(FEATURES[rows]), LABELS[rows])
+def draw(rows):
+    return Batch(FEATURES[rows], LABELS[rows], len(rows))
 
 
 def evaluate(model):
@@ -37,44 +38,45 @@ def evaluate(model):
 
 
 def run(
-    path, *, objective=objective, evaluate=evaluate, every=None, recipe=None, selections=(HIGHEST_SCORE, LOWEST_LOSS)
+    path,
+    *,
+    draw=draw,
+    loss=nn.functional.cross_entropy,
+    evaluate=evaluate,
+    every=None,
+    recipe=None,
+    selections=(HIGHEST_SCORE, LOWEST_LOSS),
 ):
     model = network()
-    result = train(
-        model,
-        objective,
-        evaluate,
-        num_examples=ROWS,
-        recipe=recipe or TrainingRecipe(epochs=4, batch_size=7, evaluate_every=5),
-        learning_rate=0.02,
-        seed=13,
-        selections=selections,
-        checkpoint=CheckpointFile(path, every),
-    )
-    return model, result
+    single = TrainingRun(model, loss, lambda: evaluate(model), 0.02, CheckpointFile(path, every))
+    recipe = recipe or TrainingRecipe(epochs=4, batch_size=7, evaluate_every=5)
+    train([single], draw, num_examples=ROWS, recipe=recipe, seed=13, selections=selections)
+    if single.failure:
+        raise single.failure
+    return model, single.result
 
 
 @pytest.mark.parametrize("kill_at", [1, 5, 6, 14, 23])
 def test_train_killed_and_resumed_ends_bit_for_bit_like_undisturbed(tmp_path, kill_at):
     calls = 0
 
-    def deadly(model, rows):
+    def deadly(rows):
         nonlocal calls
         calls += 1
         if calls == kill_at + 1:
             raise Killed
-        return objective(model, rows)
+        return draw(rows)
 
     undisturbed, expected = run(tmp_path / "a.safetensors")
     with pytest.raises(Killed):
-        run(tmp_path / "b.safetensors", objective=deadly, every=0)
+        run(tmp_path / "b.safetensors", draw=deadly, every=0)
     steps = []
 
-    def counting(model, rows):
+    def counting(rows):
         steps.append(len(rows))
-        return objective(model, rows)
+        return draw(rows)
 
-    resumed, result = run(tmp_path / "b.safetensors", objective=counting, every=0)
+    resumed, result = run(tmp_path / "b.safetensors", draw=counting, every=0)
     # It went on from where it was, and did not start anew
     assert len(steps) == 24 - kill_at
     for name, value in undisturbed.state_dict().items():
@@ -100,11 +102,11 @@ def test_train_is_a_function_of_its_seed(tmp_path):
 def test_train_sees_every_row_once_an_epoch(tmp_path):
     seen = []
 
-    def recording(model, rows):
+    def recording(rows):
         seen.extend(rows.tolist())
-        return objective(model, rows)
+        return draw(rows)
 
-    run(tmp_path / "a", objective=recording)
+    run(tmp_path / "a", draw=recording)
     epochs = [seen[start : start + ROWS] for start in range(0, len(seen), ROWS)]
     assert [sorted(epoch) for epoch in epochs] == [list(range(ROWS))] * 4
     # Orders differ between epochs
@@ -135,7 +137,7 @@ def test_train_stops_early_after_patience_without_a_better_score(tmp_path):
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_train_fails_on_a_bad_loss_or_score_and_names_the_step(tmp_path, bad):
     with pytest.raises(TrialFailed, match=r"training loss is (nan|inf) at step 5"):
-        run(tmp_path / "a", objective=lambda model, rows: objective(model, rows) * bad)
+        run(tmp_path / "a", loss=lambda logits, labels: nn.functional.cross_entropy(logits, labels) * bad)
     with pytest.raises(TrialFailed, match=r"validation score is (nan|inf) at step 5"):
         run(tmp_path / "b", evaluate=lambda model: (bad, 1.0))
 

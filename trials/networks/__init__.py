@@ -1,7 +1,7 @@
 """Networks: what the training loop trains. One forward for all, two ways to compute it.
 
 The packed encoder computes the families that it knows; any other architecture takes Transformers' own forward. Both
-read and write Transformers' folders, and a call gives float32 logits [rows, classes] of some rows of a split.
+read and write Transformers' folders, and `network(network.inputs(split, rows))` gives float32 logits [rows, classes].
 """
 
 from __future__ import annotations

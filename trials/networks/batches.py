@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 from trials.tokens import TokenizedSplit
 
@@ -58,6 +59,10 @@ class PackedBatch:
     def slots_of_groups(self) -> list[int]:
         """Padded positions of each group."""
         return [group.rows * group.length for group in self.groups]
+
+
+for _kind in (AttentionGroup, PackedBatch):  # a captured step replaces their tensors
+    pytree.register_dataclass(_kind)
 
 
 def packed_batch(

@@ -13,14 +13,14 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from trials.networks.batches import packed_batch
+from trials.networks.batches import PackedBatch, packed_batch
 from trials.networks.families import FAMILIES, Family
 from trials.networks.packed import PackedClassifier, PackedConfig
 from trials.spec import Precision
 from trials.tokens import TokenizedData, TokenizedSplit
 
 COMPUTE_DTYPES = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16}
-BF16_TOKENS = 64  # bfloat16 kernels are made once per shape: token counts are rounded up to this
+ROUND_TOKENS = 64  # bfloat16 kernels and CUDA graphs are made once per shape: token counts are rounded up to this
 
 
 class PackedNetwork(nn.Module):
@@ -75,12 +75,17 @@ class PackedNetwork(nn.Module):
         lookup[others] = count + 1 + np.arange(len(others))
         return cls(classifier, family, folder, trained, lookup)
 
-    def forward(self, split: TokenizedSplit, rows: np.ndarray) -> Tensor:
-        """Logits of some rows of a split, float32 [rows, classes]."""
+    def inputs(self, split: TokenizedSplit, rows: np.ndarray) -> PackedBatch:
+        """What the network is called with for some rows of a split."""
         device = self.classifier.head_outer.bias.device
         exact = self.classifier.compute_dtype is torch.float32 and device.type == "cpu"
-        round_tokens = 1 if exact else BF16_TOKENS
-        return self.classifier(packed_batch(split, rows, self._lookup, device, round_tokens=round_tokens))
+        round_tokens = 1 if exact else ROUND_TOKENS
+        one_group = device.type == "cuda"
+        return packed_batch(split, rows, self._lookup, device, round_tokens=round_tokens, one_group=one_group)
+
+    def forward(self, batch: PackedBatch) -> Tensor:
+        """Logits of a batch's rows, float32 [rows, classes]."""
+        return self.classifier(batch)
 
     def num_parameters(self) -> int:
         """Parameters of the model with its whole vocabulary."""

@@ -36,12 +36,14 @@ class PlainNetwork(nn.Module):
         )
         return cls(model, precision)
 
-    def forward(self, split: TokenizedSplit, rows: np.ndarray) -> Tensor:
-        """Logits of some rows of a split, float32 [rows, classes]."""
-        device = self.model.device
-        enabled = self._precision is Precision.BF16
-        with torch.autocast(device.type, torch.bfloat16, enabled=enabled):
-            return self.model(**split.batch(rows, device)).logits.float()
+    def inputs(self, split: TokenizedSplit, rows: np.ndarray) -> dict[str, Tensor]:
+        """What the network is called with for some rows of a split."""
+        return split.batch(rows, self.model.device)
+
+    def forward(self, batch: dict[str, Tensor]) -> Tensor:
+        """Logits of a batch's rows, float32 [rows, classes]."""
+        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self._precision is Precision.BF16):
+            return self.model(**batch).logits.float()
 
     def num_parameters(self) -> int:
         """Parameters of the model."""

@@ -27,7 +27,7 @@ class Classification:
         network.eval()
         parts, order = [], []
         for rows in batches_by_length(split.lengths):
-            parts.append(network(split, rows).cpu().numpy())
+            parts.append(network(network.inputs(split, rows)).cpu().numpy())
             order.append(rows)
         logits = np.concatenate(parts)
         return logits[np.argsort(np.concatenate(order))]

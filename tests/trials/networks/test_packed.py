@@ -82,9 +82,13 @@ def make_data(*, types):
     return TokenizedData(f"key {types}", ("a", "b", "c"), splits, vocabulary, len(trained))
 
 
+def logits_of(network, split, rows):
+    return network(network.inputs(split, rows))
+
+
 def gradients(network, weights_of, split, rows):
     """Logits, and the gradients of a loss that looks at all of them, by Transformers' names."""
-    logits = network(split, rows)
+    logits = logits_of(network, split, rows)
     (logits.square().sum() + logits[:, 0].sum()).backward()
     return logits.detach(), weights_of(network)
 
@@ -123,8 +127,8 @@ def test_packed_forward_and_backward_equal_transformers(folder, data):
 def test_packed_rows_do_not_see_each_other(folder, data):
     network, split = open_network(folder, data, Precision.FP32, CPU).eval(), data.splits["train"]
     with torch.no_grad():
-        together = network(split, np.arange(len(LENGTHS)))
-        alone = torch.cat([network(split, np.array([row])) for row in range(len(LENGTHS))])
+        together = logits_of(network, split, np.arange(len(LENGTHS)))
+        alone = torch.cat([logits_of(network, split, np.array([row])) for row in range(len(LENGTHS))])
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-5)
 
 
@@ -133,16 +137,18 @@ def test_packed_network_saved_reloads_into_transformers_with_equal_logits(folder
     network = open_network(folder, data, Precision.FP32, CPU)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2, weight_decay=0.5)
     for _ in range(3):
-        network(split, rows).square().sum().backward()
+        logits_of(network, split, rows).square().sum().backward()
         optimizer.step()
         optimizer.zero_grad()
     network.save(tmp_path)
     again = PlainNetwork.open(tmp_path, Precision.FP32).eval()
     with torch.no_grad():
-        torch.testing.assert_close(network.eval()(split, rows), again(split, rows), rtol=0, atol=1e-5)
+        torch.testing.assert_close(
+            logits_of(network.eval(), split, rows), logits_of(again, split, rows), rtol=0, atol=1e-5
+        )
         # Rule: words that only other splits have are there, with their weight decay
         other, pair = data.splits["validation"], np.arange(2)
-        torch.testing.assert_close(network(other, pair), again(other, pair), rtol=0, atol=1e-5)
+        torch.testing.assert_close(logits_of(network, other, pair), logits_of(again, other, pair), rtol=0, atol=1e-5)
     # Rule: rows that the training data does not use have had their weight decay, as if they had been there
     before = PlainNetwork.open(folder, Precision.FP32).model.get_input_embeddings().weight
     after = again.model.get_input_embeddings().weight
@@ -154,9 +160,9 @@ def test_packed_network_saved_reloads_into_transformers_with_equal_logits(folder
 
 def test_bfloat16_is_close_and_its_weights_and_gradients_float32(folder, data):
     rows, split = np.arange(len(LENGTHS)), data.splits["train"]
-    exact = open_network(folder, data, Precision.FP32, CPU).eval()(split, rows)
+    exact = logits_of(open_network(folder, data, Precision.FP32, CPU).eval(), split, rows)
     network = open_network(folder, data, Precision.BF16, CPU).eval()
-    logits = network(split, rows)
+    logits = logits_of(network, split, rows)
     assert logits.dtype is torch.float32
     torch.testing.assert_close(logits, exact, rtol=0.1, atol=0.1 * float(exact.detach().abs().max()))
     logits.sum().backward()
@@ -170,10 +176,10 @@ def test_training_is_reproducible_by_its_seed_and_differs_from_evaluation(folder
     drawn = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
-        drawn.append(network(split, rows).detach())
+        drawn.append(logits_of(network, split, rows).detach())
     assert torch.equal(drawn[0], drawn[1])
     assert not torch.equal(drawn[0], drawn[2])
-    assert not torch.allclose(drawn[0], network.eval()(split, rows))
+    assert not torch.allclose(drawn[0], logits_of(network.eval(), split, rows))
 
 
 def test_dropout_drops_its_share_and_keeps_the_mean():

@@ -1,0 +1,226 @@
+"""One network in training: its optimizer, its validations, what is kept of them, and its state on disk."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from trials.checkpoints import CheckpointFile
+from trials.record import CurvePoint
+from trials.spec import TrainingRecipe
+
+State = dict[str, Tensor]
+
+
+class TrialFailed(Exception):
+    """Training failed for a reason that would come again: recorded, not retried."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What some rows of the data give.
+
+    Attributes:
+        inputs: What networks are called with.
+        targets: What losses compare their outputs with.
+        size: Number of rows.
+    """
+
+    inputs: Any
+    targets: Any
+    size: int
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which validation's weights to keep.
+
+    Attributes:
+        name: Its name.
+        key: What of a curve point is to be greatest; the first of equals is kept.
+    """
+
+    name: str
+    key: Callable[[CurvePoint], float]
+
+
+HIGHEST_SCORE = Selection("highest_score", lambda point: point.validation_score)
+LOWEST_LOSS = Selection("lowest_loss", lambda point: -point.validation_loss)
+
+
+@dataclass
+class TrainingResult:
+    """What training ends with.
+
+    Attributes:
+        curve: All validations.
+        best: Per selection name, the position in `curve` that it selected.
+        weights: Per selection name, the weights at that point.
+        train_seconds: Seconds in training steps; of runs side by side each has an equal share.
+        examples_seen: Training examples drawn.
+    """
+
+    curve: list[CurvePoint] = field(default_factory=list)
+    best: dict[str, int] = field(default_factory=dict)
+    weights: dict[str, State] = field(default_factory=dict)
+    train_seconds: float = 0.0
+    examples_seen: int = 0
+
+
+class TrainingRun:
+    """One network in training.
+
+    Args:
+        network: The network; `train` changes it in place.
+        loss: From the network's output and a batch's targets to a scalar.
+        evaluate: Validation score and loss of the network as it is; may leave it in evaluation mode.
+        learning_rate: Peak learning rate.
+        checkpoint: Where its state is kept.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: Callable[[Any, Any], Tensor],
+        evaluate: Callable[[], tuple[float, float]],
+        learning_rate: float,
+        checkpoint: CheckpointFile,
+    ):
+        self.network: Any = network
+        self.loss = loss
+        self.learning_rate = learning_rate
+        self.checkpoint = checkpoint
+        self.result = TrainingResult()
+        self.failure: TrialFailed | None = None
+        self._evaluate = evaluate
+
+    def start(self, recipe: TrainingRecipe, selections: tuple[Selection, ...]) -> int:
+        """Make the optimizer and take up the checkpoint, if there is one; returns the step to go on with."""
+        self.parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+        on_gpu = self.parameters[0].is_cuda
+        rate = torch.tensor(self.learning_rate, device=self.parameters[0].device) if on_gpu else self.learning_rate
+        groups = decay_groups(self.network, recipe.weight_decay)
+        self.optimizer = torch.optim.AdamW(groups, lr=rate, fused=True, capturable=on_gpu)
+        self.loss_sum = torch.zeros((), device=self.parameters[0].device)
+        self._max_grad_norm, self._patience, self._selections = (
+            recipe.max_grad_norm,
+            recipe.early_stopping,
+            selections,
+        )
+        self.network.train()
+        return self._restore()
+
+    @property
+    def ended(self) -> bool:
+        """Whether it failed, or stopped early."""
+        return self.failure is not None or _stopped_early(self.result.curve, self._patience)
+
+    def set_rate(self, share: float) -> None:
+        """Set the learning rate to a share of its peak."""
+        for group in self.optimizer.param_groups:
+            if isinstance(group["lr"], Tensor):  # a captured step reads it from where it is
+                group["lr"].fill_(self.learning_rate * share)
+            else:
+                group["lr"] = self.learning_rate * share
+
+    def update(self) -> None:
+        """Clip the gradients and take an optimizer step."""
+        torch.nn.utils.clip_grad_norm_(self.parameters, self._max_grad_norm)
+        self.optimizer.step()
+
+    def validate(self, step: int, epoch: float) -> None:
+        """Add a point to the curve and keep the weights for each selection that it is the best of."""
+        steps_since = step - (self.result.curve[-1].step if self.result.curve else 0)
+        try:
+            train_loss = _finite(float(self.loss_sum) / steps_since, "training loss", step)
+            score, loss = self._evaluate()
+            point = CurvePoint(
+                step=step,
+                epoch=epoch,
+                train_loss=train_loss,
+                validation_score=_finite(score, "validation score", step),
+                validation_loss=_finite(loss, "validation loss", step),
+            )
+        except TrialFailed as failure:
+            self.failure = failure
+            return
+        self.result.curve.append(point)
+        for selection in self._selections:
+            best = self.result.best.get(selection.name)
+            if best is None or selection.key(point) > selection.key(self.result.curve[best]):
+                self.result.best[selection.name] = len(self.result.curve) - 1
+                self.result.weights[selection.name] = {
+                    name: value.detach().cpu().clone() for name, value in self.network.state_dict().items()
+                }
+        self.network.train()
+        self.loss_sum.zero_()
+
+    def save(self, step: int) -> None:
+        """Replace the checkpoint by the present state."""
+        tensors = {f"model/{name}": value for name, value in self.network.state_dict().items()}
+        for name, weights in self.result.weights.items():
+            tensors |= {f"kept:{name}/{key}": value for key, value in weights.items()}
+        for index, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer:{index}/{key}": torch.as_tensor(value) for key, value in state.items()}
+        tensors["loss/sum"] = self.loss_sum
+        values = {
+            "step": step,
+            "curve": [point.model_dump() for point in self.result.curve],
+            "best": self.result.best,
+            "train_seconds": self.result.train_seconds,
+            "examples_seen": self.result.examples_seen,
+        }
+        self.checkpoint.save(tensors, values)
+
+    def _restore(self) -> int:
+        saved = self.checkpoint.load()
+        if saved is None:
+            return 0
+        tensors, values = saved
+        parts: dict[str, State] = {}
+        for name, value in tensors.items():
+            part, _, key = name.partition("/")
+            parts.setdefault(part, {})[key] = value
+        self.network.load_state_dict(parts["model"])
+        state = self.optimizer.state_dict()
+        state["state"] = {
+            int(name.partition(":")[2]): part for name, part in parts.items() if name.startswith("optimizer:")
+        }
+        self.optimizer.load_state_dict(state)
+        self.loss_sum.copy_(parts["loss"]["sum"])
+        self.result = TrainingResult(
+            curve=[CurvePoint.model_validate(point) for point in values["curve"]],
+            best=values["best"],
+            weights={part.partition(":")[2]: kept for part, kept in parts.items() if part.startswith("kept:")},
+            train_seconds=values["train_seconds"],
+            examples_seen=values["examples_seen"],
+        )
+        return values["step"]
+
+
+def decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Weight decay on matrices and embeddings, none on biases and norms."""
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def _stopped_early(curve: list[CurvePoint], patience: int | None) -> bool:
+    """Whether the last `patience` validations brought no better score."""
+    if patience is None or not curve:
+        return False
+    scores = [point.validation_score for point in curve]
+    return len(scores) - 1 - scores.index(max(scores)) >= patience
+
+
+def _finite(value: float, what: str, step: int) -> float:
+    if not math.isfinite(value):
+        raise TrialFailed(f"the {what} is {value} at step {step}")
+    return value

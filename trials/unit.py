@@ -1,0 +1,119 @@
+"""Networks that are trained side by side, as one vectorised unit: one forward and backward over stacked parameters.
+
+On a GPU a step is captured as a CUDA graph for each shape of batch, so that the host only starts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.utils import _pytree as pytree
+
+from trials.training_run import Batch, TrainingRun
+
+MAX_GRAPHS = 64  # shapes of batches; a graph holds a few megabytes
+
+
+class Unit:
+    """Runs in step: the same batches, each its own loss, learning rate, clipping and optimizer.
+
+    Args:
+        runs: The runs; several need networks of one shape. A unit of one computes its network as it is.
+    """
+
+    def __init__(self, runs: list[TrainingRun]):
+        self.runs = runs
+        self._stack = _Stack([run.network for run in runs]) if len(runs) > 1 else None
+        self._captured = bool(runs) and runs[0].parameters[0].is_cuda
+        self._graphs: dict[Any, _Graph] = {}
+
+    def step(self, batch: Batch, share: float) -> None:
+        """One optimizer step of all runs, at this share of their peak learning rates."""
+        for run in self.runs:
+            run.set_rate(share)
+            run.result.examples_seen += batch.size
+        if self._captured:
+            self._replay(batch)
+        else:
+            self._update(batch.inputs, batch.targets)
+
+    def _update(self, inputs: Any, targets: Any) -> None:
+        for run in self.runs:
+            run.optimizer.zero_grad(set_to_none=True)
+        losses = [run.loss(output, targets) for run, output in zip(self.runs, self._outputs(inputs), strict=True)]
+        torch.stack(losses).sum().backward()
+        if self._stack is not None:
+            self._stack.hand_out_gradients()
+        for run, loss in zip(self.runs, losses, strict=True):
+            run.update()
+            run.loss_sum += loss.detach()
+
+    def _outputs(self, inputs: Any) -> Sequence[Any]:
+        return [self.runs[0].network(inputs)] if self._stack is None else self._stack(inputs).unbind()
+
+    def _replay(self, batch: Batch) -> None:
+        """A shape's first batch runs as it is, its second is captured; from then on it is replayed."""
+        leaves, spec = pytree.tree_flatten((batch.inputs, batch.targets))
+        key = (str(spec), *(leaf.shape if isinstance(leaf, Tensor) else leaf for leaf in leaves))
+        if key in self._graphs:
+            self._graphs[key].run(leaves, lambda static: self._update(*pytree.tree_unflatten(static, spec)))
+            return
+        if len(self._graphs) < MAX_GRAPHS:
+            self._graphs[key] = _Graph()
+        self._update(batch.inputs, batch.targets)
+
+
+class _Stack:
+    """Networks of one shape, their parameters stacked: [networks, ...]; each network's own become views of them."""
+
+    def __init__(self, networks: list[nn.Module]):
+        self._networks = networks
+        self._stacked: dict[str, Tensor] = {}
+        members = [dict(network.named_parameters()) for network in networks]
+        for name in members[0]:
+            stacked = torch.stack([parameters[name].detach() for parameters in members]).requires_grad_()
+            self._stacked[name] = stacked
+            for parameters, value in zip(members, stacked.detach(), strict=True):
+                parameters[name].data = value
+
+    def __call__(self, inputs: Any) -> Tensor:
+        """Outputs of all networks: [networks, ...]. Dropout is the same in all, as it is in each alone."""
+        shape = self._networks[0]
+
+        def one(parameters: dict[str, Tensor]) -> Tensor:
+            return functional_call(shape, parameters, (inputs,))
+
+        return torch.func.vmap(one, randomness="same")(self._stacked)
+
+    def hand_out_gradients(self) -> None:
+        """Give each network its part of the gradients."""
+        for index, network in enumerate(self._networks):
+            for name, parameter in network.named_parameters():
+                gradient = self._stacked[name].grad
+                parameter.grad = None if gradient is None else gradient[index]
+        for stacked in self._stacked.values():
+            stacked.grad = None
+
+
+class _Graph:
+    """One captured step: its inputs lie where they lay when it was captured."""
+
+    def __init__(self) -> None:
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._leaves: list[Any] = []
+
+    def run(self, leaves: list[Any], step: Callable[[list[Any]], None]) -> None:
+        """Do the step with these leaves of its inputs."""
+        if self._graph is None:
+            self._leaves = [leaf.clone() if isinstance(leaf, Tensor) else leaf for leaf in leaves]
+            self._graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self._graph):
+                step(self._leaves)
+        for static, leaf in zip(self._leaves, leaves, strict=True):
+            if isinstance(leaf, Tensor):
+                static.copy_(leaf, non_blocking=True)
+        self._graph.replay()
