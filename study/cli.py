@@ -81,9 +81,9 @@ def doctor(study: StudyArgument, storage: StorageOption = "runs") -> None:
 
     opened, workspace = open_study(study)
     found = preflight(opened, workspace.root.parent if workspace else _local_storage(storage))
-    for name, loaded in found.data.items():
-        rows = ", ".join(f"{split} {len(examples):,}" for split, examples in loaded.splits.items())
-        out.print(f"data {name}: {rows}; labels {', '.join(loaded.label_names)}", highlight=False, markup=False)
+    for name, checked in found.data.items():
+        rows = ", ".join(f"{split} {count:,}" for split, count in checked.rows.items())
+        out.print(f"data {name}: {rows}; labels {', '.join(checked.label_names)}", highlight=False, markup=False)
     for source, config in found.models.items():
         out.print(f"model {source[0]}: {config.get('model_type')}", highlight=False, markup=False)
     if found.faults:

@@ -1,52 +1,25 @@
-"""Launch: run a study on Ray Tune, or go on with it. The ledger is the only state; launching again is the resume."""
+"""Launch: run a study on Ray Tune, or go on with it. The ledger is the only state; launching again is the resume.
+
+Ray is imported when there is something to run, so that a user's mistake is answered at once.
+"""
 
 from __future__ import annotations
 
-import logging
-import math
-import os
-import shutil
-import signal
-import socket
-import time
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
-# Before Ray is imported: its own reporters and snapshots off, one placement group per worker kept pending
-TUNE_SETTINGS = {
-    "RAY_AIR_NEW_OUTPUT": "0",  # we report progress ourselves
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the announced future default; silences its warning
-    "RAY_worker_niceness": "0",  # Ray would run workers at nice 15
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # else thousands of files are copied at each snapshot
-    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # results name a record, not a metric
-    "TUNE_GLOBAL_CHECKPOINT_S": "300",
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "31536000",  # the preflight has spoken
-}
-os.environ.update({name: os.environ.get(name, value) for name, value in TUNE_SETTINGS.items()})
+from filelock import FileLock, Timeout
 
-import ray  # noqa: E402 - after the settings that it reads at import
-from filelock import FileLock, Timeout  # noqa: E402
-from ray import tune  # noqa: E402
-
-from search_spaces.faults import Fault, InputError, fault  # noqa: E402
-from study.config import Study  # noqa: E402
-from study.continuation import claim  # noqa: E402
-from study.ledger import BadFile, Ledger  # noqa: E402
-from study.preflight import preflight  # noqa: E402
-from study.progress import Progress  # noqa: E402
-from study.search import StudySearch, work_id, work_name  # noqa: E402
-from study.searchers.ray_adapter import Outlook, StudySearcher  # noqa: E402
-from trials.spec import TeacherTask  # noqa: E402
-from trials.trainable import KDTrainable  # noqa: E402
-from trials.workspace import Workspace  # noqa: E402
-
-STALL_SECONDS = 60  # after which the user is told that nothing runs
-MAX_WORKER_LOSSES = 3  # a piece of work whose worker is lost more often is blocked for this launch
+from search_spaces.faults import InputError, fault
+from study.config import Study
+from study.continuation import claim
+from study.ledger import BadFile, Ledger
+from study.memory import Memory
+from study.preflight import preflight
+from study.progress import Progress
+from study.search import StudySearch, work_id, work_name
+from trials.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -90,25 +63,27 @@ def launch(study: Study, workspace: Workspace, options: LaunchOptions, progress:
         InputError: The study cannot run as it is; nothing was started.
     """
     progress.say(f"study {study.config.name}: reading data and models")
-    found = preflight(study, workspace.root if workspace.root.exists() else workspace.root.parent)
+    memory = Memory(workspace.root / "cache" / "preflight.json")
+    found = preflight(study, workspace.root if workspace.root.exists() else workspace.root.parent, memory)
     if found.faults:
         raise InputError(found.faults)
-    fingerprints = found.fingerprints
-    del found  # the texts of all data sets
     with _alone(workspace):
         claim(study, workspace)
+        memory.save()
         ledger = Ledger(workspace.ledger)
-        search = StudySearch(study, fingerprints, ledger.refresh())
+        search = StudySearch(study, found.fingerprints, ledger.refresh())
         workspace.sweep(ledger.records.keys())
         if search.finished:
-            return _result(search, ledger, Outlook(), interrupted=False)
-        with _ray(study, workspace, options) as workers:
+            return _result(search, ledger, {}, interrupted=False)
+        from study.experiment import ray_started, run_experiment
+
+        with ray_started(study, workspace, options) as workers:
             progress.begin(search, workers)
-            outlook, interrupted = _run(study, search, ledger, workspace, options, workers, progress)
+            outlook, interrupted = run_experiment(study, search, ledger, workspace, options, workers, progress)
             progress.end()
     if outlook.crash is not None:
         raise outlook.crash
-    return _result(search, ledger, outlook, interrupted=interrupted)
+    return _result(search, ledger, outlook.blocked, interrupted=interrupted)
 
 
 @contextmanager
@@ -130,182 +105,12 @@ def _alone(workspace: Workspace) -> Iterator[None]:
         lock.release()
 
 
-def _run(
-    study: Study,
-    search: StudySearch,
-    ledger: Ledger,
-    workspace: Workspace,
-    options: LaunchOptions,
-    workers: int,
-    progress: Progress,
-) -> tuple[Outlook, bool]:
-    """One Tune experiment that holds all chains."""
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(workers)
-    resources = study.config.resources
-    searcher = StudySearcher(
-        search,
-        ledger,
-        source_of=lambda work: ("", "") if isinstance(work, TeacherTask) else study.student_source(work.triple.student),
-        workers=workers,
-        max_trials=options.max_trials,
-        on_start=progress.started,
-        on_record=progress.recorded,
-    )
-    trainable = tune.with_parameters(
-        KDTrainable,
-        workspace=workspace,
-        ledger=Ledger(workspace.ledger),
-        threads=max(1, int(resources.cpu)),
-        gpu=resources.gpu > 0,
-        checkpoint_seconds=study.config.checkpoint_seconds,
-    )
-    tune_folder = workspace.root / ".tune"
-    shutil.rmtree(tune_folder, ignore_errors=True)  # nothing in it is ever read again
-    tuner = tune.Tuner(
-        tune.with_resources(trainable, {"cpu": resources.cpu, "gpu": resources.gpu}),
-        tune_config=tune.TuneConfig(
-            search_alg=searcher,
-            num_samples=-1,
-            reuse_actors=True,
-            trial_dirname_creator=lambda trial: trial.trial_id,
-            trial_name_creator=lambda trial: trial.trial_id,
-        ),
-        run_config=tune.RunConfig(
-            name="experiment",
-            storage_path=str(tune_folder),
-            verbose=0,
-            failure_config=tune.FailureConfig(max_failures=MAX_WORKER_LOSSES),
-            callbacks=[_Watch(searcher, progress)],
-        ),
-    )
-    with _interrupts(searcher) as interrupted:
-        tuner.fit()
-    return searcher.outlook, bool(interrupted)
-
-
-class _Watch(tune.Callback):
-    """Tells the searcher which trials Tune still knows, the progress that time passes, and the user of a stall."""
-
-    def __init__(self, searcher: StudySearcher, progress: Progress):
-        self._searcher = searcher
-        self._progress = progress
-        self._alive = time.monotonic()  # when a trial was last seen to run
-
-    def __getstate__(self) -> dict[str, object]:
-        return {}  # as the searcher's
-
-    def on_trial_error(
-        self, iteration: int, trials: list[tune.experiment.Trial], trial: tune.experiment.Trial, **info: object
-    ) -> None:
-        written = Path(trial.error_file) if trial.error_file else None
-        if written and written.is_file() and (lines := written.read_text(encoding="utf-8").strip().splitlines()):
-            self._searcher.explain(trial.trial_id, lines[-1])
-
-    def on_step_end(self, iteration: int, trials: list[tune.experiment.Trial], **info: object) -> None:
-        live = [trial for trial in trials if not trial.is_finished()]
-        self._searcher.reconcile({trial.trial_id for trial in live})
-        if not live or any(trial.status == "RUNNING" for trial in live):
-            self._alive = time.monotonic()
-        elif time.monotonic() - self._alive > STALL_SECONDS:
-            self._alive = time.monotonic()
-            waiting = ", ".join(self._searcher.waiting())
-            self._progress.say(f"nothing has run for {STALL_SECONDS} s; waiting for a worker: {waiting}")
-        self._progress.tick()
-
-
-@contextmanager
-def _ray(study: Study, workspace: Workspace, options: LaunchOptions) -> Iterator[int]:
-    """Ray, started here or joined; yields how many trials may run at a time.
-
-    Raises:
-        InputError: No node can hold a trial.
-    """
-    logging.getLogger("ray").setLevel(logging.CRITICAL)  # what went wrong, the launch says itself at its end
-    warnings.filterwarnings("ignore", module=r"ray(\.|$)")
-    here = Path.cwd()
-    os.chdir(workspace.root)  # Ray puts the current folder on its workers' path: a user's own must not shadow ours
-    try:
-        _connect(study, options)
-        yield _workers(study, options)
-    finally:
-        ray.shutdown()
-        os.chdir(here)
-
-
-def _connect(study: Study, options: LaunchOptions) -> None:
-    """Start Ray on this machine, or join a cluster.
-
-    Raises:
-        InputError: There is no such cluster.
-    """
-    if options.address is None:
-        cpus = options.workers and math.ceil(options.workers * study.config.resources.cpu)
-        ray.init("local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
-        return
-    try:
-        _check_reachable(options.address)
-        ray.init(options.address, log_to_driver=False, logging_level=logging.CRITICAL)
-    except ConnectionError as error:
-        raise fault("command line", "--address", options.address, f"no Ray cluster: {error}") from None
-
-
-def _check_reachable(address: str) -> None:
-    """Ask a ``host:port`` for a connection first: Ray itself would try for many minutes.
-
-    Raises:
-        ConnectionError: Nobody answers.
-    """
-    host, _, port = address.rpartition(":")
-    if host and port.isdigit():
-        try:
-            socket.create_connection((host, int(port)), timeout=10).close()
-        except OSError as error:
-            raise ConnectionError(error) from None
-
-
-def _workers(study: Study, options: LaunchOptions) -> int:
-    """How many trials the cluster holds now, or `--workers`."""
-    need = {"CPU": study.config.resources.cpu, "GPU": study.config.resources.gpu}
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    fits = sum(min(int(node.get(kind, 0) / n + 1e-9) for kind, n in need.items() if n) for node in nodes)
-    if fits == 0 and not options.autoscaling:
-        best = {kind: max((node.get(kind, 0) for node in nodes), default=0) for kind in need}
-        message = f"no node holds one trial: the largest has {best['CPU']:g} CPUs and {best['GPU']:g} GPUs"
-        raise InputError([Fault(str(study.path), "resources", study.config.resources.model_dump(), message)])
-    return options.workers or max(1, fits)
-
-
-@contextmanager
-def _interrupts(searcher: StudySearcher) -> Iterator[list[int]]:
-    """Notes SIGINT and SIGTERM: the first ends Tune's loop between two events, a second one kills as usual."""
-    seen: list[int] = []
-    stops = (signal.SIGINT, signal.SIGTERM)
-
-    def interrupt(number: int, frame: object) -> None:
-        seen.append(number)
-        searcher.stop()
-        for stop in stops:
-            signal.signal(stop, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGUSR1)  # Tune's own signal for a clean end
-
-    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
-    before = {number: signal.getsignal(number) for number in (*stops, signal.SIGUSR1)}
-    signal.signal(signal.SIGUSR1, lambda number, frame: None)  # until Tune listens
-    for stop in stops:
-        signal.signal(stop, interrupt)
-    try:
-        yield seen
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _result(search: StudySearch, ledger: Ledger, outlook: Outlook, *, interrupted: bool) -> LaunchResult:
+def _result(search: StudySearch, ledger: Ledger, blocked: Mapping[str, str], *, interrupted: bool) -> LaunchResult:
     unfinished = dict(search.failures)
     for work in search.propose():
         name, key = work_name(work), work_id(work)
-        if key in outlook.blocked:
-            unfinished[name] = f"blocked: {outlook.blocked[key]} ({key})"
+        if key in blocked:
+            unfinished[name] = f"blocked: {blocked[key]} ({key})"
         else:
             unfinished.setdefault(name, "not finished yet")
     return LaunchResult(

@@ -5,18 +5,39 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from search_spaces.configuration import digest
 from search_spaces.faults import Fault, InputError, nearest
 from study.config import Study
+from study.memory import Memory
 from study.search import Fingerprints
 from study.sizes import DEPTH_KEYS
-from trials.datasets import LoadedDataset, load_dataset_splits
+from trials.datasets import load_dataset_splits
 from trials.metrics import CLASSIFICATION_METRICS
 from trials.models import load_tokenizer, model_fingerprint, model_folder, models_fingerprint
-from trials.spec import DatasetSpec, StudentSpec, TeacherSpec
+from trials.spec import DatasetSpec, Split, StudentSpec, TeacherSpec
+from trials.tables import source_digest
+
+CHECKS = 1  # raise it when data or tokenizers are checked or fingerprinted otherwise: findings so far are forgotten
+
+
+@dataclass(frozen=True)
+class CheckedDataset:
+    """What a data set without faults was found to be.
+
+    Attributes:
+        label_names: Labels in the order of their numbers.
+        rows: Examples per split.
+        fingerprint: Hash of its content.
+    """
+
+    label_names: tuple[str, ...]
+    rows: dict[Split, int]
+    fingerprint: str
 
 
 @dataclass
@@ -25,25 +46,28 @@ class Preflight:
 
     Attributes:
         faults: Everything that is wrong.
-        data: Loaded data sets by name.
+        data: Data sets by name.
         models: Model configurations (config.json) by what `Study.teacher_source` or `Study.student_source` name.
         fingerprints: Content hashes of data and models.
+        memory: Findings of earlier launches about the very same files.
     """
 
     faults: list[Fault] = field(default_factory=list)
-    data: dict[str, LoadedDataset] = field(default_factory=dict)
+    data: dict[str, CheckedDataset] = field(default_factory=dict)
     models: dict[tuple[str, ...], dict[str, Any]] = field(default_factory=dict)
     fingerprints: Fingerprints = field(default_factory=Fingerprints)
+    memory: Memory = field(default_factory=Memory)
 
 
-def preflight(study: Study, storage: Path | None = None) -> Preflight:
+def preflight(study: Study, storage: Path | None = None, memory: Memory | None = None) -> Preflight:
     """Read all data and models of a study; all faults are collected, none is raised.
 
     Args:
         study: The study.
         storage: Where its directory will be; checked to be writable unless None.
+        memory: Findings of earlier launches; None looks at everything anew.
     """
-    found = Preflight()
+    found = Preflight(memory=memory or Memory())
     for dataset in study.config.datasets:
         _check_dataset(dataset, found)
     for teacher, dataset in study.teacher_pairs:
@@ -72,7 +96,7 @@ def writable_faults(storage: Path) -> list[Fault]:
 
 def _check_dataset(dataset: DatasetSpec, found: Preflight) -> None:
     try:
-        loaded = load_dataset_splits(dataset)
+        checked = _checked(dataset, found.memory)
     except InputError as error:
         found.faults += error.faults
         return
@@ -80,11 +104,25 @@ def _check_dataset(dataset: DatasetSpec, found: Preflight) -> None:
     if dataset.metric not in CLASSIFICATION_METRICS:
         message = f"no such metric of {dataset.task}; {nearest(dataset.metric, CLASSIFICATION_METRICS)}"
         found.faults.append(Fault("study file", key, dataset.metric, message))
-    elif dataset.metric == "f1" and len(loaded.label_names) != 2:
-        message = f"is for two classes, the data have {len(loaded.label_names)}: use f1_macro"
+    elif dataset.metric == "f1" and len(checked.label_names) != 2:
+        message = f"is for two classes, the data have {len(checked.label_names)}: use f1_macro"
         found.faults.append(Fault("study file", key, dataset.metric, message))
-    found.data[dataset.name] = loaded
-    found.fingerprints.data[dataset.name] = loaded.fingerprint
+    found.data[dataset.name] = checked
+    found.fingerprints.data[dataset.name] = checked.fingerprint
+
+
+def _checked(dataset: DatasetSpec, memory: Memory) -> CheckedDataset:
+    """The data set as it was found now, or by an earlier launch that read the same files."""
+
+    def look() -> dict[str, Any]:
+        loaded = load_dataset_splits(dataset)
+        rows = {split: len(examples) for split, examples in loaded.splits.items()}
+        return asdict(CheckedDataset(loaded.label_names, rows, loaded.fingerprint))
+
+    content = source_digest(dataset)
+    key = None if content is None else digest([CHECKS, dataset.model_dump(mode="json"), content])
+    values = memory.recall(key, look)
+    return CheckedDataset(**{**values, "label_names": tuple(values["label_names"])})
 
 
 def _check_teacher(study: Study, teacher: TeacherSpec, dataset: DatasetSpec, found: Preflight) -> None:
@@ -122,25 +160,35 @@ def _check_model(key: str, reference: str, revision: str | None, max_length: int
     """The model's folder if model, tokenizer and window are right."""
     try:
         folder = model_folder(reference, revision)
-        tokenizer = load_tokenizer(folder)
+        tokenizer_window = _tokenizer_window(folder, found.memory)
     except InputError as error:
         found.faults += [Fault("study file", key, item.value, f"{item.where}: {item.message}") for item in error.faults]
         return None
-    window = min(_config_of(folder).get("max_position_embeddings", max_length), tokenizer.model_max_length)
+    window = min(_config_of(folder).get("max_position_embeddings", max_length), tokenizer_window)
     if max_length > window:
         message = f"{reference} reads {window} tokens at most"
         found.faults.append(Fault("study file", f"{key}.training.max_length", max_length, message))
     return folder
 
 
-def _check_labels(folder: Path, loaded: LoadedDataset, found: Preflight) -> None:
+def _tokenizer_window(folder: Path, memory: Memory) -> int:
+    """The most tokens that the folder's tokenizer gives.
+
+    Raises:
+        InputError: It has no usable tokenizer.
+    """
+    key = digest([CHECKS, "tokenizer", model_fingerprint(folder), version("transformers")])
+    return memory.recall(key, lambda: int(load_tokenizer(folder).model_max_length))
+
+
+def _check_labels(folder: Path, checked: CheckedDataset, found: Preflight) -> None:
     from trials.labels import match_labels
 
     config = _config_of(folder)
     unnamed = {str(index): f"LABEL_{index}" for index in range(config.get("num_labels", 2))}  # Transformers' default
     names = config.get("id2label") or unnamed
     try:
-        match_labels(names, loaded.label_names, folder)
+        match_labels(names, checked.label_names, folder)
     except InputError as error:
         found.faults += error.faults
 

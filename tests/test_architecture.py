@@ -18,7 +18,7 @@ NAMES = [str(file.relative_to(ROOT)) for file in FILES]
 every_file = pytest.mark.parametrize("name", NAMES)
 
 COMMAND_LINE = "study/cli.py"
-RAY_FILES = {"trials/trainable.py", "study/launch.py", "study/searchers/ray_adapter.py"}
+RAY_FILES = {"trials/trainable.py", "study/experiment.py", "study/searchers/ray_adapter.py"}
 PICKLES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "shelve", "marshal", "joblib"}
 MOST_LINES = 450
 
@@ -44,6 +44,9 @@ TORCH_FREE = [
     "study.plan",
     "study.progress",
     "study.continuation",
+    "study.memory",
+    "study.preflight",
+    "study.launch",
 ]
 
 
@@ -168,6 +171,11 @@ def test_torch_free_files_load_neither_torch_nor_ray() -> None:
 
 def test_command_line_starts_without_torch_and_ray() -> None:
     assert not loaded_by("study.cli")
+
+
+def test_what_drives_ray_loads_no_torch() -> None:
+    # the driver trains nothing, and torch would take a second of each launch
+    assert loaded_by("study.experiment") == {"ray"}
 
 
 def test_analysis_loads_neither_torch_nor_ray() -> None:

@@ -7,7 +7,7 @@ import hashlib
 import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -51,13 +51,23 @@ def load_embedded(name: str, *, key: str = "embedded") -> dict[str, Columns]:
     Raises:
         InputError: The name is unknown, its package is not installed, or its files are not the expected ones.
     """
+    folder, files = embedded_files(name, key=key)
+    source = EMBEDDED[name]
+    _check(files_digest(folder, files), source.sha256, folder, key, name)
+    return _split(_distinct(source.rows(files)))
+
+
+def embedded_files(name: str, *, key: str = "embedded") -> tuple[Path, list[Path]]:
+    """Folder and files of the data set `name`, in order.
+
+    Raises:
+        InputError: The name is unknown, or its package is not installed.
+    """
     source = EMBEDDED.get(name)
     if source is None:
         raise fault("embedded data sets", key, name, f"no such data set; {nearest(name, EMBEDDED)}")
     folder = package_folder(source.reference, key=key)
-    files = sorted(folder.rglob(f"*{source.suffix}"), key=lambda file: file.relative_to(folder).as_posix())
-    _check(files_digest(folder, files), source.sha256, folder, key, name)
-    return _split(_distinct(source.rows(files)))
+    return folder, sorted(folder.rglob(f"*{source.suffix}"), key=lambda file: file.relative_to(folder).as_posix())
 
 
 def package_folder(reference: str, *, key: str = "model") -> Path:
@@ -92,19 +102,33 @@ def verify_embedded_model(reference: str, *, key: str = "model") -> Path:
     folder = package_folder(reference, key=key)
     if expected := KNOWN_WEIGHTS.get(reference.rstrip("/")):
         weights = folder / "model.safetensors"
-        _check(files_digest(folder, [weights] if weights.is_file() else []), expected, weights, key, reference)
+        _check(file_digest(weights).hex() if weights.is_file() else "(no file)", expected, weights, key, reference)
     return folder
+
+
+def file_digest(path: Path) -> bytes:
+    """A file's SHA-256, computed again when its time or size has changed."""
+    state = path.stat()
+    return _file_digest(path, state.st_mtime_ns, state.st_size)
 
 
 def files_digest(folder: Path, files: Iterable[Path]) -> str:
     """SHA-256 over each file's relative name and content, in the order given; of the content alone for one file."""
-    contents = {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
-    if len(contents) == 1:
-        return hashlib.sha256(*contents.values()).hexdigest()
+    files = list(files)
+    if len(files) == 1:
+        return hashlib.sha256(files[0].read_bytes()).hexdigest()
     joined = hashlib.sha256()
-    for name, content in contents.items():
-        joined.update(f"{name}\n{len(content)}\n".encode() + content)
+    for file in files:
+        content = file.read_bytes()
+        joined.update(f"{file.relative_to(folder).as_posix()}\n{len(content)}\n".encode())
+        joined.update(content)
     return joined.hexdigest()
+
+
+@lru_cache(maxsize=256)
+def _file_digest(path: Path, mtime_ns: int, size: int) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def _check(found: str, expected: str, where: Path, key: str, name: str) -> None:

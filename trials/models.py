@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces.faults import fault
-from trials.embedded import verify_embedded_model
+from trials.embedded import file_digest, verify_embedded_model
 
 WEIGHTS = "*.safetensors"
 INDEX = "*.safetensors.index.json"  # of weights in several files
@@ -104,13 +104,5 @@ def _fingerprint(files: Iterable[Path]) -> str:
     """16 hexadecimal digits of the files' names and contents."""
     total = hashlib.sha256()
     for path in files:
-        state = path.stat()
-        total.update(path.name.encode() + b"\0" + _content(path, state.st_mtime_ns, state.st_size))
+        total.update(path.name.encode() + b"\0" + file_digest(path))
     return total.hexdigest()[:16]
-
-
-@lru_cache(maxsize=256)
-def _content(path: Path, mtime_ns: int, size: int) -> bytes:
-    """A file's SHA-256, read again when its time or size has changed."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()

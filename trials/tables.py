@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from search_spaces.configuration import digest
 from search_spaces.faults import Fault, InputError, fault, nearest
-from trials.embedded import load_embedded
+from trials.embedded import embedded_files, files_digest, load_embedded
 from trials.spec import DatasetSpec, Split
 
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -59,6 +60,21 @@ def folder_splits(folder: Path) -> dict[str, Any]:
         if file.suffix in READERS and files.setdefault(file.stem, file) is not file:
             raise fault(folder, "path", file.name, f"there is also {files[file.stem].name}; keep one of the two")
     return files
+
+
+def source_digest(spec: DatasetSpec) -> str | None:
+    """SHA-256 over the files that a data set is read from; None if they are not at hand, or the hub's."""
+    if spec.path is None and spec.embedded is None:
+        return None
+    try:
+        folder, files = embedded_files(spec.embedded) if spec.embedded else _folder_files(Path(spec.path or ""))
+        return digest([[file.relative_to(folder).as_posix() for file in files], files_digest(folder, files)])
+    except (OSError, InputError):  # reading the data will say it
+        return None
+
+
+def _folder_files(folder: Path) -> tuple[Path, list[Path]]:
+    return folder, sorted(file for file in folder.rglob("*") if file.is_file())
 
 
 def _saved_splits(folder: Path) -> dict[str, Any]:

@@ -1,20 +1,19 @@
 """The Tune adapter of one piece of work: the only file of this folder that knows Ray.
 
-A whole trial is one `step`; its record is in the ledger before Tune hears of it.
+A whole trial is one `step`; its record is in the ledger before Tune hears of it. The driver imports this file too, so
+that torch and what trains are imported where they are used: in the workers.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 from typing import Any, Protocol
 
-import torch
 from pydantic import TypeAdapter
 from ray import tune
 
-from trials.checkpoints import CheckpointFile
 from trials.record import Record
-from trials.run import run_work
 from trials.spec import TeacherTask, TrialSpec
 from trials.workspace import Workspace
 
@@ -53,6 +52,11 @@ class KDTrainable(tune.Trainable):
             gpu: Whether trials have a share of a GPU; without one they keep off it.
             checkpoint_seconds: Least time between two saves of a running trial's state.
         """
+        import torch
+
+        import trials.run  # noqa: F401 - the worker's first trial shall find it loaded
+
+        gc.freeze()  # what was imported stays: the collection after each trial need not walk through it
         torch.set_num_threads(threads)
         self._workspace = workspace
         self._ledger = ledger
@@ -68,18 +72,24 @@ class KDTrainable(tune.Trainable):
         return {"done": True, "record_id": work_id}
 
     def _run(self, work: TrialSpec | TeacherTask, work_id: str) -> None:
+        from trials.checkpoints import CheckpointFile
+
         self._workspace.log_event("start", work_id)
-        record = run_work(
+        self._ledger.write(self._record_of(work))
+        with contextlib.suppress(OSError):  # the record is safe: nothing after it may fail the trial
+            CheckpointFile(self._workspace.checkpoint(work_id)).remove()
+            self._workspace.log_event("end", work_id)
+
+    def _record_of(self, work: TrialSpec | TeacherTask) -> Record:
+        from trials.run import run_work
+
+        return run_work(
             work,
             tuple(self.config["source"]),
             self._workspace,
             device=self._device,
             checkpoint_seconds=self._checkpoint_seconds,
         )
-        self._ledger.write(record)
-        with contextlib.suppress(OSError):  # the record is safe: nothing after it may fail the trial
-            CheckpointFile(self._workspace.checkpoint(work_id)).remove()
-            self._workspace.log_event("end", work_id)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Always ready for other work: False would leave Tune waiting for ever."""

@@ -9,6 +9,7 @@ import pytest
 import torch
 from tiny import Tiny
 
+import trials.run
 import trials.trainable
 from study.ledger import Ledger
 from trials.trainable import KDTrainable
@@ -42,7 +43,7 @@ def test_step_writes_its_record_before_it_reports_and_only_once(tiny: Tiny, tmp_
         raise AssertionError("a trial that has its record was trained again")
 
     # A worker lost between record and report: Tune hands the trial out again
-    monkeypatch.setattr(trials.trainable, "run_work", forbidden)
+    monkeypatch.setattr(trials.run, "run_work", forbidden)
     assert adapter(tiny, tmp_path).step() == first
 
 

@@ -1,0 +1,47 @@
+"""What an earlier preflight found, kept in the study's directory: content that was checked needs no second look."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+class Memory:
+    """Findings as JSON values, by keys that hash all they follow from; thus none can be out of date.
+
+    Args:
+        file: Where earlier findings are; None remembers nothing.
+    """
+
+    def __init__(self, file: Path | None = None):
+        self._file = file
+        self._before = _read(file)
+        self._used: dict[str, Any] = {}
+
+    def recall(self, key: str | None, find: Callable[[], Any]) -> Any:
+        """What `find` returned for this key, now or earlier; without a key, now. What it raises is not kept."""
+        if key is None:
+            return find()
+        if key not in self._used:
+            self._used[key] = self._before[key] if key in self._before else find()
+        return self._used[key]
+
+    def save(self) -> None:
+        """Keep what was asked for since the start, and nothing else."""
+        if self._file is None or self._used == self._before:
+            return
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self._file.with_suffix(f".{os.getpid()}.tmp")
+        temporary.write_text(json.dumps(self._used, indent=1), encoding="utf-8")
+        os.replace(temporary, self._file)
+
+
+def _read(file: Path | None) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8")) if file else {}
+    except (OSError, ValueError):  # not there, or unreadable: look again
+        return {}
+    return found if isinstance(found, dict) else {}
