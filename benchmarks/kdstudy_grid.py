@@ -1,0 +1,73 @@
+"""kdstudy's own grid: a study of one triple whose search space is a list of learning rates, launched as any."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from benchmarks.grid import GridResult, Job, TrialResult
+from study.config import Study, load_study
+from study.ledger import Ledger
+from trials.record import TrialRecord
+from trials.workspace import Workspace
+
+
+def run(job: Job) -> GridResult:
+    """The teacher's outputs, then all trials, through `study.launch`."""
+    from rich.console import Console
+
+    from study.launch import LaunchOptions, launch
+    from study.progress import Progress
+
+    study, workspace = load_study(Path(job.study)), borrowed(Workspace(Path(job.prepared)), Path(job.scratch) / "study")
+    started = time.perf_counter()
+    cache_teacher(study, workspace)
+    cache_seconds = time.perf_counter() - started
+    ended = launch(study, workspace, LaunchOptions(workers=job.workers), Progress(Console()))
+    if not ended.finished:
+        raise RuntimeError(f"the study did not finish: {ended.unfinished}")
+    ledger = Ledger(workspace.ledger)
+    ledger.refresh()
+    records = {record.configuration.learning_rate: record for record in ledger.trials}
+    return GridResult(tuple(_result(records[rate]) for rate in job.learning_rates if rate in records), cache_seconds)
+
+
+def borrowed(prepared: Workspace, root: Path) -> Workspace:
+    """A new study directory with the prepared one's teacher and caches, but for the teacher's outputs."""
+    workspace, outputs = Workspace(root), prepared.teacher_logits("any").parent
+    (root / "cache").mkdir(parents=True)
+    (root / "teachers").symlink_to(prepared.root / "teachers")
+    for folder in (prepared.root / "cache").iterdir():
+        if folder != outputs:
+            (root / "cache" / folder.name).symlink_to(folder)
+    there, here = Ledger(prepared.ledger), Ledger(workspace.ledger)
+    there.refresh()
+    for record in there.teachers:
+        here.write(record)
+    return workspace
+
+
+def cache_teacher(study: Study, workspace: Workspace) -> None:
+    """Compute the teacher's outputs over the training rows, on one thread, as a worker would at a teacher's end."""
+    import torch
+
+    from trials.teacher_cache import teacher_logits
+
+    torch.set_num_threads(1)
+    ledger = Ledger(workspace.ledger)
+    ledger.refresh()
+    (teacher,) = ledger.teachers
+    task, fingerprint = teacher.task, teacher.selected("highest_score").fingerprint or ""
+    teacher_logits(fingerprint, task.dataset, task.data_fingerprint, "train", workspace, torch.device("cpu"))
+
+
+def _result(record: TrialRecord) -> TrialResult:
+    if record.train_seconds is None or record.validation_score is None:
+        raise RuntimeError(f"a trial failed: {record.reason}")
+    return TrialResult(
+        learning_rate=record.configuration.learning_rate,
+        seconds=record.run.seconds,
+        train_seconds=record.train_seconds,
+        validation_score=record.validation_score,
+        test_scores=record.test_scores,
+    )
