@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format
+.PHONY: help setup demo test test-all bench lint format
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ test: setup ## run the tests that need neither much time nor a GPU
 
 test-all: setup ## run every test
 	$(BIN)/pytest -m ''
+
+bench: setup ## compare the speed of trials with Trainer's under Ray Tune (hours; BENCH=--quick: a minute)
+	$(PIP) --requirement benchmarks/requirements.txt
+	$(BIN)/python -m benchmarks.speed $(BENCH)
 
 lint: setup ## check style and types
 	$(BIN)/ruff check
