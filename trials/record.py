@@ -52,10 +52,11 @@ class RunInfo(_Record):
 
     Attributes:
         started_at, finished_at: UTC, ISO 8601.
-        seconds: Wall-clock seconds in all.
+        seconds: Wall-clock seconds in all; of trials side by side, this one's share.
         host: Host name.
         device: ``cpu``, or the GPU's name.
         versions: Library versions by package.
+        peak_memory_bytes: Most memory: of the GPU, or resident of the process; None where it is not known.
     """
 
     started_at: str
@@ -64,6 +65,7 @@ class RunInfo(_Record):
     host: str
     device: str
     versions: dict[str, str]
+    peak_memory_bytes: int | None = None
 
 
 class TrialRecord(_Record):

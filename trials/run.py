@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gc
 import importlib.metadata
+import json
 import platform
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,8 +21,10 @@ import torch
 from trials.checkpoints import CheckpointFile
 from trials.loop import train
 from trials.losses import kd_loss
+from trials.memory import peak_memory_bytes, reset_peak_memory
 from trials.models import model_fingerprint, model_folder
 from trials.networks import open_network
+from trials.networks.families import why_not_packed
 from trials.record import Record, RunInfo, Status, TeacherRecord, TrialRecord
 from trials.spec import TeacherTask, TrialSpec
 from trials.students import initial_student
@@ -92,12 +95,20 @@ def run_group(
         InputsChanged, InputError, OSError, RuntimeError: As `run_work`.
     """
     with _tidy(device or CPU) as start:
-        by_step: dict[int, list[TrialSpec]] = {}  # those that go on from a checkpoint are apart from the others
-        for spec in specs:
-            by_step.setdefault(CheckpointFile(workspace.checkpoint(spec.trial_id)).step, []).append(spec)
-        for together in by_step.values():
-            _distil(together, source, workspace, device or CPU, checkpoint_seconds, start, on_record)
+        for unit in _units(specs, source, workspace):
+            _distil(unit, source, workspace, device or CPU, checkpoint_seconds, start, on_record)
             start = _Start()
+
+
+def _units(specs: Sequence[TrialSpec], source: tuple[str, str], workspace: Workspace) -> Iterable[list[TrialSpec]]:
+    """Those that can be in step: at the same step of their checkpoints, of an architecture that can be stacked."""
+    config = json.loads((model_folder(source[0], source[1] or None) / "config.json").read_text(encoding="utf-8"))
+    if why_not_packed(config) is not None:
+        return [[spec] for spec in specs]
+    by_step: dict[int, list[TrialSpec]] = {}
+    for spec in specs:
+        by_step.setdefault(CheckpointFile(workspace.checkpoint(spec.trial_id)).step, []).append(spec)
+    return by_step.values()
 
 
 def _distil(
@@ -201,12 +212,14 @@ class _Start:
             host=socket.gethostname(),
             device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
             versions=_versions(),
+            peak_memory_bytes=peak_memory_bytes(device),
         )
 
 
 @contextmanager
 def _tidy(device: torch.device) -> Iterator[_Start]:
-    """Workers are reused: leave no memory behind."""
+    """Workers are reused: begin with a new peak and leave no memory behind."""
+    reset_peak_memory(device)
     try:
         yield _Start()
     finally:

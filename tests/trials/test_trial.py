@@ -105,6 +105,8 @@ def test_trial_reports_what_it_did(tiny):
     assert record.num_parameters > 10_000
     assert parse_record(json.loads(record.model_dump_json())) == record
     assert record.run.versions["torch"] == torch.__version__
+    # A process that has imported torch holds more than 100 MB; the tiny model adds little to it
+    assert 1e8 < record.run.peak_memory_bytes < 1e10
 
 
 def test_padding_changes_neither_loss_nor_gradients(tiny):

@@ -1,0 +1,88 @@
+"""What all work of a study has in common on one node: where it reads, computes, writes its records and its events."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from trials.checkpoints import CheckpointFile
+from trials.record import Record
+from trials.spec import TeacherTask, TrialSpec
+from trials.workspace import Workspace
+
+if TYPE_CHECKING:
+    import torch
+
+Work = TrialSpec | TeacherTask
+
+
+class RecordStore(Protocol):
+    """The study's ledger, as far as a trial needs it."""
+
+    def get(self, record_id: str) -> Record | None:
+        """The record of this id, if there is one."""
+
+    def write(self, record: Record) -> bool:
+        """Add a record, once."""
+
+
+def work_id(work: Work) -> str:
+    """The id of its record."""
+    return work.teacher_id if isinstance(work, TeacherTask) else work.trial_id
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """How a study's work is done on a node.
+
+    Attributes:
+        workspace: The study's directory.
+        ledger: Where records are; what has one is not done again.
+        threads: Torch threads.
+        gpu: Whether to compute on the GPU; without a share of one, work keeps off it.
+        checkpoint_seconds: Least time between two saves of running work's state.
+        group: Most trials that are trained side by side.
+    """
+
+    workspace: Workspace
+    ledger: RecordStore
+    threads: int
+    gpu: bool
+    checkpoint_seconds: float
+    group: int = 1
+
+    def do(
+        self, work: Sequence[Work], source: tuple[str, str], on_record: Callable[[str], None] = lambda record_id: None
+    ) -> None:
+        """Do one piece of work, or trials of one group side by side; each record is written as soon as it is there.
+
+        Args:
+            work: What to do; none of it has a record.
+            source: Reference and revision of the model that students start from.
+            on_record: Told the id of each written record.
+        """
+        from trials.run import run_group, run_work
+
+        def write(record: Record) -> None:
+            self.ledger.write(record)
+            with contextlib.suppress(OSError):  # the record is safe: nothing after it may fail the trial
+                CheckpointFile(self.workspace.checkpoint(record.record_id)).remove()
+                self.workspace.log_event("end", record.record_id)
+            on_record(record.record_id)
+
+        for piece in work:
+            self.workspace.log_event("start", work_id(piece))
+        device, seconds = self._device(), self.checkpoint_seconds
+        trials = [piece for piece in work if isinstance(piece, TrialSpec)]
+        if trials:
+            run_group(trials, source, self.workspace, write, device=device, checkpoint_seconds=seconds)
+        else:
+            write(run_work(work[0], source, self.workspace, device=device, checkpoint_seconds=seconds))
+
+    def _device(self) -> torch.device:
+        import torch
+
+        torch.set_num_threads(self.threads)
+        return torch.device("cuda" if self.gpu else "cpu")
