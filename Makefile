@@ -30,7 +30,7 @@ test: setup ## run the tests that need neither much time nor a GPU
 test-all: setup ## run every test
 	$(BIN)/pytest -m ''
 
-bench: setup ## compare the speed of trials with Trainer's under Ray Tune (hours; BENCH=--quick: a minute)
+bench: setup ## compare the speed of trials with Trainer's under Ray Tune (hours; BENCH=--quick: minutes)
 	$(PIP) --requirement benchmarks/requirements.txt
 	$(BIN)/python -m benchmarks.speed $(BENCH)
 

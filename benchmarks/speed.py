@@ -190,7 +190,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="trials at a time (number of cores)")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the data sets")
     parser.add_argument("--output", type=Path, help="results file; figures are written beside it")
-    parser.add_argument("--quick", action="store_true", help="a smoke run of about a minute: its numbers mean nothing")
+    parser.add_argument("--quick", action="store_true", help="a smoke run of minutes: its numbers mean nothing")
     parser.add_argument("--fresh", action="store_true", help="prepare and measure anew instead of going on")
     return parser
 
