@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from trials.adamw import AdamW
 from trials.checkpoints import CheckpointFile
 from trials.record import CurvePoint
 from trials.spec import TrainingRecipe
@@ -101,17 +102,12 @@ class TrainingRun:
 
     def start(self, recipe: TrainingRecipe, selections: tuple[Selection, ...]) -> int:
         """Make the optimizer and take up the checkpoint, if there is one; returns the step to go on with."""
-        self.parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
-        on_gpu = self.parameters[0].is_cuda
-        rate = torch.tensor(self.learning_rate, device=self.parameters[0].device) if on_gpu else self.learning_rate
-        groups = decay_groups(self.network, recipe.weight_decay)
-        self.optimizer = torch.optim.AdamW(groups, lr=rate, fused=True, capturable=on_gpu)
-        self.loss_sum = torch.zeros((), device=self.parameters[0].device)
-        self._max_grad_norm, self._patience, self._selections = (
-            recipe.max_grad_norm,
-            recipe.early_stopping,
-            selections,
-        )
+        parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+        self.optimizer = AdamW(parameters, recipe.weight_decay, recipe.max_grad_norm)
+        self.device = parameters[0].device
+        self.rate = torch.zeros((), device=self.device)  # a captured step reads it from where it is
+        self.loss_sum = torch.zeros((), device=self.device)
+        self._patience, self._selections = recipe.early_stopping, selections
         self.network.train()
         return self._restore()
 
@@ -122,16 +118,7 @@ class TrainingRun:
 
     def set_rate(self, share: float) -> None:
         """Set the learning rate to a share of its peak."""
-        for group in self.optimizer.param_groups:
-            if isinstance(group["lr"], Tensor):  # a captured step reads it from where it is
-                group["lr"].fill_(self.learning_rate * share)
-            else:
-                group["lr"] = self.learning_rate * share
-
-    def update(self) -> None:
-        """Clip the gradients and take an optimizer step."""
-        torch.nn.utils.clip_grad_norm_(self.parameters, self._max_grad_norm)
-        self.optimizer.step()
+        self.rate.fill_(self.learning_rate * share)
 
     def validate(self, step: int, epoch: float) -> None:
         """Add a point to the curve and keep the weights for each selection that it is the best of."""
@@ -165,8 +152,7 @@ class TrainingRun:
         tensors = {f"model/{name}": value for name, value in self.network.state_dict().items()}
         for name, weights in self.result.weights.items():
             tensors |= {f"kept:{name}/{key}": value for key, value in weights.items()}
-        for index, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer:{index}/{key}": torch.as_tensor(value) for key, value in state.items()}
+        tensors |= {f"optimizer/{name}": value for name, value in self.optimizer.state().items()}
         tensors["loss/sum"] = self.loss_sum
         values = {
             "step": step,
@@ -187,11 +173,7 @@ class TrainingRun:
             part, _, key = name.partition("/")
             parts.setdefault(part, {})[key] = value
         self.network.load_state_dict(parts["model"])
-        state = self.optimizer.state_dict()
-        state["state"] = {
-            int(name.partition(":")[2]): part for name, part in parts.items() if name.startswith("optimizer:")
-        }
-        self.optimizer.load_state_dict(state)
+        self.optimizer.load_state(parts["optimizer"])
         self.loss_sum.copy_(parts["loss"]["sum"])
         self.result = TrainingResult(
             curve=[CurvePoint.model_validate(point) for point in values["curve"]],
@@ -201,15 +183,6 @@ class TrainingRun:
             examples_seen=values["examples_seen"],
         )
         return values["step"]
-
-
-def decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight decay on matrices and embeddings, none on biases and norms."""
-    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
 
 
 def _stopped_early(curve: list[CurvePoint], patience: int | None) -> bool:

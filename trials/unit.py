@@ -28,7 +28,7 @@ class Unit:
     def __init__(self, runs: list[TrainingRun]):
         self.runs = runs
         self._stack = _Stack([run.network for run in runs]) if len(runs) > 1 else None
-        self._captured = bool(runs) and runs[0].parameters[0].is_cuda
+        self._captured = bool(runs) and runs[0].device.type == "cuda"
         self._graphs: dict[Any, _Graph] = {}
 
     def step(self, batch: Batch, share: float) -> None:
@@ -43,13 +43,13 @@ class Unit:
 
     def _update(self, inputs: Any, targets: Any) -> None:
         for run in self.runs:
-            run.optimizer.zero_grad(set_to_none=True)
+            run.optimizer.zero_grad()
         losses = [run.loss(output, targets) for run, output in zip(self.runs, self._outputs(inputs), strict=True)]
         torch.stack(losses).sum().backward()
         if self._stack is not None:
             self._stack.hand_out_gradients()
         for run, loss in zip(self.runs, losses, strict=True):
-            run.update()
+            run.optimizer.step(run.rate)
             run.loss_sum += loss.detach()
 
     def _outputs(self, inputs: Any) -> Sequence[Any]:
