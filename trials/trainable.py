@@ -7,7 +7,6 @@ that torch and what trains are imported where they are used: in the workers.
 from __future__ import annotations
 
 import contextlib
-import gc
 from typing import Any, Protocol
 
 from pydantic import TypeAdapter
@@ -56,7 +55,6 @@ class KDTrainable(tune.Trainable):
 
         import trials.run  # noqa: F401 - the worker's first trial shall find it loaded
 
-        gc.freeze()  # what was imported stays: the collection after each trial need not walk through it
         torch.set_num_threads(threads)
         self._workspace = workspace
         self._ledger = ledger
