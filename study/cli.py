@@ -67,7 +67,9 @@ def plan(study: StudyArgument, as_json: JsonOption = False) -> None:
         ("full grid instead", _grid(made.grid_per_triple, made.grid_paper, made.learning_rates, count * made.seeds)),
         ("hours of one worker", "unknown" if made.hours is None else f"about {made.hours:.1f} (a rough estimate)"),
         ("disk", "unknown" if made.disk_gigabytes is None else f"about {made.disk_gigabytes:.2f} GB"),
+        ("memory of a trial", "unknown" if made.memory_gigabytes is None else f"up to {made.memory_gigabytes:.1f} GB"),
     ]
+    rows += [("computed", f"{model}: {path}") for model, path in made.forward.items()]
     if made.unknown:
         rows.append(("not at hand", ", ".join(made.unknown)))
     _print_pairs(rows)
@@ -78,6 +80,7 @@ def doctor(study: StudyArgument, storage: StorageOption = "runs") -> None:
     """Check all that a study needs: data, columns, labels, metrics, models, tokenizers, depths, storage."""
     from study.continuation import open_study
     from study.preflight import preflight
+    from study.sizes import forward_path
 
     opened, workspace = open_study(study)
     found = preflight(opened, workspace.root.parent if workspace else _local_storage(storage))
@@ -85,7 +88,8 @@ def doctor(study: StudyArgument, storage: StorageOption = "runs") -> None:
         rows = ", ".join(f"{split} {count:,}" for split, count in checked.rows.items())
         out.print(f"data {name}: {rows}; labels {', '.join(checked.label_names)}", highlight=False, markup=False)
     for source, config in found.models.items():
-        out.print(f"model {source[0]}: {config.get('model_type')}", highlight=False, markup=False)
+        described = f"{config.get('model_type')}, computed {forward_path(config)}"
+        out.print(f"model {source[0]}: {described}", highlight=False, markup=False)
     if found.faults:
         raise InputError(found.faults)
     out.print("nothing is wrong")

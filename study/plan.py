@@ -15,7 +15,16 @@ from study.search import make_tuner
 from study.searchers.chain import Chain
 from study.searchers.greedy import GreedySearch
 from study.searchers.tuning import Tuner
-from study.sizes import DatasetSize, dataset_size, embedding_weights, layer_weights, model_config
+from study.sizes import (
+    DatasetSize,
+    dataset_size,
+    embedding_weights,
+    forward_path,
+    layer_weights,
+    model_config,
+    trial_memory,
+)
+from trials.spec import Triple
 
 CPU_FLOPS, GPU_FLOPS = 5e10, 2e13  # assumed per core and per GPU, for the estimate of hours
 BYTES_PER_WEIGHT = 4
@@ -36,6 +45,8 @@ class Plan:
         learning_rates, seeds: Their numbers.
         hours: Estimated hours of one worker for `most` trials and the teachers; None if a size is not known here.
         disk_gigabytes: Estimated disk use; None if a size is not known here.
+        memory_gigabytes: Estimated memory of the largest trial; None if a size is not known here.
+        forward: How each model is computed, where its configuration is known.
         unknown: Data and models that are not at hand, so that estimates leave them out.
     """
 
@@ -51,6 +62,8 @@ class Plan:
     seeds: int
     hours: float | None
     disk_gigabytes: float | None
+    memory_gigabytes: float | None
+    forward: dict[str, str]
     unknown: tuple[str, ...]
 
 
@@ -72,6 +85,8 @@ def make_plan(study: Study) -> Plan:
         seeds=len(study.config.seeds),
         hours=_seconds(study, sizes, most) / 3600 if known else None,
         disk_gigabytes=_bytes(study, sizes) / 1e9 if known else None,
+        memory_gigabytes=_memory(study, sizes) / 1e9 if known else None,
+        forward={name: forward_path(config) for name, config in sizes.models.items() if "model_type" in config},
         unknown=sizes.missing,
     )
 
@@ -183,12 +198,27 @@ def _seconds(study: Study, sizes: _Sizes, trials: int) -> float:
     return total / (GPU_FLOPS * resources.gpu if resources.gpu else CPU_FLOPS * resources.cpu)
 
 
+def _memory(study: Study, sizes: _Sizes) -> float:
+    """Of the largest trial; trials side by side share a process, but not their weights."""
+
+    def of(triple: Triple) -> float:
+        size, recipe = sizes.data[triple.dataset.name], study.config.training
+        config = sizes.models[study.student_source(triple.student)[0]]
+        return trial_memory(config, triple.student, recipe, size.tokens(recipe.max_length) / size.rows)
+
+    return max(of(triple) for triple in study.triples)
+
+
 def _bytes(study: Study, sizes: _Sizes) -> float:
-    """Two checkpoints per teacher, their logits over train, token ids."""
+    """Of each teacher two checkpoints, the untrained one and its logits over train; token ids; untrained students."""
     total = 0.0
     for teacher, dataset in study.teacher_pairs:
         config, size = sizes.models[study.teacher_source(teacher, dataset)[0]], sizes.data[dataset.name]
-        total += 2 * BYTES_PER_WEIGHT * (layer_weights(config) + embedding_weights(config))
+        total += 3 * BYTES_PER_WEIGHT * (layer_weights(config) + embedding_weights(config))
         total += 2 * BYTES_PER_WEIGHT * size.rows * size.labels
         total += BYTES_PER_TOKEN * size.tokens(study.teacher_recipe(teacher).max_length)
+    for triple in study.triples:
+        config = sizes.models[study.student_source(triple.student)[0]]
+        weights = layer_weights(config, triple.student) + embedding_weights(config)
+        total += len(study.config.seeds) * BYTES_PER_WEIGHT * weights
     return total

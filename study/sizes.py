@@ -14,25 +14,34 @@ from search_spaces.faults import InputError
 from study.presets import preset_rows
 from trials.datasets import load_dataset_splits
 from trials.embedded import package_folder
-from trials.spec import DatasetSpec, StudentSpec
+from trials.families import why_not_packed
+from trials.spec import EVALUATION_TOKENS, DatasetSpec, StudentSpec, TrainingRecipe
 
 CHARACTERS_PER_TOKEN = 4.5
+PROCESS_BYTES = 5e8  # python, torch, ray, scikit-learn
 DEPTH_KEYS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")
 
 KNOWN_MODELS: dict[str, dict[str, Any]] = {  # of paper A, so that its study is planned before they are downloaded
     "FacebookAI/roberta-large": {
+        "model_type": "roberta",
         "hidden_size": 1024,
         "num_hidden_layers": 24,
         "intermediate_size": 4096,
         "vocab_size": 50265,
     },
     "FacebookAI/roberta-base": {
+        "model_type": "roberta",
         "hidden_size": 768,
         "num_hidden_layers": 12,
         "intermediate_size": 3072,
         "vocab_size": 50265,
     },
-    "facebook/mbart-large-cc25": {"d_model": 1024, "num_hidden_layers": 24, "vocab_size": 250027},  # both stacks
+    "facebook/mbart-large-cc25": {  # both stacks
+        "model_type": "mbart",
+        "d_model": 1024,
+        "num_hidden_layers": 24,
+        "vocab_size": 250027,
+    },
 }
 
 
@@ -95,6 +104,34 @@ def layer_weights(config: dict[str, Any], student: StudentSpec | None = None) ->
 def embedding_weights(config: dict[str, Any]) -> float:
     """Weights of the token embeddings."""
     return float(config.get("vocab_size", 0) * config.get("hidden_size", config.get("dim", config.get("d_model", 0))))
+
+
+def trial_memory(config: dict[str, Any], student: StudentSpec, recipe: TrainingRecipe, row_tokens: float) -> float:
+    """Bytes that a trial takes at most, roughly: the process, six copies of the weights, activations.
+
+    The copies: weights, gradients, two moments, the best validation's, and those before training, which the worker
+    keeps for its next trial. Activations: of an evaluation, or of a training batch half as long again as the mean one.
+
+    Args:
+        config: The config.json of what the student starts from.
+        student: The student.
+        recipe: Its training recipe.
+        row_tokens: Tokens of a training row, in the mean.
+    """
+    hidden = config.get("hidden_size", config.get("dim", config.get("d_model", 0)))
+    inner = config.get("intermediate_size", config.get("hidden_dim", 4 * hidden))
+    weights = layer_weights(config, student) + embedding_weights(config)
+    layers = layer_weights(config, student) / (4 * hidden**2 + 2 * hidden * inner) if hidden else 0
+    of_token = 13 * hidden + 2 * inner + 3 * config.get("num_attention_heads", 12) * row_tokens
+    training = 1.5 * recipe.batch_size * row_tokens * layers * of_token
+    evaluation = EVALUATION_TOKENS * (8 * hidden + 2 * inner)
+    return PROCESS_BYTES + 4 * (6 * weights + max(training, evaluation))
+
+
+def forward_path(config: dict[str, Any]) -> str:
+    """How a model is computed, in words."""
+    reason = why_not_packed(config)
+    return "packed" if reason is None else f"by Transformers' own forward ({reason})"
 
 
 def _loaded_size(dataset: DatasetSpec) -> DatasetSize:

@@ -19,12 +19,12 @@ import numpy as np
 import torch
 
 from trials.checkpoints import CheckpointFile
+from trials.families import why_not_packed
 from trials.loop import train
 from trials.losses import kd_loss
 from trials.memory import peak_memory_bytes, reset_peak_memory
 from trials.models import model_fingerprint, model_folder
 from trials.networks import open_network
-from trials.networks.families import why_not_packed
 from trials.record import Record, RunInfo, Status, TeacherRecord, TrialRecord
 from trials.spec import TeacherTask, TrialSpec
 from trials.students import initial_student

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from trials.networks.families import why_not_packed
+from trials.families import why_not_packed
 from trials.networks.packed_network import PackedNetwork
 from trials.networks.plain_network import PlainNetwork
 from trials.spec import Precision

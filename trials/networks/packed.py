@@ -1,8 +1,8 @@
 """A BERT-like classifier over packed tokens: no padding but inside attention, the last layer for first tokens only.
 
-What Transformers' BERT, RoBERTa, MPNet and DistilBERT compute (`families.py` has their names), on [tokens, hidden]
-instead of [rows, length, hidden]. Shapes: T tokens of a batch's rows one after the other, R rows, H hidden size,
-A heads of D = H / A each; a group of attention has rows r of length L.
+What Transformers' BERT, RoBERTa, MPNet and DistilBERT compute (`trials/families.py` has their names for it), on
+[tokens, hidden] instead of [rows, length, hidden]. Shapes: T tokens of a batch's rows one after the other, R rows,
+H hidden size, A heads of D = H / A each; a group of attention has r rows of length L.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trials.families import Family
 from trials.networks.batches import AttentionGroup, PackedBatch
-from trials.networks.families import Family
 
 ACTIVATION_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,

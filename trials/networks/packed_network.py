@@ -13,8 +13,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from trials.families import FAMILIES, Family
 from trials.networks.batches import PackedBatch, packed_batch
-from trials.networks.families import FAMILIES, Family
 from trials.networks.packed import PackedClassifier, PackedConfig
 from trials.spec import Precision
 from trials.tokens import TokenizedData, TokenizedSplit

@@ -9,9 +9,8 @@ from torch import Tensor
 from trials.losses import hard_label_loss
 from trials.metrics import classification_scores
 from trials.networks import Network
+from trials.spec import EVALUATION_TOKENS
 from trials.tokens import TokenizedSplit
-
-EVALUATION_TOKENS = 8192  # tokens per evaluation batch, counted as if padded
 
 
 class Classification:

@@ -5,8 +5,8 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
+from trials.families import FAMILIES, why_not_packed
 from trials.networks import open_network
-from trials.networks.families import FAMILIES, why_not_packed
 from trials.networks.packed import dropout, relative_position_buckets
 from trials.networks.packed_network import PackedNetwork
 from trials.networks.plain_network import PlainNetwork

@@ -1,6 +1,6 @@
-"""The encoders that `packed.py` can compute, by Transformers' model type: what their weights are called. Torch-free.
+"""The encoders that `networks/packed.py` computes, by Transformers' model type: what their weights are called.
 
-The packed encoder is one; families differ in names, in embeddings and in the classification head.
+The packed encoder is one; families differ in names, in embeddings and in the classification head. Torch-free.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu")  # those of `packed.py`
+ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu")  # those of `networks/packed.py`
 
 
 @dataclass(frozen=True)
