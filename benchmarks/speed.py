@@ -92,7 +92,7 @@ def main(arguments: list[str] | None = None) -> None:
         datasets=datasets,
         learning_rates=LEARNING_RATES[:trials],
         workers=min(options.workers, trials),
-        recipe=Recipe(epochs=1) if options.quick else Recipe(),
+        recipe=Recipe(epochs=1 if options.quick else options.epochs),
         teacher=(("learning_rate", 1e-4), ("epochs", 1 if options.quick else 3)),
     )
     output = options.output or (FOLDER / "quick.json" if options.quick else RESULTS)
@@ -185,6 +185,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
     parser.add_argument("--rounds", type=int, help="rounds, each with a seed of its own (5)")
     parser.add_argument("--trials", type=int, choices=range(1, len(LEARNING_RATES) + 1), help="trials of a grid (4)")
+    parser.add_argument("--epochs", type=int, default=3, help="epochs of a trial (3)")
     parser.add_argument("--datasets", nargs="+", help="data sets (mrpc sst2)")
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(DEFAULT_VARIANTS), help="what runs")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="trials at a time (number of cores)")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sklearn.metrics  # noqa: F401 - its 2 s belong to the worker's start, not to its first trial's scores
 import torch
 
 from trials.checkpoints import CheckpointFile
