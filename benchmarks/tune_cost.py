@@ -121,9 +121,12 @@ def _run_idle(root: str, trials: str, work_seconds: str) -> None:
     class Idle(experiment.KDTrainable):
         """A worker that sleeps instead of training."""
 
-        def _record_of(self, work: Any) -> Any:
+        def do(self, work: Any, source: Any) -> None:
+            record = _made_up(work)
+            self.bench.workspace.log_event("start", record.record_id)
             time.sleep(sleep)
-            return _made_up(work)
+            self.bench.ledger.write(record)
+            self.bench.workspace.log_event("end", record.record_id)
 
     setattr(experiment, "KDTrainable", Idle)  # noqa: B010 - to mypy a class is no variable
     study, fingerprints = _made_up_study()

@@ -47,15 +47,17 @@ class SearchConfig(Part):
 
 
 class Resources(Part):
-    """What one trial occupies.
+    """What one trial occupies, or the trials of one group side by side.
 
     Attributes:
         cpu: CPU cores; also the number of torch threads.
         gpu: GPUs; a fraction shares one.
+        group: Most trials that share this as one vectorised unit: same data, student, teaching checkpoint and seed.
     """
 
     cpu: float = Field(1, gt=0)
     gpu: float = Field(0, ge=0)
+    group: int = Field(1, gt=0)
 
 
 class StudyConfig(Part):

@@ -42,6 +42,7 @@ from study.search import StudySearch  # noqa: E402
 from study.searchers.ray_adapter import Outlook, StudySearcher  # noqa: E402
 from trials.spec import TeacherTask  # noqa: E402
 from trials.trainable import KDTrainable  # noqa: E402
+from trials.workbench import Workbench  # noqa: E402
 from trials.workspace import Workspace  # noqa: E402
 
 STALL_SECONDS = 60  # after which the user is told that nothing runs
@@ -69,18 +70,20 @@ def run_experiment(
         on_start=progress.started,
         on_record=progress.recorded,
     )
-    trainable = tune.with_parameters(
-        KDTrainable,
+    bench = Workbench(
         workspace=workspace,
         ledger=Ledger(workspace.ledger),
         threads=max(1, int(resources.cpu)),
         gpu=resources.gpu > 0,
         checkpoint_seconds=study.config.checkpoint_seconds,
+        group=resources.group,
     )
+    share = {"cpu": resources.cpu / resources.group, "gpu": resources.gpu / resources.group}
+    trainable = tune.with_parameters(KDTrainable, bench=bench)
     tune_folder = workspace.root / ".tune"
     shutil.rmtree(tune_folder, ignore_errors=True)  # nothing in it is ever read again
     tuner = tune.Tuner(
-        tune.with_resources(trainable, {"cpu": resources.cpu, "gpu": resources.gpu}),
+        tune.with_resources(trainable, share),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             num_samples=-1,
@@ -157,7 +160,8 @@ def _connect(study: Study, options: LaunchOptions) -> None:
         InputError: There is no such cluster.
     """
     if options.address is None:
-        cpus = options.workers and math.ceil(options.workers * study.config.resources.cpu)
+        resources = study.config.resources
+        cpus = options.workers and math.ceil(options.workers * resources.cpu / resources.group)
         ray.init("local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
         return
     try:
@@ -190,7 +194,7 @@ def _workers(study: Study, options: LaunchOptions) -> int:
         best = {kind: max((node.get(kind, 0) for node in nodes), default=0) for kind in need}
         message = f"no node holds one trial: the largest has {best['CPU']:g} CPUs and {best['GPU']:g} GPUs"
         raise InputError([Fault(str(study.path), "resources", study.config.resources.model_dump(), message)])
-    return options.workers or max(1, fits)
+    return options.workers or max(1, fits) * study.config.resources.group
 
 
 @contextmanager

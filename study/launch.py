@@ -18,7 +18,8 @@ from study.ledger import BadFile, Ledger
 from study.memory import Memory
 from study.preflight import preflight
 from study.progress import Progress
-from study.search import StudySearch, work_id, work_name
+from study.search import StudySearch, work_name
+from trials.spec import work_id
 from trials.workspace import Workspace
 
 

@@ -10,9 +10,9 @@ from rich.live import Live
 from rich.table import Table
 
 from study.plan import trial_bounds
-from study.search import StudySearch, TripleSearch, Work, work_id, work_name
+from study.search import StudySearch, TripleSearch, work_name
 from trials.record import Record, TeacherRecord, TrialRecord
-from trials.spec import TeacherTask, Triple
+from trials.spec import TeacherTask, Triple, Work, work_id
 
 REDRAW_SECONDS = 0.5
 

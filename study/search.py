@@ -15,9 +15,7 @@ from study.searchers.greedy import GreedySearch, Step
 from study.searchers.stable import FixedChoice, lazy_choice, lazy_tuner, stable_choice
 from study.searchers.tuning import Tuner, coordinate, joint, optuna_tpe
 from trials.record import Record, TeacherRecord, TrialRecord
-from trials.spec import DatasetSpec, TeacherSpec, TeacherTask, TrialSpec, Triple
-
-Work = TeacherTask | TrialSpec
+from trials.spec import DatasetSpec, TeacherSpec, TeacherTask, TrialSpec, Triple, Work
 
 
 @dataclass(frozen=True)
@@ -251,11 +249,6 @@ class StudySearch:
             data_fingerprint=self.fingerprints.data.get(dataset.name, ""),
             model_fingerprint=self.fingerprints.models.get(self.study.teacher_source(teacher, dataset), ""),
         )
-
-
-def work_id(work: Work) -> str:
-    """The key of a piece of work in the ledger."""
-    return work.teacher_id if isinstance(work, TeacherTask) else work.trial_id
 
 
 def work_name(work: Work) -> str:

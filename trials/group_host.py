@@ -13,8 +13,8 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from trials.spec import TrialSpec
-from trials.workbench import Work, Workbench, work_id
+from trials.spec import TrialSpec, Work, work_id
+from trials.workbench import Workbench
 
 GATHER_SECONDS = 0.5  # trials that were started together arrive within it
 
@@ -38,6 +38,7 @@ class GroupHost:
     """
 
     def __init__(self, bench: Workbench):
+        bench.warm_up()
         self._bench = bench
         self._waiting: list[_Waiting] = []
         self._serving: asyncio.Task[None] | None = None

@@ -292,3 +292,11 @@ class TeacherTask(Part):
             "fingerprints": [self.data_fingerprint, self.model_fingerprint],
         }
         return digest(identity)[:24]
+
+
+Work = TeacherTask | TrialSpec
+
+
+def work_id(work: Work) -> str:
+    """The key of a piece of work in the ledger."""
+    return work.teacher_id if isinstance(work, TeacherTask) else work.trial_id

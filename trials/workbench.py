@@ -1,4 +1,7 @@
-"""What all work of a study has in common on one node: where it reads, computes, writes its records and its events."""
+"""What all work of a study has in common on one node: where it reads, computes, writes its records and its events.
+
+The driver imports this file too: torch and what trains are imported where they are used.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from trials.checkpoints import CheckpointFile
 from trials.record import Record
-from trials.spec import TeacherTask, TrialSpec
+from trials.spec import TrialSpec, Work, work_id
 from trials.workspace import Workspace
 
 if TYPE_CHECKING:
     import torch
-
-Work = TrialSpec | TeacherTask
 
 
 class RecordStore(Protocol):
@@ -26,11 +26,6 @@ class RecordStore(Protocol):
 
     def write(self, record: Record) -> bool:
         """Add a record, once."""
-
-
-def work_id(work: Work) -> str:
-    """The id of its record."""
-    return work.teacher_id if isinstance(work, TeacherTask) else work.trial_id
 
 
 @dataclass(frozen=True)
@@ -63,6 +58,7 @@ class Workbench:
             source: Reference and revision of the model that students start from.
             on_record: Told the id of each written record.
         """
+        from trials.checkpoints import CheckpointFile
         from trials.run import run_group, run_work
 
         def write(record: Record) -> None:
@@ -80,6 +76,10 @@ class Workbench:
             run_group(trials, source, self.workspace, write, device=device, checkpoint_seconds=seconds)
         else:
             write(run_work(work[0], source, self.workspace, device=device, checkpoint_seconds=seconds))
+
+    def warm_up(self) -> None:
+        """Import all that work needs, so that a worker's first trial finds it loaded."""
+        import trials.run  # noqa: F401
 
     def _device(self) -> torch.device:
         import torch

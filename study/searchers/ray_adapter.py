@@ -11,8 +11,9 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from study.ledger import Ledger
-from study.search import StudySearch, Work, work_id, work_name
+from study.search import StudySearch, work_name
 from trials.record import Record
+from trials.spec import Work, work_id
 
 LOOKS, LOOK_SECONDS = 5, 0.2  # for a record that must be there
 

@@ -13,6 +13,7 @@ import trials.run
 import trials.trainable
 from study.ledger import Ledger
 from trials.trainable import KDTrainable
+from trials.workbench import Workbench
 from trials.workspace import Workspace
 
 
@@ -22,14 +23,8 @@ def adapter(tiny: Tiny, root: Path) -> KDTrainable:
     made.config = {"work": tiny.trial().model_dump_json(by_alias=True), "source": [str(tiny.model), ""]}
     # Caches and teachers of the prepared study, a ledger of our own
     workspace = Workspace(tiny.workspace.root)
-    made.setup(
-        made.config,
-        workspace,
-        Ledger(root / "ledger"),
-        threads=torch.get_num_threads(),
-        gpu=False,
-        checkpoint_seconds=300,
-    )
+    bench = Workbench(workspace, Ledger(root / "ledger"), torch.get_num_threads(), gpu=False, checkpoint_seconds=300)
+    made.setup(made.config, bench)
     return made
 
 
@@ -43,7 +38,7 @@ def test_step_writes_its_record_before_it_reports_and_only_once(tiny: Tiny, tmp_
         raise AssertionError("a trial that has its record was trained again")
 
     # A worker lost between record and report: Tune hands the trial out again
-    monkeypatch.setattr(trials.run, "run_work", forbidden)
+    monkeypatch.setattr(trials.run, "run_group", forbidden)
     assert adapter(tiny, tmp_path).step() == first
 
 
