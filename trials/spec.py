@@ -23,7 +23,7 @@ from pydantic import (
 from search_spaces.configuration import Configuration, digest
 
 PROTOCOL_VERSION = 2  # raise it when equal specifications stop meaning equal results
-EVALUATION_TOKENS = 8192  # tokens per evaluation batch, counted as if padded
+EVALUATION_TOKENS = 4096  # tokens per evaluation batch, counted as if padded: larger temporaries cost page faults
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Split = Literal["train", "validation", "test"]
