@@ -54,6 +54,7 @@ def main() -> None:
         results = {
             "command": " ".join(["python -m benchmarks.tune_cost", *sys.argv[1:]]),
             "hardware": {"cpu": _cpu(), "cores": os.cpu_count(), "platform": platform.platform()},
+            "load_before": os.getloadavg()[0],  # of others on this machine
             "versions": {name: importlib.metadata.version(name) for name in VERSIONED}
             | {"python": platform.python_version()},
             "targets": TARGETS,
@@ -121,12 +122,9 @@ def _run_idle(root: str, trials: str, work_seconds: str) -> None:
     class Idle(experiment.KDTrainable):
         """A worker that sleeps instead of training."""
 
-        def do(self, work: Any, source: Any) -> None:
-            record = _made_up(work)
-            self.bench.workspace.log_event("start", record.record_id)
+        def _record_of(self, work: Any) -> Any:
             time.sleep(sleep)
-            self.bench.ledger.write(record)
-            self.bench.workspace.log_event("end", record.record_id)
+            return _made_up(work)
 
     setattr(experiment, "KDTrainable", Idle)  # noqa: B010 - to mypy a class is no variable
     study, fingerprints = _made_up_study()
