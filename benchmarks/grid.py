@@ -11,12 +11,13 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 ROOT = Path(__file__).parents[1]
 Precision = Literal["fp32", "bf16"]
+Device = Literal["cpu", "cuda"]
 
 
 @dataclass(frozen=True)
@@ -28,17 +29,26 @@ class Variant:
         label: Its name in tables and figures.
         precision: Of the matrix products.
         cached: Whether a peer computes the teacher's outputs once, before its trials; kdstudy always does.
+        sharing: Trials, or groups of them, that share a GPU, each in a process of its own.
+        group: kdstudy's trials that run side by side as one vectorised unit.
     """
 
     module: str
     label: str
     precision: Precision = "fp32"
     cached: bool = False
+    sharing: int = 1
+    group: int = 1
 
     @property
     def ours(self) -> bool:
         """Whether it is kdstudy."""
         return self.module == "benchmarks.kdstudy_grid"
+
+    @property
+    def at_once(self) -> int:
+        """Trials at a time on one GPU."""
+        return self.sharing * self.group
 
 
 VARIANTS = {
@@ -51,6 +61,24 @@ VARIANTS = {
     "kdstudy_bf16": Variant("benchmarks.kdstudy_grid", "kdstudy, bf16", "bf16"),
 }
 BASELINE = "idiomatic"
+FRACTIONS = (2, 4, 8)
+GROUPS = (2, 4, 8, 16)
+
+
+def _on_gpu() -> dict[str, Variant]:
+    """Further ways to put trials on one GPU; the others have it to themselves, one trial at a time."""
+    found = {}
+    for name in (BASELINE, "kdstudy", "kdstudy_bf16"):
+        base = VARIANTS[name]
+        for number in FRACTIONS:
+            found[f"{name}_{number}"] = replace(base, label=f"{base.label}, 1/{number} GPU", sharing=number)
+        for number in GROUPS if base.ours else ():
+            found[f"{name}_group_{number}"] = replace(base, label=f"{base.label}, groups of {number}", group=number)
+    return found
+
+
+CPU_VARIANTS = tuple(VARIANTS)
+VARIANTS |= _on_gpu()
 
 
 @dataclass(frozen=True)
@@ -82,6 +110,7 @@ class Job:
         study: Study file, for kdstudy.
         prepared: Study directory that holds the teacher and the token ids, for kdstudy.
         scratch: Empty folder for whatever the grid writes.
+        device: Where trials compute: each on a core, or all on one GPU.
     """
 
     variant: str
@@ -96,6 +125,17 @@ class Job:
     study: str
     prepared: str
     scratch: str
+    device: Device = "cpu"
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of the grid."""
+        return int(self.device == "cuda")
+
+    @property
+    def gpu_share(self) -> float:
+        """What one trial, or a group of them, occupies of the GPU."""
+        return self.gpus / VARIANTS[self.variant].sharing
 
     @classmethod
     def parse(cls, values: dict[str, Any]) -> Job:
@@ -115,6 +155,8 @@ class TrialResult:
         train_seconds: Of these, in training steps.
         validation_score: Accuracy of the best epoch.
         test_scores: Scores of that epoch's weights on test, by name.
+        started, ended: The moments between which it ran, in seconds since 1970.
+        device: Where it ran: ``cpu``, or a GPU's name.
     """
 
     learning_rate: float
@@ -122,6 +164,9 @@ class TrialResult:
     train_seconds: float
     validation_score: float
     test_scores: dict[str, float]
+    started: float
+    ended: float
+    device: str
 
 
 @dataclass(frozen=True)
@@ -131,10 +176,12 @@ class GridResult:
     Attributes:
         trials: In the order of their learning rates.
         cache_seconds: Seconds spent on the teacher's outputs before the trials.
+        units: How many trials ran side by side in each of kdstudy's vectorised units, one after the other.
     """
 
     trials: tuple[TrialResult, ...]
     cache_seconds: float = 0.0
+    units: tuple[int, ...] = ()
 
 
 class GridFailed(RuntimeError):
@@ -149,7 +196,9 @@ def run_apart(job: Job) -> dict[str, Any]:
     """
     scratch = Path(job.scratch)
     (scratch / "job.json").write_text(json.dumps(asdict(job)))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "RAY_worker_niceness": "0"}
+    if job.gpus:
+        environment["CUDA_VISIBLE_DEVICES"] = first_gpu()
     with (scratch / "log.txt").open("w") as log:
         started = time.perf_counter()
         command = [sys.executable, "-m", "benchmarks.grid", str(scratch)]
@@ -160,12 +209,19 @@ def run_apart(job: Job) -> dict[str, Any]:
     return {**json.loads((scratch / "result.json").read_text()), "wall_seconds": wall_seconds}
 
 
+def first_gpu() -> str:
+    """The GPU that is measured: the first of those that this process may use."""
+    return os.environ.get("CUDA_VISIBLE_DEVICES", "0").partition(",")[0]
+
+
 def main(scratch: Path) -> None:
     """The grid's process."""
     job = Job.parse(json.loads((scratch / "job.json").read_text()))
     result: GridResult = importlib.import_module(VARIANTS[job.variant].module).run(job)
     if len(result.trials) < len(job.learning_rates):
         raise GridFailed(f"only {len(result.trials)} of {len(job.learning_rates)} trials ended")
+    if astray := [trial.device for trial in result.trials if (trial.device == "cpu") == bool(job.gpus)]:
+        raise GridFailed(f"{len(astray)} trials ran on {astray[0]}, not on {job.device}")
     (scratch / "result.json").write_text(json.dumps(asdict(result)))
 
 

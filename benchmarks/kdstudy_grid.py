@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from benchmarks.grid import GridResult, Job, TrialResult
 from study.config import Study, load_study
@@ -21,7 +26,8 @@ def run(job: Job) -> GridResult:
 
     study, workspace = load_study(Path(job.study)), borrowed(Workspace(Path(job.prepared)), Path(job.scratch) / "study")
     started = time.perf_counter()
-    cache_teacher(study, workspace)
+    if not job.gpus:  # on a GPU the first trial does it, there
+        cache_teacher(study, workspace)
     cache_seconds = time.perf_counter() - started
     ended = launch(study, workspace, LaunchOptions(workers=job.workers), Progress(Console()))
     if not ended.finished:
@@ -29,7 +35,9 @@ def run(job: Job) -> GridResult:
     ledger = Ledger(workspace.ledger)
     ledger.refresh()
     records = {record.configuration.learning_rate: record for record in ledger.trials}
-    return GridResult(tuple(_result(records[rate]) for rate in job.learning_rates if rate in records), cache_seconds)
+    events = [json.loads(line) for line in workspace.events.read_text(encoding="utf-8").splitlines()]
+    trials = tuple(_result(records[rate], events) for rate in job.learning_rates if rate in records)
+    return GridResult(trials, cache_seconds, units(events))
 
 
 def borrowed(prepared: Workspace, root: Path) -> Workspace:
@@ -61,13 +69,24 @@ def cache_teacher(study: Study, workspace: Workspace) -> None:
     teacher_logits(fingerprint, task.dataset, task.data_fingerprint, "train", workspace, torch.device("cpu"))
 
 
-def _result(record: TrialRecord) -> TrialResult:
+def units(events: Iterable[dict[str, Any]]) -> tuple[int, ...]:
+    """Sizes of the vectorised units, from a study's events: a process starts all members of a unit before any ends."""
+    by_process = sorted(events, key=lambda event: event["pid"])  # a stable sort: the order in each process remains
+    runs = groupby(by_process, key=lambda event: (event["pid"], event["event"]))
+    return tuple(len(list(members)) for (_, event), members in runs if event == "start")
+
+
+def _result(record: TrialRecord, events: list[dict[str, Any]]) -> TrialResult:
     if record.train_seconds is None or record.validation_score is None:
         raise RuntimeError(f"a trial failed: {record.reason}")
+    moments = {event["event"]: event["time"] for event in events if event["id"] == record.record_id}
     return TrialResult(
         learning_rate=record.configuration.learning_rate,
         seconds=record.run.seconds,
         train_seconds=record.train_seconds,
         validation_score=record.validation_score,
         test_scores=record.test_scores,
+        started=datetime.fromisoformat(moments["start"]).timestamp(),
+        ended=datetime.fromisoformat(moments["end"]).timestamp(),
+        device=record.run.device,
     )

@@ -33,9 +33,9 @@ from benchmarks.grid import GridResult, Job, TrialResult
 
 def run(job: Job) -> GridResult:
     """All trials, each in a new worker."""
-    ray.init("local", num_cpus=job.workers, include_dashboard=False, log_to_driver=False)
+    start_ray(job)
     tuner = tune.Tuner(
-        tune.with_resources(partial(train_student, job=job), {"cpu": 1}),
+        tune.with_resources(partial(train_student, job=job), resources(job)),
         param_space={"learning_rate": tune.grid_search(list(job.learning_rates))},
         run_config=tune.RunConfig(storage_path=job.scratch, name="tune", verbose=0),
     )
@@ -44,15 +44,25 @@ def run(job: Job) -> GridResult:
     return GridResult(trials_of(found))
 
 
+def start_ray(job: Job) -> None:
+    """Ray on this machine, with a core for each trial and the GPU that the job has."""
+    ray.init("local", num_cpus=job.workers, num_gpus=job.gpus, include_dashboard=False, log_to_driver=False)
+
+
+def resources(job: Job) -> dict[str, float]:
+    """What Ray reserves for a trial."""
+    return {"cpu": 1, "gpu": job.gpu_share}
+
+
 def train_student(config: dict[str, Any], job: Job) -> None:
     """One trial."""
-    started = time.perf_counter()
+    started = time.time()
     student = AutoModelForSequenceClassification.from_pretrained(job.student)
     teacher = AutoModelForSequenceClassification.from_pretrained(job.teacher).eval()
     data = load_from_disk(job.data)
     arguments = TrainingArguments(
         output_dir=f"{job.scratch}/{config['learning_rate']}",
-        use_cpu=True,
+        use_cpu=not job.gpus,
         seed=job.seed,
         learning_rate=config["learning_rate"],
         num_train_epochs=job.recipe.epochs,
@@ -79,14 +89,23 @@ def train_student(config: dict[str, Any], job: Job) -> None:
         callbacks=[stopwatch, ReportEpoch()],
     )
     trainer.train()
-    result = {
-        "learning_rate": config["learning_rate"],
+    tune.report({"trial": tested(trainer, data["test"], config["learning_rate"], stopwatch, started)})
+
+
+def tested(trainer: Trainer, rows: Any, learning_rate: float, stopwatch: Stopwatch, started: float) -> dict[str, Any]:
+    """The fields of a trained student's `TrialResult`, after its test."""
+    test_scores, on_gpu = scores(trainer.predict(rows)), trainer.args.device.type == "cuda"
+    ended = time.time()
+    return {
+        "learning_rate": learning_rate,
         "validation_score": trainer.state.best_metric,
-        "test_scores": scores(trainer.predict(data["test"])),
+        "test_scores": test_scores,
         "train_seconds": stopwatch.seconds,
-        "seconds": time.perf_counter() - started,
+        "seconds": ended - started,
+        "started": started,
+        "ended": ended,
+        "device": torch.cuda.get_device_name() if on_gpu else "cpu",
     }
-    tune.report({"trial": result})
 
 
 def trials_of(found: tune.ResultGrid) -> tuple[TrialResult, ...]:
@@ -100,7 +119,7 @@ class DistillationTrainer(Trainer):
 
     def __init__(self, *args: Any, teacher: Any, temperature: float, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self.teacher = teacher
+        self.teacher: Any = teacher.to(self.args.device) if teacher is not None else None
         self.temperature = temperature
 
     def compute_loss(

