@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces.configuration import digest
-from search_spaces.faults import Fault, InputError, nearest
+from search_spaces.faults import Fault, InputError
 from study.config import Study
 from study.memory import Memory
 from study.search import Fingerprints
 from study.sizes import DEPTH_KEYS
 from trials.datasets import load_dataset_splits
-from trials.metrics import CLASSIFICATION_METRICS
 from trials.models import load_tokenizer, model_fingerprint, model_folder, models_fingerprint
 from trials.spec import DatasetSpec, Split, StudentSpec, TeacherSpec
-from trials.tables import source_digest
+from trials.tables import collecting, source_digest
+from trials.tasks import task_of
 
 CHECKS = 1  # raise it when data or tokenizers are checked or fingerprinted otherwise: findings so far are forgotten
 
@@ -100,13 +100,8 @@ def _check_dataset(dataset: DatasetSpec, found: Preflight) -> None:
     except InputError as error:
         found.faults += error.faults
         return
-    key = f"datasets.{dataset.name}.metric"
-    if dataset.metric not in CLASSIFICATION_METRICS:
-        message = f"no such metric of {dataset.task}; {nearest(dataset.metric, CLASSIFICATION_METRICS)}"
-        found.faults.append(Fault("study file", key, dataset.metric, message))
-    elif dataset.metric == "f1" and len(checked.label_names) != 2:
-        message = f"is for two classes, the data have {len(checked.label_names)}: use f1_macro"
-        found.faults.append(Fault("study file", key, dataset.metric, message))
+    with collecting(found.faults):
+        task_of(dataset).check_metric(dataset, checked.label_names)
     found.data[dataset.name] = checked
     found.fingerprints.data[dataset.name] = checked.fingerprint
 
@@ -136,7 +131,7 @@ def _check_teacher(study: Study, teacher: TeacherSpec, dataset: DatasetSpec, fou
         return
     found.models[source] = _config_of(present[0])
     found.fingerprints.models[source] = models_fingerprint(present)
-    if dataset.name in teacher.checkpoints and dataset.name in found.data:
+    if given and dataset.name in found.data and not task_of(dataset).output_names:
         for folder in present:
             _check_labels(folder, found.data[dataset.name], found)
 

@@ -36,6 +36,8 @@ TORCH_FREE = [
     "trials.metrics",
     "trials.labels",
     "trials.datasets",
+    "trials.tasks",
+    "trials.encoding",
     "trials.tables",
     "trials.embedded",
     "study.config",

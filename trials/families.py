@@ -7,9 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu")  # those of `networks/packed.py`
+
+
+class Head(StrEnum):
+    """What stands on an encoder: the name of Transformers' automatic class for it."""
+
+    SEQUENCE = "AutoModelForSequenceClassification"  # one output a text, from its first token
+    TOKENS = "AutoModelForTokenClassification"  # one a word, from its first token
+    SPANS = "AutoModelForQuestionAnswering"  # start and end of a span, one a token
+    SEQ2SEQ = "AutoModelForSeq2SeqLM"  # the next token of a translation
+
+
+ONE_LAYER_HEADS = {Head.TOKENS: "classifier", Head.SPANS: "qa_outputs"}  # their linear layer, in all families
 
 
 @dataclass(frozen=True)
@@ -20,9 +33,10 @@ class Family:
         encoder: Prefix of everything but the classification head.
         layer: Prefix of a layer, inside the encoder.
         query, key, value, attention_output, attention_norm, intermediate, output, output_norm: Parts of a layer.
-        head: The head's inner and outer linear layers.
+        head: The inner and outer linear layers of the head for sequences.
         head_activation: Between the two.
         head_input_dropout: Whether the head drops out its input too.
+        dropout_for_tokens, dropout_for_spans: The configuration's name for the dropout before the heads for tokens and spans.
         first_position: Position of the first token; None means that positions start after the padding token's id.
         type_embeddings: Whether there are token type embeddings.
         relative_bias: Name of MPNet's relative attention bias, inside the encoder.
@@ -43,6 +57,8 @@ class Family:
     output_norm: str = "output.LayerNorm"
     head_activation: str = "tanh"
     head_input_dropout: bool = True
+    dropout_for_tokens: str = "classifier_dropout"
+    dropout_for_spans: str | None = None
     first_position: int | None = 0
     type_embeddings: bool = True
     relative_bias: str | None = None
@@ -87,6 +103,8 @@ FAMILIES = {
         output_norm="output_layer_norm",
         head_activation="relu",
         head_input_dropout=False,
+        dropout_for_tokens="hidden_dropout_prob",
+        dropout_for_spans="qa_dropout",
         type_embeddings=False,
         attention_output_dropout=False,
         config_names={

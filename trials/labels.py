@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search_spaces.faults import fault
+from trials.families import Head
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -33,9 +34,10 @@ def match_labels(
     return [lowered.index(name) for name in wanted]
 
 
-def label(config: PreTrainedConfig, label_names: tuple[str, ...]) -> PreTrainedConfig:
-    """The configuration with these labels, for classification."""
+def label(config: PreTrainedConfig, label_names: tuple[str, ...], head: Head) -> PreTrainedConfig:
+    """The configuration with these labels, for this head; a single one means regression."""
     config.id2label = dict(enumerate(label_names))
     config.label2id = {name: index for index, name in enumerate(label_names)}
-    config.problem_type = "single_label_classification"
+    if head is Head.SEQUENCE:
+        config.problem_type = "regression" if len(label_names) == 1 else "single_label_classification"
     return config

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from search_spaces.configuration import Configuration, Distance
+from search_spaces.configuration import Distance
 
 
 def soft_label_loss(
@@ -17,6 +17,7 @@ def soft_label_loss(
     student_temperature: float,
     teacher_temperature: float,
     mask: Tensor | None = None,
+    class_mask: Tensor | None = None,
 ) -> Tensor:
     """Distance between teacher and student, times the student's temperature squared (A, eq. 1, L2).
 
@@ -36,6 +37,8 @@ def soft_label_loss(
         student_temperature: ts > 0.
         teacher_temperature: tt > 0.
         mask: [...], true at valid positions; None means all are.
+        class_mask: [..., classes], or what broadcasts to it, true at classes that are possible; None means all are.
+            The mean of mse is over these.
 
     Returns:
         Scalar. Zero, not NaN, if no position is valid.
@@ -52,10 +55,14 @@ def soft_label_loss(
         raise ValueError(f"temperatures must be positive: {student_temperature}, {teacher_temperature}")
     student = _at_least_float32(student_logits) / student_temperature
     teacher = _at_least_float32(teacher_logits.detach()) / teacher_temperature
+    if class_mask is not None:
+        student, teacher = (_only(logits, class_mask) for logits in (student, teacher))
     if Distance(distance) is Distance.CE:
         each = -(teacher.softmax(-1) * student.log_softmax(-1)).sum(-1)  # [...]
-    else:
+    elif class_mask is None:
         each = (student - teacher).square().mean(-1)  # [...]
+    else:
+        each = (student - teacher).square().sum(-1) / class_mask.sum(-1)  # [...]
     return student_temperature**2 * _mean(each, mask)
 
 
@@ -69,28 +76,9 @@ def hard_label_loss(student_logits: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(_at_least_float32(student_logits), labels)
 
 
-def kd_loss(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, configuration: Configuration) -> Tensor:
-    """hard_label_weight * L1 + soft_label_weight * L2 (A, eq. 1).
-
-    Args:
-        student_logits: [rows, classes].
-        teacher_logits: [rows, classes].
-        labels: int64 [rows].
-        configuration: Weights, distance and temperatures.
-    """
-    loss = student_logits.new_zeros(())
-    if configuration.soft_label_weight > 0:
-        soft = soft_label_loss(
-            student_logits,
-            teacher_logits,
-            distance=configuration.distance,
-            student_temperature=configuration.student_temperature_value,
-            teacher_temperature=configuration.temperature,
-        )
-        loss = loss + configuration.soft_label_weight * soft
-    if configuration.hard_label_weight > 0:
-        loss = loss + configuration.hard_label_weight * hard_label_loss(student_logits, labels)
-    return loss
+def _only(logits: Tensor, classes: Tensor) -> Tensor:
+    """Logits with impossible classes so unlikely that they weigh nothing, in probabilities or differences."""
+    return logits.masked_fill(~classes, -1e4)
 
 
 def _at_least_float32(logits: Tensor) -> Tensor:

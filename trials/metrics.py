@@ -1,8 +1,10 @@
-"""Scores of classification, by scikit-learn. Torch-free; scikit-learn is imported when first used."""
+"""Scores, by scikit-learn and scipy. Torch-free; libraries are imported when first used."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -12,12 +14,15 @@ CLASSIFICATION_METRICS: dict[str, Callable[[Labels, Labels], float]] = {
     "accuracy": lambda labels, predictions: float(np.mean(labels == predictions)),
     "f1": lambda labels, predictions: _f1(labels, predictions, "binary"),
     "f1_macro": lambda labels, predictions: _f1(labels, predictions, "macro"),
+    "accuracy_f1": lambda labels, predictions: (
+        (float(np.mean(labels == predictions)) + _f1(labels, predictions, "binary")) / 2
+    ),  # B's for MRPC and QQP
     "matthews_corrcoef": lambda labels, predictions: _matthews(labels, predictions),
 }
 
 
 def classification_scores(logits: np.ndarray, labels: Labels) -> dict[str, float]:
-    """All scores of some predictions; `f1` (of label 1) only where there are two classes.
+    """All scores of some predictions; those with the `f1` of label 1 only where there are two classes.
 
     Args:
         logits: float [rows, classes].
@@ -26,8 +31,28 @@ def classification_scores(logits: np.ndarray, labels: Labels) -> dict[str, float
     predictions = logits.argmax(axis=1)
     binary = logits.shape[1] == 2
     return {
-        name: metric(labels, predictions) for name, metric in CLASSIFICATION_METRICS.items() if name != "f1" or binary
+        name: metric(labels, predictions)
+        for name, metric in CLASSIFICATION_METRICS.items()
+        if binary or name not in ("f1", "accuracy_f1")
     }
+
+
+def correlation_scores(predictions: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Pearson's and Spearman's correlation and their mean (GLUE's score of STS-B).
+
+    Constant predictions correlate with nothing: 0.
+
+    Args:
+        predictions: float [rows].
+        labels: float [rows].
+    """
+    from scipy.stats import pearsonr, spearmanr
+
+    if np.ptp(predictions) == 0 or np.ptp(labels) == 0:
+        return {"pearson_spearman": 0.0, "pearson": 0.0, "spearman": 0.0}
+    pearson = float(pearsonr(predictions.astype(np.float64), labels.astype(np.float64)).statistic)
+    spearman = float(spearmanr(predictions, labels).statistic)
+    return {"pearson_spearman": (pearson + spearman) / 2, "pearson": pearson, "spearman": spearman}
 
 
 def _f1(labels: Labels, predictions: Labels, average: str) -> float:
@@ -40,3 +65,47 @@ def _matthews(labels: Labels, predictions: Labels) -> float:
     from sklearn.metrics import matthews_corrcoef
 
     return float(matthews_corrcoef(labels, predictions))
+
+
+def span_scores(
+    predictions: np.ndarray, labels: np.ndarray, offsets: np.ndarray, names: tuple[str, ...]
+) -> dict[str, float]:
+    """Scores of entities by seqeval (those of the conlleval script), and the accuracy of tags.
+
+    Args:
+        predictions: Tags, int [words].
+        labels: The right ones, int [words].
+        offsets: int [sentences + 1].
+        names: Tags by their numbers.
+    """
+    from seqeval.metrics import f1_score, precision_score, recall_score
+
+    def sentences(tags: np.ndarray) -> list[list[str]]:
+        named = np.array(names, dtype=object)[tags]
+        return [named[start:end].tolist() for start, end in pairwise(offsets)]
+
+    true, predicted = sentences(labels), sentences(predictions)
+    return {
+        "span_f1": float(f1_score(true, predicted, zero_division=0)),
+        "span_precision": float(precision_score(true, predicted, zero_division=0)),
+        "span_recall": float(recall_score(true, predicted, zero_division=0)),
+        "tag_accuracy": float(np.mean(predictions == labels)),
+    }
+
+
+def answer_scores(predictions: list[str], answers: list[list[str]]) -> dict[str, float]:
+    """SQuAD's F1 and exact match by torchmetrics, between 0 and 1; of several right answers the best counts.
+
+    Args:
+        predictions: The answer given to each question; empty for none.
+        answers: The right ones of each question; none where it has no answer.
+    """
+    from torchmetrics.functional.text import squad
+
+    given = [{"id": str(row), "prediction_text": text} for row, text in enumerate(predictions)]
+    right: list[Any] = [
+        {"id": str(row), "answers": {"text": texts or [""], "answer_start": [0] * max(1, len(texts))}}
+        for row, texts in enumerate(answers)
+    ]
+    found = squad(given, right)
+    return {"squad_f1": float(found["f1"]) / 100, "exact_match": float(found["exact_match"]) / 100}

@@ -6,10 +6,14 @@ import hashlib
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from search_spaces.faults import fault
 from trials.embedded import file_digest, verify_embedded_model
+from trials.families import Head
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 WEIGHTS = "*.safetensors"
 INDEX = "*.safetensors.index.json"  # of weights in several files
@@ -71,18 +75,38 @@ def tokenizer_fingerprint(folder: Path) -> str:
     return _fingerprint(tokenizer_files(folder))
 
 
-def load_tokenizer(folder: Path) -> Any:
+def load_tokenizer(folder: Path, *, words: bool = False) -> Any:
     """The folder's tokenizer.
+
+    Args:
+        folder: The model's folder.
+        words: Whether it will be given words, not texts; byte-level ones then see the space before each.
 
     Raises:
         InputError: The folder has none.
     """
     from transformers import AutoTokenizer
 
+    options = {"add_prefix_space": True} if words else {}
     try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **options)
     except Exception as error:  # a broken tokenizer.json raises whatever its parser meets
         raise fault(folder, "model", str(folder), f"has no usable tokenizer: {_first_line(error)}") from None
+
+
+def load_model(folder: Path, head: Head, **options: Any) -> PreTrainedModel:
+    """The Transformers model in a folder, in float32.
+
+    Args:
+        folder: Its folder.
+        head: What stands on its encoder.
+        options: Further ones of ``from_pretrained``.
+    """
+    import torch
+    import transformers
+
+    settings = {"local_files_only": True, "trust_remote_code": False, "use_safetensors": True}
+    return getattr(transformers, head).from_pretrained(folder, dtype=torch.float32, **settings, **options)
 
 
 def _from_hub(reference: str, revision: str | None) -> Path:

@@ -20,9 +20,9 @@ import sklearn.metrics  # noqa: F401 - its 2 s belong to the worker's start, not
 import torch
 
 from trials.checkpoints import CheckpointFile
+from trials.evaluation import evaluate, tensors
 from trials.families import why_not_packed
 from trials.loop import train
-from trials.losses import kd_loss
 from trials.memory import peak_memory_bytes, reset_peak_memory
 from trials.models import model_fingerprint, model_folder
 from trials.networks import open_network
@@ -123,31 +123,32 @@ def _distil(
 ) -> None:
     """Distil some students on the same batches: they differ in their configurations alone."""
     shared = specs[0]
-    dataset, kind = shared.triple.dataset, task_of(shared.triple.dataset.task)
+    dataset, kind = shared.triple.dataset, task_of(shared.triple.dataset)
 
     # Data, what the teacher says of them, and the student before training
     folder = _unchanged(source, shared)
     data = tokenized(dataset, shared.data_fingerprint, folder, shared.training.max_length, workspace)
     teacher = teacher_logits(shared.teacher_fingerprint, dataset, shared.data_fingerprint, "train", workspace, device)
-    initial = initial_student(shared.triple.student, folder, data.label_names, shared.seed, workspace)
+    initial = initial_student(shared.triple.student, folder, data.label_names, shared.seed, workspace, data.head)
     train_split = data.splits["train"]
 
     def draw(rows: np.ndarray) -> Batch:
-        soft, hard = torch.from_numpy(teacher[rows]), torch.from_numpy(train_split.labels[rows])
-        return Batch(runs[0].network.inputs(train_split, rows), (soft.to(device), hard.to(device)), len(rows))
+        soft = torch.from_numpy(train_split.of_positions(teacher, rows)).to(device)
+        hard = tensors(kind.targets(train_split, rows), device)
+        return Batch(runs[0].network.inputs(train_split, rows), (soft, hard), len(rows))
 
     def prepared(spec: TrialSpec) -> TrainingRun:
         student = open_network(initial, data, spec.training.precision, device)
 
-        def evaluate() -> tuple[float, float]:
-            scores, loss = kind.evaluate(student, data.splits["validation"])
+        def validate() -> tuple[float, float]:
+            scores, loss = evaluate(kind, student, data.splits["validation"])
             return scores[dataset.metric], loss
 
-        def loss(logits: torch.Tensor, targets: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-            return kd_loss(logits, *targets, spec.configuration)
+        def loss(outputs: torch.Tensor, targets: tuple[torch.Tensor, dict[str, torch.Tensor]]) -> torch.Tensor:
+            return kind.kd_loss(outputs, *targets, spec.configuration)
 
         checkpoint = CheckpointFile(workspace.checkpoint(spec.trial_id), checkpoint_seconds)
-        return TrainingRun(student, loss, evaluate, spec.configuration.learning_rate, checkpoint)
+        return TrainingRun(student, loss, validate, spec.configuration.learning_rate, checkpoint)
 
     def ended(run: TrainingRun) -> None:
         spec = specs[runs.index(run)]
@@ -155,7 +156,7 @@ def _distil(
             status, fields = Status.FAILED, {"reason": str(run.failure)}
         else:  # test, once, at the validation that scored highest
             run.network.load_state_dict(run.result.weights["highest_score"])
-            test_scores, _ = kind.evaluate(run.network, data.splits["test"])
+            test_scores, _ = evaluate(kind, run.network, data.splits["test"])
             status, fields = Status.COMPLETED, _fields(run, test_scores, dataset.metric)
         on_record(TrialRecord(spec=spec, status=status, run=start.info(device, len(specs)), **fields))
 

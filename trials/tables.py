@@ -141,7 +141,8 @@ def read_table(held: Any, where: str, label: str, key: str) -> Table:
     if isinstance(held, dict):
         return Table(where, held)
     if not isinstance(held, Path):  # a datasets.Dataset
-        names = getattr(held.features.get(label), "names", None)
+        feature = held.features.get(label)
+        names = getattr(getattr(feature, "feature", feature), "names", None)  # of a list's elements
         return Table(where, {name: held[name] for name in held.column_names}, tuple(names) if names else None)
     try:
         return READERS[held.suffix](held, label)
@@ -154,7 +155,8 @@ def _read_parquet(file: Path, label: str) -> Table:
 
     table = pyarrow.parquet.read_table(file)
     features = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features", {})
-    names = features.get(label, {}).get("names")
+    feature = features.get(label, {})
+    names = feature.get("feature", feature).get("names")  # of a list's elements
     return Table(str(file), dict(zip(table.column_names, table.columns, strict=True)), tuple(names) if names else None)
 
 

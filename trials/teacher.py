@@ -10,20 +10,15 @@ import torch
 
 from search_spaces.configuration import digest
 from trials.checkpoints import CheckpointFile
+from trials.evaluation import evaluate, predict, scores, tensors
 from trials.labels import label, match_labels
 from trials.loop import train
-from trials.models import model_folder, models_fingerprint
+from trials.models import load_model, model_folder, models_fingerprint
 from trials.networks import Network, open_network
 from trials.record import TeacherCheckpointRecord
-from trials.spec import DatasetSpec, Precision, TeacherTask
-from trials.tasks import task_of
-from trials.teacher_cache import (
-    TeacherNote,
-    predict_in_order,
-    store_fine_tuned,
-    store_given,
-    teacher_logits,
-)
+from trials.spec import Precision, TeacherTask
+from trials.tasks import Task, task_of
+from trials.teacher_cache import TeacherNote, store_fine_tuned, store_given, teacher_logits
 from trials.tokens import InputsChanged, TokenizedData, tokenized
 from trials.training_run import HIGHEST_SCORE, LOWEST_LOSS, Batch, TrainingResult, TrainingRun
 from trials.workspace import Workspace, build_once
@@ -65,7 +60,9 @@ def prepare_teacher(
         "lowest_loss": lowest,
         "label_names": data.label_names,
         "rows": {name: len(split) for name, split in data.splits.items()},
-        "majority_score": _majority_score(task.dataset, data),
+        "majority_score": task_of(task.dataset).trivial_score(
+            task.dataset.metric, data.splits["train"], data.splits["test"], data.label_names
+        ),
         "num_parameters": num_parameters,
     }
 
@@ -79,20 +76,20 @@ def _fine_tune(
     checkpoint_seconds: float,
 ) -> tuple[list[TeacherCheckpointRecord], int]:
     """Fine-tune on the human labels; every validation is a checkpoint, the selected ones' weights are stored."""
-    kind, recipe = task_of(task.dataset.task), task.training
+    kind, recipe = task_of(task.dataset), task.training
     network = open_network(_initial(source, task, data, workspace), data, recipe.precision, device)
     train_split = data.splits["train"]
 
     def draw(rows: np.ndarray) -> Batch:
-        labels = torch.from_numpy(train_split.labels[rows]).to(device)
-        return Batch(network.inputs(train_split, rows), labels, len(rows))
+        targets = tensors(kind.targets(train_split, rows), device)
+        return Batch(network.inputs(train_split, rows), targets, len(rows))
 
-    def evaluate() -> tuple[float, float]:
-        scores, loss = kind.evaluate(network, data.splits["validation"])
-        return scores[task.dataset.metric], loss
+    def validate() -> tuple[float, float]:
+        found, loss = evaluate(kind, network, data.splits["validation"])
+        return found[task.dataset.metric], loss
 
     checkpoint = CheckpointFile(workspace.checkpoint(task.teacher_id), checkpoint_seconds)
-    run = TrainingRun(network, kind.hard_loss, evaluate, recipe.learning_rate, checkpoint)
+    run = TrainingRun(network, kind.hard_loss, validate, recipe.learning_rate, checkpoint)
     selections = (HIGHEST_SCORE, LOWEST_LOSS)
     train([run], draw, num_examples=len(train_split), recipe=recipe, seed=task.teacher.seed, selections=selections)
     if run.failure is not None:
@@ -114,8 +111,8 @@ def _stored(
         network.load_state_dict(result.weights[name])
         note = TeacherNote(task.training.max_length, list(range(len(data.label_names))))
         fingerprint = store_fine_tuned(network, source, note, workspace)
-        scores, _ = task_of(task.dataset.task).evaluate(network, data.splits["test"])
-        kept[index] = (fingerprint, scores[task.dataset.metric])
+        found, _ = evaluate(task_of(task.dataset), network, data.splits["test"])
+        kept[index] = (fingerprint, found[task.dataset.metric])
     return [
         TeacherCheckpointRecord(
             step=point.step,
@@ -133,13 +130,13 @@ def _score_given(
     folders: list[Path], task: TeacherTask, data: TokenizedData, workspace: Workspace, device: torch.device
 ) -> tuple[list[TeacherCheckpointRecord], int]:
     """Given checkpoints, scored; nothing is trained."""
-    kind, checkpoints, num_parameters = task_of(task.dataset.task), [], 0
+    kind, checkpoints, num_parameters = task_of(task.dataset), [], 0
     for index, folder in enumerate(folders):
-        order = match_labels(_config(folder).id2label or {}, data.label_names, folder)
-        fingerprint = store_given(folder, TeacherNote(task.training.max_length, order), workspace)
+        order = _label_order(folder, kind, data)
+        fingerprint = store_given(folder, kind.head, TeacherNote(task.training.max_length, order), workspace)
         network = open_network(workspace.teacher(fingerprint), data, Precision.FP32, device)
         scored = {
-            split: kind.score(predict_in_order(network, order, data, split, task.dataset), data.splits[split])
+            split: scores(kind, predict(network, data.splits[split])[:, order], data.splits[split])
             for split in ("validation", "test")
         }
         (validation, validation_loss), (test, _) = scored["validation"], scored["test"]
@@ -158,23 +155,14 @@ def _score_given(
 
 
 def _initial(source: Path, task: TeacherTask, data: TokenizedData, workspace: Workspace) -> Path:
-    """The folder of the pretrained model with a new classification head."""
+    """The folder of the pretrained model with a new head."""
 
     def build(target: Path) -> None:
-        from transformers import AutoModelForSequenceClassification
-
         torch.manual_seed(task.teacher.seed)
-        model = AutoModelForSequenceClassification.from_pretrained(
-            source,
-            config=label(_config(source), data.label_names),
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype=torch.float32,
-        )
-        model.save_pretrained(target)
+        config = label(_config(source), data.label_names, data.head)
+        load_model(source, data.head, config=config).save_pretrained(target)
 
-    key = digest(["teacher", task.model_fingerprint, data.label_names, task.teacher.seed])[:24]
+    key = digest(["teacher", task.model_fingerprint, data.head, data.label_names, task.teacher.seed])[:24]
     return build_once(workspace.initial(key), build)
 
 
@@ -184,9 +172,8 @@ def _config(folder: Path) -> PreTrainedConfig:
     return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
-def _majority_score(dataset: DatasetSpec, data: TokenizedData) -> float:
-    """Test score of always answering the most frequent training label."""
-    most = np.bincount(data.splits["train"].labels, minlength=len(data.label_names)).argmax()
-    logits = np.zeros((len(data.splits["test"]), len(data.label_names)), dtype=np.float32)
-    logits[:, most] = 1
-    return task_of(dataset.task).score(logits, data.splits["test"])[0][dataset.metric]
+def _label_order(folder: Path, kind: Task, data: TokenizedData) -> list[int]:
+    """For each output of the task, its position in the given model's output."""
+    if kind.output_names:
+        return list(range(len(kind.output_names)))
+    return match_labels(_config(folder).id2label or {}, data.label_names, folder)

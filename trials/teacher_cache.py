@@ -8,21 +8,18 @@ import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from search_spaces.configuration import digest
-from trials.models import model_files, model_fingerprint, tokenizer_files
+from trials.evaluation import predict
+from trials.families import Head
+from trials.models import load_model, model_files, model_fingerprint, tokenizer_files
 from trials.networks import Network, open_network
 from trials.spec import DatasetSpec, Precision
-from trials.tasks import task_of
-from trials.tokens import TokenizedData, tokenized
+from trials.tokens import tokenized
 from trials.workspace import Workspace, build_once
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 NOTE = "teacher.json"
 
@@ -53,7 +50,7 @@ def store_fine_tuned(network: Network, source: Path, note: TeacherNote, workspac
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def store_given(folder: Path, note: TeacherNote, workspace: Workspace) -> str:
+def store_given(folder: Path, head: Head, note: TeacherNote, workspace: Workspace) -> str:
     """Copy a checkpoint folder into the study, which thus needs no other place; returns its fingerprint.
 
     It is written anew by Transformers: one file of weights, with today's names.
@@ -61,7 +58,7 @@ def store_given(folder: Path, note: TeacherNote, workspace: Workspace) -> str:
     fingerprint = _fingerprint(folder, note)
 
     def write(target: Path) -> None:
-        load_classifier(folder).save_pretrained(target)
+        load_model(folder, head).save_pretrained(target)
         _copy(tokenizer_files(folder), target)
 
     _store(fingerprint, note, workspace, write)
@@ -88,7 +85,7 @@ def teacher_logits(
     workspace: Workspace,
     device: torch.device,
 ) -> np.ndarray:
-    """A teacher checkpoint's logits over a split, float32 [rows, classes] in the data's label order.
+    """A teacher checkpoint's outputs over a split, float32 [positions, width], columns in the data's label order.
 
     From the cache, which is keyed by the checkpoint's weights and by all that decides its inputs.
     """
@@ -101,26 +98,10 @@ def teacher_logits(
 
     def build(target: Path) -> None:
         network = open_network(folder, data, Precision.FP32, device)
-        np.save(target / "logits.npy", predict_in_order(network, note.label_order, data, split, dataset))
+        np.save(target / "logits.npy", predict(network, data.splits[split])[:, note.label_order])
 
     built = build_once(workspace.teacher_logits(key), build)
     return np.load(built / "logits.npy", mmap_mode="r")
-
-
-def predict_in_order(
-    network: Network, label_order: list[int], data: TokenizedData, split: str, dataset: DatasetSpec
-) -> np.ndarray:
-    """A network's logits over a split, float32 [rows, classes], columns in the data's label order."""
-    return task_of(dataset.task).predict(network, data.splits[split])[:, label_order]
-
-
-def load_classifier(folder: Path) -> PreTrainedModel:
-    """The Transformers classifier in a model folder."""
-    from transformers import AutoModelForSequenceClassification
-
-    return AutoModelForSequenceClassification.from_pretrained(
-        folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
-    )
 
 
 def _copy(files: Iterable[Path], target: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from itertools import chain
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,15 @@ import numpy as np
 import torch
 
 from search_spaces.configuration import digest
-from trials.datasets import Examples, load_dataset_splits
+from trials.datasets import load_dataset_splits
+from trials.encoding import Encoder
+from trials.families import Head
 from trials.models import load_tokenizer, tokenizer_fingerprint
 from trials.spec import DatasetSpec
+from trials.tasks import task_of
 from trials.workspace import Workspace, build_once
 
-CACHE_FORMAT = 2  # raise it when the cache's files change
-ROWS_AT_A_TIME = 4096
+CACHE_FORMAT = 3  # raise it when the cache's files change
 
 
 class InputsChanged(RuntimeError):
@@ -33,8 +35,13 @@ class TokenizedSplit:
         ids: int32 [tokens], all rows one after the other.
         type_ids: int8 [tokens], or None if the tokenizer gives none.
         offsets: int64 [rows + 1]; row r is ``ids[offsets[r]:offsets[r + 1]]``.
-        labels: int64 [rows].
+        labels: [rows, ...] or [positions], as the task has it.
         pad_id: The padding token.
+        label_names: Labels in the order of their numbers.
+        positions: Where a row has several outputs: int32 [positions], their tokens' places in their rows.
+        position_offsets: int64 [rows + 1], whose they are.
+        extra: Arrays that the task needs for scoring.
+        texts_file: What else it needs, in JSON.
     """
 
     ids: np.ndarray
@@ -42,9 +49,25 @@ class TokenizedSplit:
     offsets: np.ndarray
     labels: np.ndarray
     pad_id: int
+    label_names: tuple[str, ...] = ()
+    positions: np.ndarray | None = None
+    position_offsets: Any = None  # an array wherever `positions` is one
+    extra: dict[str, np.ndarray] = field(default_factory=dict)
+    texts_file: Path | None = None
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.offsets) - 1
+
+    @cached_property
+    def texts(self) -> Any:
+        """What the task needs for scoring besides arrays."""
+        return json.loads(self.texts_file.read_text(encoding="utf-8")) if self.texts_file else None
+
+    def of_positions(self, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """The part of values [positions, ...] that belongs to some rows, one row after the other."""
+        if self.position_offsets is None:
+            return values[rows]
+        return values[ragged_index(self.position_offsets, rows)]
 
     @property
     def lengths(self) -> np.ndarray:
@@ -55,7 +78,7 @@ class TokenizedSplit:
         """Model inputs of some rows, padded to their longest: int64 [rows, length] each."""
         lengths = self.offsets[rows + 1] - self.offsets[rows]
         mask = np.arange(lengths.max()) < lengths[:, None]  # bool [rows, length]
-        source = np.concatenate([np.arange(self.offsets[row], self.offsets[row + 1]) for row in rows])
+        source = ragged_index(self.offsets, rows)
         inputs = {"input_ids": _ragged(self.ids[source], mask, self.pad_id), "attention_mask": mask.astype(np.int64)}
         if self.type_ids is not None:
             inputs["token_type_ids"] = _ragged(self.type_ids[source], mask, 0)
@@ -72,6 +95,7 @@ class TokenizedData:
         splits: train, validation and test.
         vocabulary: int32 [used], the token ids that occur: first those of the training split, then those of others.
         num_trained: How many of them occur in the training split.
+        head: What models for it put out.
     """
 
     key: str
@@ -79,6 +103,7 @@ class TokenizedData:
     splits: dict[str, TokenizedSplit] = field(compare=False)  # the key says it all
     vocabulary: np.ndarray = field(compare=False)
     num_trained: int = field(compare=False)
+    head: Head = Head.SEQUENCE
 
 
 def tokenized(
@@ -90,66 +115,63 @@ def tokenized(
         InputError: The data cannot be read.
         InputsChanged: They are not those that the study was launched with.
     """
-    key = digest([CACHE_FORMAT, data_fingerprint, tokenizer_fingerprint(model), max_length])[:24]
+    reading = [dataset.task, *dataset.reading]
+    key = digest([CACHE_FORMAT, reading, data_fingerprint, tokenizer_fingerprint(model), max_length])[:24]
     folder = build_once(
         workspace.tokens(key), lambda target: _build(dataset, data_fingerprint, model, max_length, target)
     )
     meta = json.loads((folder / "meta.json").read_text())
-    splits = {name: _load(folder, name, meta) for name in meta["splits"]}
+    splits = {name: _load(folder, name, meta) for name in meta["arrays"]}
     vocabulary = np.load(folder / "vocabulary.npy")
-    return TokenizedData(key, tuple(meta["label_names"]), splits, vocabulary, meta["num_trained"])
+    head = task_of(dataset).head
+    return TokenizedData(key, tuple(meta["label_names"]), splits, vocabulary, meta["num_trained"], head)
 
 
 def _build(dataset: DatasetSpec, data_fingerprint: str, model: Path, max_length: int, target: Path) -> None:
-    loaded = load_dataset_splits(dataset)
+    loaded, task = load_dataset_splits(dataset), task_of(dataset)
     if loaded.fingerprint != data_fingerprint:
         raise InputsChanged(f"the data of {dataset.name} changed since the study was launched; launch it again")
-    tokenizer = load_tokenizer(model)
-    types, ids = False, {}
+    tokenizer = load_tokenizer(model, words=task.head is Head.TOKENS)
+    arrays: dict[str, list[str]] = {}
+    ids = {}
     for name, examples in loaded.splits.items():
-        encoded = _encode(tokenizer, examples, max_length)
-        np.save(target / f"{name}.offsets.npy", np.cumsum([0, *encoded["lengths"]], dtype=np.int64))
-        np.save(target / f"{name}.ids.npy", encoded["input_ids"])
-        np.save(target / f"{name}.labels.npy", examples.labels)
-        types = "token_type_ids" in encoded
-        if types:
-            np.save(target / f"{name}.types.npy", encoded["token_type_ids"])
-        ids[name] = np.unique(encoded["input_ids"])
+        encoded = task.encode(Encoder(tokenizer, max_length), examples, dataset)
+        arrays[name] = list(encoded.arrays)
+        for part, values in encoded.arrays.items():
+            np.save(target / f"{name}.{part}.npy", values)
+        (target / f"{name}.json").write_text(json.dumps(encoded.texts), encoding="utf-8")
+        ids[name] = np.unique(encoded.arrays["ids"])
     others = np.setdiff1d(np.concatenate(list(ids.values())), ids["train"])
     np.save(target / "vocabulary.npy", np.concatenate([ids["train"], others]))
     meta = {
         "label_names": loaded.label_names,
-        "splits": list(loaded.splits),
+        "arrays": arrays,
         "pad_id": tokenizer.pad_token_id or 0,
-        "types": types,
         "num_trained": len(ids["train"]),
     }
     (target / "meta.json").write_text(json.dumps(meta))
 
 
-def _encode(tokenizer: Any, examples: Examples, max_length: int) -> dict[str, np.ndarray]:
-    """Lengths [rows], input_ids int32 and (where the tokenizer gives them) token_type_ids int8 [tokens] each.
+def _load(folder: Path, name: str, meta: dict[str, Any]) -> TokenizedSplit:
+    arrays = {part: np.load(folder / f"{name}.{part}.npy", mmap_mode="r") for part in meta["arrays"][name]}
+    return TokenizedSplit(
+        ids=arrays.pop("ids"),
+        type_ids=arrays.pop("types", None),
+        offsets=arrays.pop("offsets"),
+        labels=arrays.pop("labels"),
+        pad_id=meta["pad_id"],
+        label_names=tuple(meta["label_names"]),
+        positions=arrays.pop("positions", None),
+        position_offsets=arrays.pop("position_offsets", None),
+        extra=arrays,
+        texts_file=folder / f"{name}.json",
+    )
 
-    A few thousand rows at a time: the tokenizer's own lists take ten times the memory.
-    """
-    parts: dict[str, list[np.ndarray]] = {}
-    for start in range(0, len(examples), ROWS_AT_A_TIME):
-        chunk = slice(start, start + ROWS_AT_A_TIME)
-        pairs = None if examples.text_pairs is None else list(examples.text_pairs[chunk])
-        encoded = tokenizer(list(examples.texts[chunk]), pairs, truncation=True, max_length=max_length)
-        parts.setdefault("lengths", []).append(np.array([len(ids) for ids in encoded["input_ids"]]))
-        for name, dtype in (("input_ids", np.int32), ("token_type_ids", np.int8)):
-            if name in encoded:
-                parts.setdefault(name, []).append(np.fromiter(chain.from_iterable(encoded[name]), dtype))
-    return {name: np.concatenate(arrays) for name, arrays in parts.items()}
 
-
-def _load(folder: Path, name: str, meta: dict) -> TokenizedSplit:
-    def array(part: str) -> np.ndarray:
-        return np.load(folder / f"{name}.{part}.npy", mmap_mode="r")
-
-    types = array("types") if meta["types"] else None
-    return TokenizedSplit(array("ids"), types, array("offsets"), array("labels"), meta["pad_id"])
+def ragged_index(offsets: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Where the parts of some rows stand, one row after the other: int64 [parts]."""
+    starts, lengths = offsets[rows], offsets[rows + 1] - offsets[rows]
+    return np.repeat(starts - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
 
 
 def _ragged(values: np.ndarray, mask: np.ndarray, fill: int) -> np.ndarray:

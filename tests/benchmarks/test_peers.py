@@ -7,7 +7,7 @@ import torch
 
 from benchmarks.peer_idiomatic import distillation_loss
 from search_spaces.configuration import Configuration, Distance, StudentTemperature, TeacherCheckpoint
-from trials.losses import kd_loss
+from trials.tasks.classification import Classification
 
 
 @pytest.mark.parametrize("temperature", [1.0, 4.0, 16.0])
@@ -22,7 +22,8 @@ def test_distillation_loss_is_kdstudys(temperature):
         temperature=temperature,
         learning_rate=1e-4,
     )
-    ours = kd_loss(student, teacher, torch.zeros(8, dtype=torch.int64), configuration)
+    targets = {"labels": torch.zeros(8, dtype=torch.int64)}
+    ours = Classification().kd_loss(student, teacher, targets, configuration)
     theirs = distillation_loss(student, teacher, temperature)
     torch.testing.assert_close(theirs, ours)
     gradients = [torch.autograd.grad(loss, student)[0] for loss in (theirs, ours)]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from search_spaces.configuration import Configuration, Distance, StudentTemperature, TeacherCheckpoint
-from trials.losses import kd_loss
+from trials.tasks.classification import Classification
 
 ROWS, CLASSES = 5, 4
 
@@ -39,7 +39,8 @@ class Batch:
 
     def loss_and_gradient(self, configuration: Configuration) -> tuple[Tensor, Tensor]:
         logits = self.student.clone().requires_grad_()
-        loss = kd_loss(logits, self.teachers[configuration.teacher_checkpoint], self.labels, configuration)
+        teacher = self.teachers[configuration.teacher_checkpoint]
+        loss = Classification().kd_loss(logits, teacher, {"labels": self.labels}, configuration)
         return loss.detach(), torch.autograd.grad(loss, logits)[0]
 
 

@@ -306,9 +306,11 @@ def test_unreadable_files_are_faults(tmp_path: Path) -> None:
     assert "row 0 has 3 cells, the header has 2" in messages[1]
 
 
-def test_other_tasks_are_a_fault(tmp_path: Path) -> None:
-    spec = DatasetSpec(name="films", task="regression", path=str(tmp_path))
-    with pytest.raises(InputError, match="task 'regression' is not supported yet; supported: classification"):
+def test_unsupported_task_is_a_fault(tmp_path: Path) -> None:
+    spec = DatasetSpec(name="films", task="translation", path=str(tmp_path))
+    with pytest.raises(
+        InputError, match=r"films\.task = 'translation': is not supported yet; supported: classification"
+    ):
         load_dataset_splits(spec)
 
 

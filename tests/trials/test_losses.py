@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scipy.special import rel_entr, softmax
 
 from search_spaces.configuration import Configuration, Distance, StudentTemperature, TeacherCheckpoint
-from trials.losses import hard_label_loss, kd_loss, soft_label_loss
+from trials.losses import hard_label_loss, soft_label_loss
+from trials.tasks.classification import Classification
 
 TEMPERATURES = st.sampled_from([0.5, 1.0, 2.0, 7.0, 16.0])
 SHAPES = st.tuples(st.integers(1, 5), st.integers(2, 6))
@@ -170,7 +171,9 @@ def test_kd_loss_is_the_weighted_sum_of_equation_1(distance, student_temperature
     else:
         soft = F.mse_loss(student / ts, teacher / temperature)
     oracle = (1 - alpha) * F.cross_entropy(student, labels) + alpha * ts**2 * soft
-    torch.testing.assert_close(kd_loss(student, teacher, labels, configuration), oracle, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(
+        Classification().kd_loss(student, teacher, {"labels": labels}, configuration), oracle, rtol=1e-10, atol=1e-10
+    )
 
 
 def test_hard_label_loss_is_the_log_likelihood():

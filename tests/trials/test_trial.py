@@ -14,13 +14,16 @@ import trials.run
 from search_spaces.configuration import Distance, TeacherCheckpoint
 from search_spaces.faults import InputError
 from trials.datasets import load_dataset_splits
+from trials.evaluation import evaluate
+from trials.families import Head
+from trials.models import load_model
 from trials.networks.plain_network import PlainNetwork
 from trials.record import Status, TrialRecord, parse_record
 from trials.run import run_work
 from trials.spec import DatasetSpec, StudentSpec, TeacherSpec
 from trials.students.truncated import build_truncated
 from trials.tasks import task_of
-from trials.teacher_cache import load_classifier, teacher_logits
+from trials.teacher_cache import teacher_logits
 from trials.tokens import InputsChanged, tokenized
 from trials.workspace import Workspace
 
@@ -52,7 +55,7 @@ def test_stored_teacher_reloads_and_scores_as_recorded(tiny):
     folder = tiny.workspace.teacher(chosen.fingerprint)
     model = AutoModelForSequenceClassification.from_pretrained(folder)
     data = tokenized(tiny.task.dataset, tiny.task.data_fingerprint, folder, 16, tiny.workspace)
-    scores, loss = task_of(tiny.task.dataset.task).evaluate(PlainNetwork(model), data.splits["validation"])
+    scores, loss = evaluate(task_of(tiny.task.dataset), PlainNetwork(model), data.splits["validation"])
     assert scores["accuracy"] == chosen.validation_score
     assert loss == pytest.approx(chosen.validation_loss, abs=1e-6)
 
@@ -62,7 +65,7 @@ def test_cached_teacher_logits_are_those_of_a_forward_pass_row_by_row(tiny):
     fingerprint = tiny.teacher.selected("highest_score").fingerprint
     cached = teacher_logits(fingerprint, tiny.task.dataset, tiny.task.data_fingerprint, "train", tiny.workspace, CPU)
     folder = tiny.workspace.teacher(fingerprint)
-    model = load_classifier(folder).eval()
+    model = load_model(folder, Head.SEQUENCE).eval()
     split = tokenized(tiny.task.dataset, tiny.task.data_fingerprint, folder, 16, tiny.workspace).splits["train"]
     with torch.no_grad():
         online = [model(**split.batch(np.array([row]), CPU)).logits[0].numpy() for row in range(len(split))]
@@ -74,7 +77,7 @@ def test_trial_with_cached_logits_equals_one_with_online_teacher(tiny, monkeypat
     cached = tiny.run(spec)
     folder = tiny.workspace.teacher(spec.teacher_fingerprint)
     split = tokenized(tiny.task.dataset, tiny.task.data_fingerprint, folder, 16, tiny.workspace).splits["train"]
-    model = load_classifier(folder).eval()
+    model = load_model(folder, Head.SEQUENCE).eval()
 
     def online(*args: object) -> np.ndarray:
         with torch.no_grad():
@@ -112,7 +115,7 @@ def test_trial_reports_what_it_did(tiny):
 def test_padding_changes_neither_loss_nor_gradients(tiny):
     folder = tiny.workspace.teacher(tiny.teacher.selected("highest_score").fingerprint)
     split = tokenized(tiny.task.dataset, tiny.task.data_fingerprint, folder, 16, tiny.workspace).splits["train"]
-    model = load_classifier(folder).eval().double()
+    model = load_model(folder, Head.SEQUENCE).eval().double()
     batch = split.batch(np.arange(8), CPU)
 
     def loss_and_gradients(inputs: dict[str, torch.Tensor]) -> tuple[float, list[torch.Tensor]]:
@@ -192,7 +195,7 @@ class TestGivenCheckpoints:
 
     def test_permuted_labels_are_matched_by_name(self, tiny, tiny_model, tiny_data, tmp_path):
         source = tiny.workspace.teacher(tiny.teacher.selected("highest_score").fingerprint)
-        model, swapped = load_classifier(source), tmp_path / "swapped"
+        model, swapped = load_model(source, Head.SEQUENCE), tmp_path / "swapped"
         with torch.no_grad():
             for parameter in (model.classifier.weight, model.classifier.bias):
                 parameter.copy_(parameter.flip(0))
@@ -210,7 +213,7 @@ class TestGivenCheckpoints:
     def test_other_labels_are_refused_by_name(self, tiny, tiny_model, tiny_data, tmp_path):
         source = tiny.workspace.teacher(tiny.teacher.selected("highest_score").fingerprint)
         wrong = tmp_path / "wrong"
-        load_classifier(source).save_pretrained(wrong)
+        load_model(source, Head.SEQUENCE).save_pretrained(wrong)
         for path in tiny_model.glob("tokenizer*"):
             (wrong / path.name).write_bytes(path.read_bytes())
         config = json.loads((wrong / "config.json").read_text())
@@ -223,7 +226,7 @@ class TestGivenCheckpoints:
     def test_one_checkpoint_serves_data_of_two_label_orders(self, tiny, tiny_model, tiny_data, tmp_path):
         source = tiny.workspace.teacher(tiny.teacher.selected("highest_score").fingerprint)
         named = tmp_path / "named"
-        model = load_classifier(source)
+        model = load_model(source, Head.SEQUENCE)
         model.config.id2label, model.config.label2id = {0: "bad", 1: "good"}, {"bad": 0, "good": 1}
         model.save_pretrained(named)
         for path in tiny_model.glob("tokenizer*"):

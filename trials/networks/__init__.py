@@ -1,7 +1,8 @@
 """Networks: what the training loop trains. One forward for all, two ways to compute it.
 
 The packed encoder computes the families that it knows; any other architecture takes Transformers' own forward. Both
-read and write Transformers' folders, and `network(network.inputs(split, rows))` gives float32 logits [rows, classes].
+read and write Transformers' folders, and `network(network.inputs(split, rows))` gives float32 outputs
+[positions, width], as `trials/tasks/task.py` describes them.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ Network = PackedNetwork | PlainNetwork
 
 
 def open_network(folder: Path, data: TokenizedData, precision: Precision, device: torch.device) -> Network:
-    """The classifier in a Transformers folder, for the tokens of one data set; a new one at each call.
+    """The model in a Transformers folder, for the tokens of one data set; a new one at each call.
 
     Args:
         folder: config.json and model.safetensors, as `save_pretrained` writes them; it must not change.
@@ -39,4 +40,4 @@ def _opened(folder: Path, data: TokenizedData, precision: Precision) -> Network:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if why_not_packed(config) is None:
         return PackedNetwork.open(folder, config, data, precision)
-    return PlainNetwork.open(folder, precision)
+    return PlainNetwork.open(folder, precision, data.head)

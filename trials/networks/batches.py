@@ -43,6 +43,7 @@ class PackedBatch:
         slots: int64 [tokens], the slot of each token.
         rows: int64 [rows], where each row of the groups stands in the batch.
         row_slots: int64 [rows], where each row of the batch stands in the groups.
+        outputs: int64 [positions], where the tokens that have an output stand in the pack; None means each row's first.
     """
 
     ids: Tensor
@@ -54,6 +55,7 @@ class PackedBatch:
     slots: Tensor
     rows: Tensor
     row_slots: Tensor
+    outputs: Tensor | None = None
 
     @property
     def slots_of_groups(self) -> list[int]:
@@ -108,6 +110,10 @@ def packed_batch(
         end += valid.size
     order = np.argsort(rounded, kind="stable")
 
+    outputs = None
+    if split.positions is not None:
+        counts = np.diff(split.position_offsets)[rows]
+        outputs = _to(np.repeat(first, counts) + split.of_positions(split.positions, rows), device)
     type_ids = None if split.type_ids is None else _to(_filled(split.type_ids[source], size), device)
     return PackedBatch(
         ids=_to(_filled(lookup[split.ids[source]], size), device),
@@ -119,6 +125,7 @@ def packed_batch(
         slots=_to(slots, device),
         rows=_to(order, device),
         row_slots=_to(np.argsort(order), device),
+        outputs=outputs,
     )
 
 

@@ -1,4 +1,4 @@
-"""A BERT-like classifier over packed tokens: no padding but inside attention, the last layer for first tokens only.
+"""A BERT-like classifier over packed tokens: no padding but inside attention, the last layer only where it is read.
 
 What Transformers' BERT, RoBERTa, MPNet and DistilBERT compute (`trials/families.py` has their names for it), on
 [tokens, hidden] instead of [rows, length, hidden]. Shapes: T tokens of a batch's rows one after the other, R rows,
@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trials.families import Family
+from trials.families import Family, Head
 from trials.networks.batches import AttentionGroup, PackedBatch
 
 ACTIVATION_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -52,17 +52,17 @@ class PackedConfig:
     head_activation: str
     head_input_dropout: bool
     relative_attention_num_buckets: int
+    head: Head
 
     @classmethod
-    def of(cls, family: Family, config: Mapping[str, Any], *, trained_words: int, other_words: int) -> Self:
-        """The shape of a model of this family with this config.json, over the words that the data has."""
+    def of(cls, family: Family, config: Mapping[str, Any], head: Head, *, trained_words: int, other_words: int) -> Self:
+        """The shape of a model of this family with this config.json and head, over the words that the data has."""
         dropout = family.get(config, "hidden_dropout_prob", 0.1)
-        of_head = family.get(config, "classifier_dropout")
         after_padding = (config.get("pad_token_id") or 0) + 1
         return cls(
             num_trained_words=trained_words,
             num_other_words=other_words,
-            num_labels=len(config["id2label"]),
+            num_labels=2 if head is Head.SPANS else len(config["id2label"]),
             hidden_size=family.get(config, "hidden_size"),
             num_hidden_layers=family.get(config, "num_hidden_layers"),
             num_attention_heads=family.get(config, "num_attention_heads"),
@@ -74,18 +74,27 @@ class PackedConfig:
             layer_norm_eps=config.get("layer_norm_eps", 1e-12),
             hidden_dropout=dropout,
             attention_dropout=family.get(config, "attention_probs_dropout_prob", 0.1),
-            classifier_dropout=dropout if of_head is None else of_head,
+            classifier_dropout=_head_dropout(family, config, head),
             attention_output_dropout=dropout if family.attention_output_dropout else 0.0,
             head_activation=family.head_activation,
             head_input_dropout=family.head_input_dropout,
             relative_attention_num_buckets=config.get("relative_attention_num_buckets", 32)
             if family.relative_bias
             else 0,
+            head=head,
         )
 
 
+def _head_dropout(family: Family, config: Mapping[str, Any], head: Head) -> float:
+    if head is Head.SPANS:
+        return family.get(config, family.dropout_for_spans, 0.1) if family.dropout_for_spans else 0.0
+    name = "classifier_dropout" if head is Head.SEQUENCE else family.dropout_for_tokens
+    of_head = family.get(config, name)
+    return family.get(config, "hidden_dropout_prob", 0.1) if of_head is None else of_head
+
+
 class PackedClassifier(nn.Module):
-    """Token embeddings, layers, and a classification head on each row's first token.
+    """Token embeddings, layers, and a head: on each row's first token, or on the tokens that have an output.
 
     Args:
         config: Its shape.
@@ -100,20 +109,25 @@ class PackedClassifier(nn.Module):
         self.layers = nn.ModuleList(PackedLayer(config) for _ in range(config.num_hidden_layers))
         buckets = config.relative_attention_num_buckets
         self.relative_bias = nn.Embedding(buckets, config.num_attention_heads) if buckets else None
-        self.head_inner = Linear(config.hidden_size, config.hidden_size)
+        self.head_inner = Linear(config.hidden_size, config.hidden_size) if config.head is Head.SEQUENCE else None
         self.head_outer = Linear(config.hidden_size, config.num_labels)
 
     def forward(self, batch: PackedBatch) -> Tensor:
-        """Logits, float32 [R, labels], rows in the batch's order."""
+        """Logits, float32 [R, labels] or [positions, labels], rows in the batch's order."""
         x = self.embeddings(batch).to(self.compute_dtype)  # [T, H]
         biases = [self._attention_bias(group) for group in batch.groups]
         for layer in self.layers[:-1]:
             x = layer(x, batch, biases)  # [T, H]
-        x = self.layers[-1](x, batch, biases, first_only=True)  # [R, H]
+        if batch.outputs is None:
+            x = self.layers[-1](x, batch, biases, first_only=True)  # [R, H]
+        else:
+            x = self.layers[-1](x, batch, biases).index_select(0, batch.outputs)  # [positions, H]
         return self._head(x).float()
 
     def _head(self, x: Tensor) -> Tensor:
-        """[R, H] -> [R, labels]."""
+        """[R, H] -> [R, labels], or of positions."""
+        if self.head_inner is None:
+            return self.head_outer(self._head_dropout(x))
         if self.config.head_input_dropout:
             x = self._head_dropout(x)
         x = ACTIVATION_FUNCTIONS[self.config.head_activation](self.head_inner(x))

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from trials.families import FAMILIES, Family
+from trials.families import FAMILIES, ONE_LAYER_HEADS, Family, Head
 from trials.networks.batches import PackedBatch, packed_batch
 from trials.networks.packed import PackedClassifier, PackedConfig
 from trials.spec import Precision
@@ -58,7 +58,7 @@ class PackedNetwork(nn.Module):
         """
         family, count = FAMILIES[config["model_type"]], data.num_trained
         trained, others = np.split(data.vocabulary.astype(np.int64), [count])
-        shape = PackedConfig.of(family, config, trained_words=count, other_words=len(others))
+        shape = PackedConfig.of(family, config, data.head, trained_words=count, other_words=len(others))
         classifier = PackedClassifier(shape, COMPUTE_DTYPES[precision])
         with safe_open(folder / "model.safetensors", framework="pt") as file:
             state = {
@@ -84,7 +84,7 @@ class PackedNetwork(nn.Module):
         return packed_batch(split, rows, self._lookup, device, round_tokens=round_tokens, one_group=one_group)
 
     def forward(self, batch: PackedBatch) -> Tensor:
-        """Logits of a batch's rows, float32 [rows, classes]."""
+        """Outputs of a batch's rows, float32 [positions, width]."""
         return self.classifier(batch)
 
     def num_parameters(self) -> int:
@@ -137,5 +137,6 @@ def _names(family: Family, shape: PackedConfig) -> Iterator[tuple[str, tuple[str
             yield f"layers.{index}.query_key_value.{kind}", stacked
             for part in ("attention_output", "attention_norm", "intermediate", "output", "output_norm"):
                 yield f"layers.{index}.{part}.{kind}", (f"{layer}.{getattr(family, part)}.{kind}",)
-        yield f"head_inner.{kind}", (f"{family.head[0]}.{kind}",)
-        yield f"head_outer.{kind}", (f"{family.head[1]}.{kind}",)
+        if shape.head is Head.SEQUENCE:
+            yield f"head_inner.{kind}", (f"{family.head[0]}.{kind}",)
+        yield f"head_outer.{kind}", (f"{ONE_LAYER_HEADS.get(shape.head, family.head[1])}.{kind}",)

@@ -1,4 +1,4 @@
-"""Any Transformers classifier as a network, by its own forward over padded rows."""
+"""Any Transformers encoder with a head as a network, by its own forward over padded rows."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from trials.families import Head
+from trials.models import load_model
 from trials.spec import Precision
 from trials.tokens import TokenizedSplit
 
 
 class PlainNetwork(nn.Module):
-    """A Transformers model for sequence classification.
+    """A Transformers model with one of the heads of `Head`.
 
     Args:
         model: The model.
@@ -27,23 +29,31 @@ class PlainNetwork(nn.Module):
         self._precision = precision
 
     @classmethod
-    def open(cls, folder: Path, precision: Precision) -> Self:
-        """The classifier of a Transformers folder."""
-        from transformers import AutoModelForSequenceClassification
-
-        model = AutoModelForSequenceClassification.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
-        )
-        return cls(model, precision)
+    def open(cls, folder: Path, precision: Precision, head: Head = Head.SEQUENCE) -> Self:
+        """The model of a Transformers folder."""
+        return cls(load_model(folder, head), precision)
 
     def inputs(self, split: TokenizedSplit, rows: np.ndarray) -> dict[str, Tensor]:
         """What the network is called with for some rows of a split."""
-        return split.batch(rows, self.model.device)
+        batch = split.batch(rows, self.model.device)
+        if split.positions is not None:
+            length, counts = batch["input_ids"].shape[1], np.diff(split.position_offsets)[rows]
+            places = split.of_positions(split.positions, rows) + np.repeat(np.arange(len(rows)) * length, counts)
+            batch["places"] = torch.from_numpy(places.astype(np.int64)).to(self.model.device)
+        return batch
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
-        """Logits of a batch's rows, float32 [rows, classes]."""
+        """Outputs of a batch's rows, float32 [positions, width]; ``places`` int64 [positions] says where they stand."""
+        inputs = {name: values for name, values in batch.items() if name != "places"}
         with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self._precision is Precision.BF16):
-            return self.model(**batch).logits.float()
+            found = self.model(**inputs)
+        if "start_logits" in found:
+            outputs = torch.stack([found.start_logits, found.end_logits], dim=-1)  # [rows, length, 2]
+        else:
+            outputs = found.logits  # [rows, classes], or of words [rows, length, classes]
+        if "places" in batch:
+            outputs = outputs.flatten(0, 1).index_select(0, batch["places"])
+        return outputs.float()
 
     def num_parameters(self) -> int:
         """Parameters of the model."""

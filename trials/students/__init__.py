@@ -5,13 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from search_spaces.configuration import digest
+from trials.families import Head
 from trials.models import model_fingerprint
 from trials.spec import StudentSpec
 from trials.workspace import Workspace, build_once
 
 
 def initial_student(
-    student: StudentSpec, source: Path, label_names: tuple[str, ...], seed: int, workspace: Workspace
+    student: StudentSpec,
+    source: Path,
+    label_names: tuple[str, ...],
+    seed: int,
+    workspace: Workspace,
+    head: Head = Head.SEQUENCE,
 ) -> Path:
     """The folder of a student as it is before training, from the cache or made now; equal arguments, equal weights.
 
@@ -21,16 +27,17 @@ def initial_student(
         label_names: Labels in the order of the model's outputs.
         seed: Seed of the weights that the source does not have.
         workspace: The study's directory.
+        head: What it puts out.
 
     Raises:
         InputError: The source cannot give such a student.
     """
     shape = student.model_dump(mode="json", exclude={"name", "source", "revision"})
-    key = digest([shape, model_fingerprint(source), label_names, seed])[:24]
+    key = digest([shape, model_fingerprint(source), head, label_names, seed])[:24]
 
     def build(target: Path) -> None:
         from trials.students.truncated import build_truncated  # loads transformers: only where the cache lacks it
 
-        build_truncated(student, source, label_names, seed).save_pretrained(target)
+        build_truncated(student, source, label_names, seed, head).save_pretrained(target)
 
     return build_once(workspace.initial(key), build)

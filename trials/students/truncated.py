@@ -1,4 +1,4 @@
-"""Students cut from a pretrained encoder: some of its layers, all of its embeddings, a new classification head."""
+"""Students cut from a pretrained encoder: some of its layers, all of its embeddings, a new head."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from torch import Tensor, nn
-from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
+from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 
 from search_spaces.faults import fault
+from trials.families import Head
 from trials.labels import label
 from trials.spec import LayerInit, StudentSpec
 
@@ -39,7 +41,9 @@ def kept_layers(student: StudentSpec, depth: int) -> tuple[int, ...]:
     return tuple((index + 1) * depth // count - 1 for index in range(count))
 
 
-def build_truncated(student: StudentSpec, source: Path, label_names: tuple[str, ...], seed: int) -> PreTrainedModel:
+def build_truncated(
+    student: StudentSpec, source: Path, label_names: tuple[str, ...], seed: int, head: Head = Head.SEQUENCE
+) -> PreTrainedModel:
     """A fresh, shallower model with the source's embeddings and the kept layers' weights copied into it.
 
     Raises:
@@ -48,7 +52,8 @@ def build_truncated(student: StudentSpec, source: Path, label_names: tuple[str, 
     config, weights = _pretrained(source)
     layers = kept_layers(student, config.num_hidden_layers)
     torch.manual_seed(seed)
-    model = AutoModelForSequenceClassification.from_config(_shallower(config, layers, label_names), dtype=torch.float32)
+    shallow = label(_shallower(config, layers), label_names, head)
+    model = getattr(transformers, head).from_config(shallow, dtype=torch.float32)
     renamed = weights
     if layers != tuple(range(config.num_hidden_layers)):
         renamed = _renumbered(weights, f"{_layers_prefix(model.base_model, len(layers))}.", layers)
@@ -69,13 +74,13 @@ def _pretrained(source: Path) -> tuple[PreTrainedConfig, dict[str, Tensor]]:
     return model.config, model.state_dict()
 
 
-def _shallower(config: PreTrainedConfig, layers: tuple[int, ...], label_names: tuple[str, ...]) -> PreTrainedConfig:
+def _shallower(config: PreTrainedConfig, layers: tuple[int, ...]) -> PreTrainedConfig:
     shallow = copy.deepcopy(config)
     shallow.num_hidden_layers = len(layers)
     if getattr(shallow, "layer_types", None):
         shallow.layer_types = [config.layer_types[layer] for layer in layers]
     shallow.kept_layers = list(layers)  # of the source, counted from 0: read by people and by the model card
-    return label(shallow, label_names)
+    return shallow
 
 
 def _layers_prefix(encoder: nn.Module, depth: int) -> str:

@@ -1,20 +1,31 @@
-"""Tasks, by name: how a model is made for one, trained on one and scored on one."""
+"""Tasks, by name: one file each, and one line here."""
 
 from __future__ import annotations
 
-from search_spaces.faults import fault, nearest
-from trials.spec import TaskName
+from search_spaces.faults import fault
+from trials.spec import DatasetSpec, TaskName
+from trials.tables import key_of
 from trials.tasks.classification import Classification
+from trials.tasks.question_answering import QuestionAnswering
+from trials.tasks.regression import Regression
+from trials.tasks.task import Task
+from trials.tasks.token_classification import TokenClassification
 
-TASKS = {TaskName.CLASSIFICATION: Classification()}
+TASKS: dict[TaskName, Task] = {
+    TaskName.CLASSIFICATION: Classification(),
+    TaskName.REGRESSION: Regression(),
+    TaskName.TOKEN_CLASSIFICATION: TokenClassification(),
+    TaskName.QUESTION_ANSWERING: QuestionAnswering(),
+}
 
 
-def task_of(name: TaskName) -> Classification:
-    """The task of this name.
+def task_of(dataset: DatasetSpec) -> Task:
+    """The task of a data set.
 
     Raises:
         InputError: It is not supported.
     """
-    if name not in TASKS:
-        raise fault("study file", "datasets[].task", str(name), f"is not supported; {nearest(name, TASKS)}")
-    return TASKS[name]
+    if dataset.task not in TASKS:
+        message = f"is not supported yet; supported: {', '.join(TASKS)}"
+        raise fault("study file", key_of(dataset, "task"), dataset.task.value, message)
+    return TASKS[dataset.task]

@@ -1,53 +1,94 @@
-"""Classification of one text or a pair of texts."""
+"""Classification of one text or a pair of texts: cross-entropy, and A's distances between softened predictions."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
-from torch import Tensor
 
-from trials.losses import hard_label_loss
-from trials.metrics import classification_scores
-from trials.networks import Network
-from trials.spec import EVALUATION_TOKENS
-from trials.tokens import TokenizedSplit
+from search_spaces.faults import fault, nearest
+from trials.encoding import EncodedSplit, Encoder
+from trials.examples import UNLABELLED, Examples, known_labels, label_key, named_labels
+from trials.families import Head
+from trials.metrics import CLASSIFICATION_METRICS, classification_scores
+from trials.spec import DatasetSpec, Split
+from trials.tables import Table, key_of, source_of
+from trials.tasks.task import Scores, Task
 
-
-class Classification:
-    """Logits are [rows, classes]; labels are int64 [rows]."""
-
-    def hard_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Loss against human labels."""
-        return hard_label_loss(logits, labels)
-
-    @torch.no_grad()
-    def predict(self, network: Network, split: TokenizedSplit) -> np.ndarray:
-        """float32 [rows, classes] in the split's order; rows of like length go through the model together."""
-        network.eval()
-        parts, order = [], []
-        for rows in batches_by_length(split.lengths):
-            parts.append(network(network.inputs(split, rows)).cpu().numpy())
-            order.append(rows)
-        logits = np.concatenate(parts)
-        return logits[np.argsort(np.concatenate(order))]
-
-    def evaluate(self, network: Network, split: TokenizedSplit) -> tuple[dict[str, float], float]:
-        """All scores of a split, and the mean loss against its human labels."""
-        return self.score(self.predict(network, split), split)
-
-    def score(self, logits: np.ndarray, split: TokenizedSplit) -> tuple[dict[str, float], float]:
-        """Scores and mean cross-entropy of logits, float32 [rows, classes], over a split."""
-        labels = np.array(split.labels)
-        loss = hard_label_loss(torch.from_numpy(logits), torch.from_numpy(labels))
-        return classification_scores(logits, labels), float(loss)
+if TYPE_CHECKING:
+    from trials.tokens import TokenizedSplit
 
 
-def batches_by_length(lengths: np.ndarray) -> list[np.ndarray]:
-    """Rows in batches of at most `EVALUATION_TOKENS` tokens, padding included, longest rows first."""
-    rows = np.argsort(-lengths, kind="stable")
-    batches, start = [], 0
-    while start < len(rows):
-        size = max(1, EVALUATION_TOKENS // int(lengths[rows[start]]))
-        batches.append(rows[start : start + size])
-        start += size
-    return batches
+class Classification(Task):
+    """Outputs are logits [rows, classes]; labels are int64 [rows]."""
+
+    head = Head.SEQUENCE
+    metrics = tuple(CLASSIFICATION_METRICS)
+
+    def label_names(self, spec: DatasetSpec, tables: Mapping[Split, Table]) -> tuple[str, ...]:
+        """The study's, else the train split's own, else its distinct strings."""
+        train = tables.get("train")
+        if train is None or spec.label not in train.columns:
+            return spec.labels or ()
+        values = [value for value in train.values(spec.label) if value is not None]
+        if not values and spec.labels is None:
+            raise fault(train.where, label_key(spec), None, f"all {len(train)} labels are missing")
+        return named_labels(spec, tables, values)
+
+    def labels(self, spec: DatasetSpec, table: Table, names: tuple[str, ...]) -> np.ndarray:
+        """Class numbers, int64 [rows], in the order of `names`."""
+        values = table.values(spec.label)
+        numbers = known_labels(spec, table, names)
+        wrong = [row for row, value in enumerate(values) if isinstance(value, (list, dict)) or value not in numbers]
+        if not wrong:
+            return np.array([numbers[value] for value in values], np.int64)
+        hidden, missing = values.count(UNLABELLED), values.count(None)
+        value = values[wrong[0]]
+        if hidden:
+            value = UNLABELLED
+            message = f"the split is unlabelled ({hidden} of {len(values)} rows); take another one, or carve one"
+        elif missing:
+            value, message = None, f"{missing} of {len(values)} labels are missing"
+        elif isinstance(value, str):
+            message = f"unknown label in row {wrong[0]}; {nearest(value, names)}"
+        else:
+            message = f"unknown label in row {wrong[0]}; known: {', '.join(f'{numbers[n]} {n!r}' for n in names)}"
+        raise fault(table.where, label_key(spec), value, message)
+
+    def strata(self, examples: Examples) -> np.ndarray:
+        """The classes."""
+        return np.asarray(examples.labels)
+
+    def check_train(self, spec: DatasetSpec, train: Examples, names: tuple[str, ...]) -> None:
+        """There must be two classes."""
+        classes = np.unique(self.strata(train)).tolist()
+        if len(classes) == 1:
+            message = "the train split holds one class only: there is nothing to learn"
+            raise fault(source_of(spec), key_of(spec, "label"), names[classes[0]], message)
+
+    def check_metric(self, spec: DatasetSpec, names: tuple[str, ...]) -> None:
+        """``f1`` is of the second of two classes."""
+        super().check_metric(spec, names)
+        if spec.metric in ("f1", "accuracy_f1") and len(names) != 2:
+            message = f"is for two classes, the data have {len(names)}: use f1_macro"
+            raise fault("study file", key_of(spec, "metric"), spec.metric, message)
+
+    def encode(self, encoder: Encoder, examples: Examples, spec: DatasetSpec) -> EncodedSplit:
+        """Whole texts, cut at the encoder's length."""
+        return EncodedSplit({**encoder.arrays(examples.texts, examples.text_pairs), "labels": examples.labels})
+
+    def targets(self, split: TokenizedSplit, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """``labels`` int64 [rows]."""
+        return {"labels": split.labels[rows]}
+
+    def score(self, outputs: np.ndarray, split: TokenizedSplit) -> Scores:
+        """All scores that the number of classes allows."""
+        return classification_scores(outputs, np.array(split.labels))
+
+    def trivial_score(self, metric: str, train: TokenizedSplit, test: TokenizedSplit, names: tuple[str, ...]) -> float:
+        """Always the most frequent training label."""
+        most = np.bincount(train.labels, minlength=len(names)).argmax()
+        outputs = np.zeros((len(test), len(names)), dtype=np.float32)
+        outputs[:, most] = 1
+        return self.score(outputs, test)[metric]

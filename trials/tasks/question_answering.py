@@ -1,0 +1,178 @@
+"""Extractive question answering: the span of a context that answers a question.
+
+A context that is too long is cut into windows that overlap; each window is a row. Start and end are classified over
+a row's allowed positions: its first token, which stands for "no answer here", and the tokens of the context.
+
+An answer is the best span over all windows of its example: start not after end, at most `LONGEST` tokens, the greatest
+sum of start and end logit. If the data have questions without an answer, there is none where the sum of the first
+token's logits is greater than that of every span in each window; else one is always given.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from search_spaces.configuration import Configuration
+from trials.encoding import EncodedSplit, Encoder, Parts
+from trials.examples import Examples, label_key, require
+from trials.families import Head
+from trials.metrics import answer_scores
+from trials.spec import DatasetSpec
+from trials.tables import Table
+from trials.tasks.task import Scores, Targets, Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from trials.tokens import TokenizedSplit
+
+LONGEST = 30  # tokens of an answer, as in SQuAD's usual evaluation
+CONTEXT = 1  # a tokenizer's number of the second text
+
+
+class QuestionAnswering(Task):
+    """Outputs are logits [positions, 2] of start and end; labels are int64 [rows, 2], numbers of allowed positions."""
+
+    head = Head.SPANS
+    metrics = ("squad_f1", "exact_match")
+    output_names = ("start", "end")
+    same_tokens = True
+
+    def labels(self, spec: DatasetSpec, table: Table, names: tuple[str, ...]) -> tuple[tuple[Any, ...], ...]:
+        """Of each row its answers: (text, first character); () where the question has none."""
+        values = [_answers(value) for value in table.values(spec.label)]
+        what = "answers are not of the form {text: [...], answer_start: [...]}"
+        require(table, label_key(spec), spec.label, what, table.values(spec.label), [v is not None for v in values])
+        return tuple(value for value in values if value is not None)
+
+    def check(self, spec: DatasetSpec, table: Table, examples: Examples) -> None:
+        """Answers stand in their contexts, where they say they do."""
+        contexts = examples.text_pairs or ()
+        right = [
+            all(context[start : start + len(text)] == text and text for text, start in answers)
+            for context, answers in zip(contexts, examples.labels, strict=True)
+        ]
+        require(table, label_key(spec), spec.label, "answers are not in their context", examples.labels, right)
+
+    def encode(self, encoder: Encoder, examples: Examples, spec: DatasetSpec) -> EncodedSplit:
+        """Windows; ``spans`` int32 [positions, 2] are characters of the context, ``examples`` int32 [rows] whose."""
+        parts, contexts = Parts(), examples.text_pairs or ()
+        questions = _shortened(encoder, examples.texts)
+        stride = encoder.max_length // 4 if spec.stride is None else spec.stride
+        options: dict[str, Any] = {"truncation": "only_second", "stride": stride}
+        options |= {"return_overflowing_tokens": True, "return_offsets_mapping": True}
+        for start, answer in encoder.chunks(questions, contexts, **options):
+            parts.add_tokens(answer)
+            parts.add("examples", start + np.array(answer["overflow_to_sample_mapping"], dtype=np.int32))
+            for row, example in enumerate(answer["overflow_to_sample_mapping"]):
+                positions = _allowed(answer.sequence_ids(row))
+                spans = np.array(answer["offset_mapping"][row], dtype=np.int32)[positions]
+                parts.add("positions", positions)
+                parts.add("position_offsets", np.array([len(positions)]))
+                parts.add("spans", spans)
+                parts.add("labels", _label(spans, examples.labels[start + example])[None])
+        answers = [[text for text, _ in found] for found in examples.labels]
+        return EncodedSplit(parts.arrays(), {"contexts": contexts, "answers": answers})
+
+    def targets(self, split: TokenizedSplit, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """``labels`` int64 [rows, 2]; of the outputs ``index`` int64 and ``allowed`` bool, [rows, most positions]."""
+        lengths = np.diff(split.position_offsets)[rows]
+        steps = np.arange(lengths.max())
+        allowed = steps < lengths[:, None]
+        index = np.where(allowed, (np.cumsum(lengths) - lengths)[:, None] + steps, 0)
+        return {"labels": split.labels[rows], "index": index, "allowed": allowed}
+
+    def hard_loss(self, outputs: Tensor, targets: Targets) -> Tensor:
+        """Cross-entropy, the mean of start and end."""
+        from trials.losses import hard_label_loss
+
+        logits = outputs[targets["index"]].mT  # [rows, 2, positions]
+        logits = logits.masked_fill(~targets["allowed"][:, None], float("-inf"))
+        return hard_label_loss(logits.flatten(0, 1), targets["labels"].flatten())
+
+    def soft_loss(self, outputs: Tensor, teacher: Tensor, targets: Targets, configuration: Configuration) -> Tensor:
+        """The configuration's distance over allowed positions, the mean of start and end."""
+        from trials.losses import soft_label_loss
+
+        index = targets["index"]
+        return soft_label_loss(
+            outputs[index].mT,
+            teacher[index].mT,
+            distance=configuration.distance,
+            student_temperature=configuration.student_temperature_value,
+            teacher_temperature=configuration.temperature,
+            class_mask=targets["allowed"][:, None],
+        )
+
+    def score(self, outputs: np.ndarray, split: TokenizedSplit) -> Scores:
+        """Exact match and F1, as SQuAD's."""
+        contexts, answers = split.texts["contexts"], split.texts["answers"]
+        always = all(answers)  # whether every question has an answer
+        best: list[tuple[float, str]] = [(-np.inf, "")] * len(contexts)
+        for row, example in enumerate(split.extra["examples"]):
+            part = slice(split.position_offsets[row], split.position_offsets[row + 1])
+            logits, spans = outputs[part], split.extra["spans"][part]
+            score, first, last = _best_span(logits)
+            candidates = [(score, contexts[example][spans[first, 0] : spans[last, 1]])] if score > -np.inf else []
+            candidates += [] if always else [(float(logits[0].sum()), "")]
+            best[example] = max([best[example], *candidates], key=lambda candidate: candidate[0])
+        return answer_scores([text for _, text in best], answers)
+
+
+def _answers(value: Any) -> tuple[tuple[str, int], ...] | None:
+    """Texts and their first characters, of SQuAD's form or MRQA's (``char_spans``); None for anything else."""
+    if not isinstance(value, dict):
+        return None
+    texts, starts = value.get("text"), value.get("answer_start")
+    if starts is None and isinstance(value.get("char_spans"), list):
+        starts = [span["start"][0] for span in value["char_spans"] if isinstance(span, dict) and span.get("start")]
+    if not isinstance(texts, list) or not isinstance(starts, list) or len(texts) != len(starts):
+        return None
+    if not all(isinstance(text, str) and isinstance(start, int) for text, start in zip(texts, starts, strict=True)):
+        return None
+    return tuple(zip(texts, starts, strict=True))
+
+
+def _shortened(encoder: Encoder, questions: tuple[str, ...]) -> list[str]:
+    """Questions of at most half a window, so that there is room for the context."""
+    half, short = encoder.max_length // 2, []
+    options: dict[str, Any] = {"max_length": half, "add_special_tokens": False, "return_offsets_mapping": True}
+    for start, answer in encoder.chunks(questions, **options):
+        for row, spans in enumerate(answer["offset_mapping"]):
+            question = questions[start + row]
+            short.append(question if len(spans) < half else question[: spans[-1][1]])
+    return short
+
+
+def _allowed(sequence_ids: list[int | None]) -> np.ndarray:
+    """Places of the first token and of the context's, int32."""
+    context = [place for place, part in enumerate(sequence_ids) if part == CONTEXT]
+    return np.array([0, *context], dtype=np.int32)
+
+
+def _label(spans: np.ndarray, answers: tuple[tuple[str, int], ...]) -> np.ndarray:
+    """Start and end among the allowed positions of a window, int64 [2]: (0, 0) where the first answer is not in it."""
+    if not answers or len(spans) < 2:
+        return np.zeros(2, dtype=np.int64)
+    text, begin = answers[0]
+    end = begin + len(text)
+    if spans[1, 0] > begin or spans[-1, 1] < end:
+        return np.zeros(2, dtype=np.int64)
+    start = np.flatnonzero(spans[1:, 0] <= begin)[-1] + 1  # the last token that does not begin after it
+    stop = np.flatnonzero(spans[1:, 1] >= end)[0] + 1  # the first token that does not end before it
+    return np.array([start, max(start, stop)], dtype=np.int64)
+
+
+def _best_span(logits: np.ndarray) -> tuple[float, int, int]:
+    """The best score of a window's spans, with the span: logits [positions, 2], of which the first is no span."""
+    starts, ends = logits[1:, 0], logits[1:, 1]
+    scores = starts[:, None] + ends[None, :]
+    places = np.arange(len(starts))
+    length = places[None, :] - places[:, None]
+    scores = np.where((length >= 0) & (length < LONGEST), scores, -np.inf)
+    if not scores.size:
+        return -np.inf, 0, 0
+    first, last = np.unravel_index(scores.argmax(), scores.shape)
+    return float(scores[first, last]), int(first) + 1, int(last) + 1

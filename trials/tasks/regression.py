@@ -1,0 +1,78 @@
+"""Regression of a score on one text or a pair of texts: the mean squared error, against people and teacher alike."""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from search_spaces.configuration import Configuration
+from search_spaces.faults import fault
+from trials.encoding import EncodedSplit, Encoder
+from trials.examples import Examples, label_key, require
+from trials.families import Head
+from trials.metrics import correlation_scores
+from trials.spec import DatasetSpec
+from trials.tables import Table, key_of, source_of
+from trials.tasks.task import Scores, Targets, Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from trials.tokens import TokenizedSplit
+
+
+class Regression(Task):
+    """Outputs are scores [rows, 1]; labels are float32 [rows].
+
+    Distances between softmaxes mean nothing here, and neither do temperatures: both terms are squared errors.
+    """
+
+    head = Head.SEQUENCE
+    metrics = ("pearson_spearman", "pearson", "spearman")
+    output_names = ("score",)
+
+    def labels(self, spec: DatasetSpec, table: Table, names: tuple[str, ...]) -> np.ndarray:
+        """float32 [rows]."""
+        values = [_number(value) for value in table.values(spec.label)]
+        require(
+            table, label_key(spec), spec.label, "scores are no finite numbers", table.values(spec.label),
+            [math.isfinite(value) for value in values],
+        )  # fmt: skip
+        return np.array(values, np.float32)
+
+    def check_train(self, spec: DatasetSpec, train: Examples, names: tuple[str, ...]) -> None:
+        """Scores must differ."""
+        if len(train) and np.ptp(np.asarray(train.labels)) == 0:
+            message = "all scores of the train split are the same: there is nothing to learn"
+            raise fault(source_of(spec), key_of(spec, "label"), float(train.labels[0]), message)
+
+    def encode(self, encoder: Encoder, examples: Examples, spec: DatasetSpec) -> EncodedSplit:
+        """Whole texts, cut at the encoder's length."""
+        return EncodedSplit({**encoder.arrays(examples.texts, examples.text_pairs), "labels": examples.labels})
+
+    def targets(self, split: TokenizedSplit, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """``labels`` float32 [rows, 1]."""
+        return {"labels": split.labels[rows, None]}
+
+    def hard_loss(self, outputs: Tensor, targets: Targets) -> Tensor:
+        """Mean squared error."""
+        return (outputs - targets["labels"]).square().mean()
+
+    def soft_loss(self, outputs: Tensor, teacher: Tensor, targets: Targets, configuration: Configuration) -> Tensor:
+        """Mean squared error."""
+        return (outputs - teacher).square().mean()
+
+    def score(self, outputs: np.ndarray, split: TokenizedSplit) -> Scores:
+        """Correlations with the human scores."""
+        return correlation_scores(outputs[:, 0], np.array(split.labels))
+
+
+def _number(value: object) -> float:
+    """A number, or text that is one; else not a number."""
+    try:
+        return float(value) if isinstance(value, Real | str) and not isinstance(value, bool) else math.nan
+    except ValueError:
+        return math.nan

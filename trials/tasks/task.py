@@ -1,0 +1,171 @@
+"""What a task is to the rest: how its data are read and tokenized, what its models put out, how that is scored.
+
+Torch-free at import: a launch checks data without loading torch, losses come in where they are computed.
+
+A model's outputs are float32 [positions, width], the positions of a batch's rows one after the other. A row has one
+position where the task is about the whole text, and one per word or token where it is about those.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from search_spaces.configuration import Configuration
+from search_spaces.faults import Fault, fault, nearest
+from trials.encoding import EncodedSplit, Encoder
+from trials.examples import Examples, Labels, strings
+from trials.families import Head
+from trials.spec import DatasetSpec, Split
+from trials.tables import Table, collecting, key_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from trials.tokens import TokenizedSplit
+
+Scores = dict[str, float]
+Targets = Mapping[str, Any]
+
+
+class Task(ABC):
+    """A kind of task.
+
+    Attributes:
+        head: What its models put out.
+        metrics: Names of its scores, greater is better.
+        output_names: Names of the outputs where they are no labels, such as start and end.
+        same_tokens: Whether outputs belong to tokens, so that teacher and student must read the same ones.
+    """
+
+    head: ClassVar[Head]
+    metrics: ClassVar[tuple[str, ...]]
+    output_names: ClassVar[tuple[str, ...]] = ()
+    same_tokens: ClassVar[bool] = False
+
+    # Data
+
+    def label_names(self, spec: DatasetSpec, tables: Mapping[Split, Table]) -> tuple[str, ...]:
+        """Names of the labels in the order of their numbers; () where the task has none.
+
+        Raises:
+            InputError: They cannot be known.
+        """
+        return self.output_names
+
+    def examples(self, spec: DatasetSpec, table: Table, names: tuple[str, ...], faults: list[Fault]) -> Examples:
+        """A split's examples; what is wrong with them joins `faults`. Missing columns are reported elsewhere."""
+        read: dict[str, Any] = {"texts": (), "text_pairs": None, "labels": ()}
+        readers = {"texts": spec.text, "text_pairs": spec.text_pair, "labels": spec.label}
+        for part, column in readers.items():
+            if column is None or column not in table.columns or (part == "labels" and not names):
+                continue
+            with collecting(faults):
+                read[part] = self._read(part, spec, table, names)
+        examples = Examples(**read)
+        if not faults:
+            with collecting(faults):
+                self.check(spec, table, examples)
+        return examples
+
+    def _read(self, part: str, spec: DatasetSpec, table: Table, names: tuple[str, ...]) -> Any:
+        if part == "labels":
+            return self.labels(spec, table, names)
+        if part == "texts":
+            return self.texts(spec, table)
+        return strings(table, str(spec.text_pair), key_of(spec, "text_pair"))
+
+    def texts(self, spec: DatasetSpec, table: Table) -> tuple[Any, ...]:
+        """The texts of a split.
+
+        Raises:
+            InputError: They are no texts.
+        """
+        return strings(table, spec.text, key_of(spec, "text"))
+
+    @abstractmethod
+    def labels(self, spec: DatasetSpec, table: Table, names: tuple[str, ...]) -> Labels:
+        """The labels of a split.
+
+        Raises:
+            InputError: They are not what they must be.
+        """
+
+    def check(self, spec: DatasetSpec, table: Table, examples: Examples) -> None:  # noqa: B027 - most need no check
+        """Whether texts and labels fit each other.
+
+        Raises:
+            InputError: They do not.
+        """
+
+    def strata(self, examples: Examples) -> np.ndarray:
+        """int64 [rows]: a sample has its share of each of these."""
+        return np.zeros(len(examples), np.int64)
+
+    def check_train(self, spec: DatasetSpec, train: Examples, names: tuple[str, ...]) -> None:  # noqa: B027
+        """Whether there is something to learn.
+
+        Raises:
+            InputError: There is not.
+        """
+
+    def check_metric(self, spec: DatasetSpec, names: tuple[str, ...]) -> None:
+        """Whether the data set's metric is one of the task's, and can be computed.
+
+        Raises:
+            InputError: It is not.
+        """
+        if spec.metric not in self.metrics:
+            message = f"no such metric of {spec.task}; {nearest(spec.metric, self.metrics)}"
+            raise fault("study file", key_of(spec, "metric"), spec.metric, message)
+
+    @abstractmethod
+    def encode(self, encoder: Encoder, examples: Examples, spec: DatasetSpec) -> EncodedSplit:
+        """Token ids of a split, its labels as numbers, and what scoring needs."""
+
+    # Models
+
+    @abstractmethod
+    def targets(self, split: TokenizedSplit, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """What losses compare a batch's outputs with."""
+
+    def hard_loss(self, outputs: Tensor, targets: Targets) -> Tensor:
+        """Loss against the human labels (A, eq. 1, L1), a scalar: cross-entropy, unless the task has another."""
+        from trials.losses import hard_label_loss
+
+        return hard_label_loss(outputs, targets["labels"])
+
+    def soft_loss(self, outputs: Tensor, teacher: Tensor, targets: Targets, configuration: Configuration) -> Tensor:
+        """Loss against the teacher's outputs [positions, width] (A, eq. 1, L2), a scalar.
+
+        The configuration's distance at its temperatures, unless the task has another.
+        """
+        from trials.losses import soft_label_loss
+
+        return soft_label_loss(
+            outputs,
+            teacher,
+            distance=configuration.distance,
+            student_temperature=configuration.student_temperature_value,
+            teacher_temperature=configuration.temperature,
+        )
+
+    def kd_loss(self, outputs: Tensor, teacher: Tensor, targets: Targets, configuration: Configuration) -> Tensor:
+        """hard_label_weight * L1 + soft_label_weight * L2 (A, eq. 1)."""
+        loss = outputs.new_zeros(())
+        if configuration.soft_label_weight > 0:
+            loss = loss + configuration.soft_label_weight * self.soft_loss(outputs, teacher, targets, configuration)
+        if configuration.hard_label_weight > 0:
+            loss = loss + configuration.hard_label_weight * self.hard_loss(outputs, targets)
+        return loss
+
+    @abstractmethod
+    def score(self, outputs: np.ndarray, split: TokenizedSplit) -> Scores:
+        """All scores of outputs, float32 [positions, width], over a split."""
+
+    def trivial_score(self, metric: str, train: TokenizedSplit, test: TokenizedSplit, names: tuple[str, ...]) -> float:
+        """Score on test of the best answer that is the same for all; 0 where the task's scores start there."""
+        return 0.0

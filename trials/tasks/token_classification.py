@@ -1,0 +1,126 @@
+"""Token classification (named entities): a tag for each word of a sentence.
+
+Sub-word rule: a word's first token bears its tag, in training, distillation and evaluation; its other tokens are read
+and say nothing. Words that the model does not see, cut off at its longest input or without any token, count as O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from search_spaces.faults import fault, nearest
+from trials.encoding import EncodedSplit, Encoder, Parts
+from trials.examples import Examples, known_labels, label_key, named_labels, require
+from trials.families import Head
+from trials.metrics import span_scores
+from trials.spec import DatasetSpec, Split
+from trials.tables import Table, key_of, source_of
+from trials.tasks.task import Scores, Task
+
+if TYPE_CHECKING:
+    from trials.tokens import TokenizedSplit
+
+OUTSIDE = "O"
+
+
+class TokenClassification(Task):
+    """Outputs are logits [words, tags], of the words that have a token; labels are int64 [words].
+
+    Losses are those of classification, averaged over the words of a batch.
+    """
+
+    head = Head.TOKENS
+    metrics = ("span_f1", "span_precision", "span_recall", "tag_accuracy")
+    same_tokens = True
+
+    def label_names(self, spec: DatasetSpec, tables: Mapping[Split, Table]) -> tuple[str, ...]:
+        """The study's, else the train split's own, else its distinct tags: O, B-type and I-type."""
+        train = tables.get("train")
+        if train is None or spec.label not in train.columns:
+            return spec.labels or ()
+        rows = [tags for tags in train.values(spec.label) if isinstance(tags, list)]
+        names = named_labels(spec, tables, list(chain.from_iterable(rows)))
+        strange = [name for name in names if name != OUTSIDE and name[:2] not in ("B-", "I-")]
+        if strange or (names and OUTSIDE not in names):
+            message = f"tags must be {OUTSIDE}, B-type and I-type (IOB2), not {', '.join(strange[:3]) or list(names)}"
+            raise fault(train.where, label_key(spec), None, message)
+        return names
+
+    def texts(self, spec: DatasetSpec, table: Table) -> tuple[tuple[str, ...], ...]:
+        """Words."""
+        values = table.values(spec.text)
+        right = [
+            isinstance(row, list) and len(row) > 0 and all(isinstance(word, str) for word in row) for row in values
+        ]
+        require(table, key_of(spec, "text"), spec.text, "rows are no lists of words", values, right)
+        return tuple(tuple(row) for row in values)
+
+    def labels(self, spec: DatasetSpec, table: Table, names: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
+        """Of each row its tags' numbers."""
+        values, numbers = table.values(spec.label), known_labels(spec, table, names)
+        right = [isinstance(row, list) for row in values]
+        require(table, label_key(spec), spec.label, "rows are no lists of tags", values, right)
+        unknown = {tag: row for row, tags in enumerate(values) for tag in set(tags) if tag not in numbers}
+        if unknown:
+            tag, row = next(iter(unknown.items()))
+            raise fault(table.where, label_key(spec), tag, f"unknown tag in row {row}; {nearest(str(tag), names)}")
+        return tuple(tuple(numbers[tag] for tag in tags) for tags in values)
+
+    def check(self, spec: DatasetSpec, table: Table, examples: Examples) -> None:
+        """Each word has a tag."""
+        pairs = [(len(words), len(tags)) for words, tags in zip(examples.texts, examples.labels, strict=True)]
+        shown = [f"{words} words, {tags} tags" for words, tags in pairs]
+        what = "rows have other numbers of words than of tags"
+        require(table, label_key(spec), spec.label, what, shown, [words == tags for words, tags in pairs])
+
+    def check_train(self, spec: DatasetSpec, train: Examples, names: tuple[str, ...]) -> None:
+        """There must be an entity."""
+        if len(train) and len({tag for tags in train.labels for tag in tags}) == 1:
+            message = "all words of the train split have the same tag: there is nothing to learn"
+            raise fault(source_of(spec), key_of(spec, "label"), names[train.labels[0][0]], message)
+
+    def encode(self, encoder: Encoder, examples: Examples, spec: DatasetSpec) -> EncodedSplit:
+        """Sentences as words; ``words`` int32 [positions] is the word of each position, ``tags`` are all words'."""
+        parts = Parts()
+        for start, answer in encoder.chunks(examples.texts, is_split_into_words=True):
+            parts.add_tokens(answer)
+            for row in range(len(answer["input_ids"])):
+                positions, words = _first_tokens(answer.word_ids(row))
+                tags = np.array(examples.labels[start + row], dtype=np.int64)
+                parts.add("positions", positions)
+                parts.add("words", words)
+                parts.add("position_offsets", np.array([len(words)]))
+                parts.add("labels", tags[words])
+                parts.add("tags", tags)
+                parts.add("tag_offsets", np.array([len(tags)]))
+        return EncodedSplit(parts.arrays())
+
+    def targets(self, split: TokenizedSplit, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """``labels`` int64 [words]."""
+        return {"labels": split.of_positions(split.labels, rows)}
+
+    def score(self, outputs: np.ndarray, split: TokenizedSplit) -> Scores:
+        """Scores of entities, by seqeval, and of single tags."""
+        extra = split.extra
+        starts = np.repeat(extra["tag_offsets"][:-1], np.diff(split.position_offsets))
+        predicted = np.full(len(extra["tags"]), split.label_names.index(OUTSIDE))
+        predicted[starts + extra["words"]] = outputs.argmax(axis=1)
+        return span_scores(predicted, np.asarray(extra["tags"]), extra["tag_offsets"], split.label_names)
+
+    def trivial_score(self, metric: str, train: TokenizedSplit, test: TokenizedSplit, names: tuple[str, ...]) -> float:
+        """No word an entity."""
+        outputs = np.zeros((int(test.position_offsets[-1]), len(names)), dtype=np.float32)
+        outputs[:, names.index(OUTSIDE)] = 1
+        return self.score(outputs, test)[metric]
+
+
+def _first_tokens(word_ids: list[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Place of each word's first token in its row, and the word's number: int32 [words seen] both."""
+    words = np.array([-1 if word is None else word for word in word_ids], dtype=np.int32)
+    first = (words >= 0) & (np.concatenate([[-1], words[:-1]]) != words)
+    positions = np.flatnonzero(first).astype(np.int32)
+    return positions, words[positions]
