@@ -42,7 +42,7 @@ from benchmarks.preparation import DATA, MODEL, find_datasets
 from search_spaces.space import load_space
 from trials.checkpoints import CheckpointFile
 from trials.datasets import load_dataset_splits
-from trials.losses import kd_loss
+from trials.evaluation import predict
 from trials.models import model_folder
 from trials.networks import Network, open_network, packed, packed_network
 from trials.networks.batches import PackedBatch, packed_batch
@@ -234,7 +234,7 @@ class Trial:
         configuration = load_space("paper_a").default()
         self.run = TrainingRun(
             network_of(variant, source),
-            lambda logits, targets: kd_loss(logits, targets[0], targets[1], configuration),
+            lambda logits, targets: Classification().kd_loss(logits, targets[0], targets[1], configuration),
             lambda: (0.0, 0.0),
             configuration.learning_rate,
             CheckpointFile(source.root / "no-checkpoint", None),
@@ -255,7 +255,7 @@ class Trial:
     def _draw(self, rows: np.ndarray) -> Batch:
         hard = torch.from_numpy(self._split.labels[rows])
         inputs = self.run.network.inputs(self._split, rows)
-        return Batch(inputs, (self._soft_labels(rows), hard), len(rows))
+        return Batch(inputs, (self._soft_labels(rows), {"labels": hard}), len(rows))
 
     def _soft_labels(self, rows: np.ndarray) -> Tensor:
         if not self._variant.online_teacher:
@@ -364,7 +364,7 @@ def measure_evaluation(source: Source, repeats: int) -> list[Row]:
     """A validation."""
     split = source.data.splits["validation"]
     ours, plain = network_of(Variant(), source), PlainNetwork.open(source.classifier(), Precision.FP32)
-    actions = {"padded": partial(predict_padded, plain, split), "ours": partial(Classification().predict, ours, split)}
+    actions = {"padded": partial(predict_padded, plain, split), "ours": partial(predict, ours, split)}
     in_turn(actions, 1)
     taken = in_turn(actions, repeats)
     label = "evaluation sorted by length and packed, not padded by 32"

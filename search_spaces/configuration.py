@@ -80,6 +80,11 @@ class Configuration:
             same = replace(same, student_temperature=StudentTemperature.EQUAL)
         return same
 
+    def without_softmax(self) -> Self:
+        """The representative of all that compute the same where outputs are no logits and both terms squared errors."""
+        plain = replace(self, distance=Distance.MSE, student_temperature=StudentTemperature.EQUAL, temperature=1.0)
+        return plain.canonical()
+
     @property
     def config_id(self) -> str:
         """12 hexadecimal digits that name this configuration."""

@@ -6,18 +6,18 @@ import json
 import os
 import uuid
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from search_spaces.configuration import digest
 from search_spaces.faults import Fault, InputError
 from study.config import Study
+from study.fitness import TokenizerFacts, tokenizer_facts, triple_faults
 from study.memory import Memory
 from study.search import Fingerprints
 from study.sizes import DEPTH_KEYS
 from trials.datasets import load_dataset_splits
-from trials.models import load_tokenizer, model_fingerprint, model_folder, models_fingerprint
+from trials.models import model_fingerprint, model_folder, models_fingerprint
 from trials.spec import DatasetSpec, Split, StudentSpec, TeacherSpec
 from trials.tables import collecting, source_digest
 from trials.tasks import task_of
@@ -48,6 +48,7 @@ class Preflight:
         faults: Everything that is wrong.
         data: Data sets by name.
         models: Model configurations (config.json) by what `Study.teacher_source` or `Study.student_source` name.
+        tokenizers: What is known of their tokenizers, likewise.
         fingerprints: Content hashes of data and models.
         memory: Findings of earlier launches about the very same files.
     """
@@ -55,6 +56,7 @@ class Preflight:
     faults: list[Fault] = field(default_factory=list)
     data: dict[str, CheckedDataset] = field(default_factory=dict)
     models: dict[tuple[str, ...], dict[str, Any]] = field(default_factory=dict)
+    tokenizers: dict[tuple[str, ...], TokenizerFacts] = field(default_factory=dict)
     fingerprints: Fingerprints = field(default_factory=Fingerprints)
     memory: Memory = field(default_factory=Memory)
 
@@ -69,11 +71,14 @@ def preflight(study: Study, storage: Path | None = None, memory: Memory | None =
     """
     found = Preflight(memory=memory or Memory())
     for dataset in study.config.datasets:
-        _check_dataset(dataset, found)
+        _check_dataset(dataset, study.config.training.max_length, found)
     for teacher, dataset in study.teacher_pairs:
         _check_teacher(study, teacher, dataset, found)
     for student in study.config.students:
         _check_student(study, student, found)
+    for triple in study.triples:
+        if triple.dataset.name in found.data:
+            found.faults += triple_faults(study, triple, found.models, found.tokenizers)
     if storage is not None:
         found.faults += writable_faults(storage)
     found.faults = list({str(fault): fault for fault in found.faults}.values())
@@ -94,7 +99,7 @@ def writable_faults(storage: Path) -> list[Fault]:
     return []
 
 
-def _check_dataset(dataset: DatasetSpec, found: Preflight) -> None:
+def _check_dataset(dataset: DatasetSpec, max_length: int, found: Preflight) -> None:
     try:
         checked = _checked(dataset, found.memory)
     except InputError as error:
@@ -102,6 +107,8 @@ def _check_dataset(dataset: DatasetSpec, found: Preflight) -> None:
         return
     with collecting(found.faults):
         task_of(dataset).check_metric(dataset, checked.label_names)
+    with collecting(found.faults):
+        task_of(dataset).check_length(dataset, max_length)
     found.data[dataset.name] = checked
     found.fingerprints.data[dataset.name] = checked.fingerprint
 
@@ -130,6 +137,7 @@ def _check_teacher(study: Study, teacher: TeacherSpec, dataset: DatasetSpec, fou
     if len(present) < len(folders):
         return
     found.models[source] = _config_of(present[0])
+    found.tokenizers[source] = tokenizer_facts(present[0], found.memory)
     found.fingerprints.models[source] = models_fingerprint(present)
     if given and dataset.name in found.data and not task_of(dataset).output_names:
         for folder in present:
@@ -143,6 +151,7 @@ def _check_student(study: Study, student: StudentSpec, found: Preflight) -> None
     if folder is None:
         return
     found.models[source] = config = _config_of(folder)
+    found.tokenizers[source] = tokenizer_facts(folder, found.memory)
     found.fingerprints.models[source] = model_fingerprint(folder)
     depth = next((config[name] for name in DEPTH_KEYS if name in config), None)
     wanted = max([student.layers or 0, *(layer + 1 for layer in student.layer_choice or ())])
@@ -155,25 +164,15 @@ def _check_model(key: str, reference: str, revision: str | None, max_length: int
     """The model's folder if model, tokenizer and window are right."""
     try:
         folder = model_folder(reference, revision)
-        tokenizer_window = _tokenizer_window(folder, found.memory)
+        facts = tokenizer_facts(folder, found.memory)
     except InputError as error:
         found.faults += [Fault("study file", key, item.value, f"{item.where}: {item.message}") for item in error.faults]
         return None
-    window = min(_config_of(folder).get("max_position_embeddings", max_length), tokenizer_window)
+    window = min(_config_of(folder).get("max_position_embeddings", max_length), facts.window)
     if max_length > window:
         message = f"{reference} reads {window} tokens at most"
         found.faults.append(Fault("study file", f"{key}.training.max_length", max_length, message))
     return folder
-
-
-def _tokenizer_window(folder: Path, memory: Memory) -> int:
-    """The most tokens that the folder's tokenizer gives.
-
-    Raises:
-        InputError: It has no usable tokenizer.
-    """
-    key = digest([CHECKS, "tokenizer", model_fingerprint(folder), version("transformers")])
-    return memory.recall(key, lambda: int(load_tokenizer(folder).model_max_length))
 
 
 def _check_labels(folder: Path, checked: CheckedDataset, found: Preflight) -> None:

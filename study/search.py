@@ -16,6 +16,7 @@ from study.searchers.stable import FixedChoice, lazy_choice, lazy_tuner, stable_
 from study.searchers.tuning import Tuner, coordinate, joint, optuna_tpe
 from trials.record import Record, TeacherRecord, TrialRecord
 from trials.spec import DatasetSpec, TeacherSpec, TeacherTask, TrialSpec, Triple, Work
+from trials.tasks import task_of
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,8 @@ class TripleSearch:
     def propose(self) -> list[TrialSpec]:
         """The trials that this triple waits for."""
         wanted = [pair for chain in (self.chain, *self._evaluations) for pair in chain.propose()]
-        return [self.spec(configuration, seed) for configuration, seed in dict.fromkeys(wanted)]
+        specs = [self.spec(configuration, seed) for configuration, seed in dict.fromkeys(wanted)]
+        return list({spec.trial_id: spec for spec in specs}.values())
 
     def advance(self) -> None:
         """Go on as far as the records reach; the lazy baseline follows the search."""
@@ -103,8 +105,10 @@ class TripleSearch:
             self.stable = self._evaluate(choice, make_tuner(self._owner.study.config.search))
 
     def spec(self, configuration: Configuration, seed: int) -> TrialSpec:
-        """The trial of one configuration and seed on this triple."""
+        """The trial of one configuration and seed on this triple; configurations may share one."""
         study, fingerprints = self._owner.study, self._owner.fingerprints
+        if not task_of(self.triple.dataset).softmax:
+            configuration = configuration.without_softmax()
         return TrialSpec(
             triple=self.triple,
             configuration=configuration,

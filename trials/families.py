@@ -36,7 +36,7 @@ class Family:
         head: The inner and outer linear layers of the head for sequences.
         head_activation: Between the two.
         head_input_dropout: Whether the head drops out its input too.
-        dropout_for_tokens, dropout_for_spans: The configuration's name for the dropout before the heads for tokens and spans.
+        dropout_for_tokens, dropout_for_spans: The configuration's names for the dropout before those heads.
         first_position: Position of the first token; None means that positions start after the padding token's id.
         type_embeddings: Whether there are token type embeddings.
         relative_bias: Name of MPNet's relative attention bias, inside the encoder.

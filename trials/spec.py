@@ -282,7 +282,7 @@ class TrialSpec(Part):
             "protocol": PROTOCOL_VERSION,
             "triple": self.triple.triple_id,
             "student": student.model_dump(mode="json", exclude={"name", "source", "revision"}),
-            "task": [self.triple.dataset.task, self.triple.dataset.metric],
+            "task": [self.triple.dataset.task, self.triple.dataset.metric, *self.triple.dataset.reading],
             "configuration": self.configuration.as_dict(),
             "seed": self.seed,
             "training": self.training.model_dump(mode="json", exclude={"learning_rate"}),
@@ -313,7 +313,7 @@ class TeacherTask(Part):
         identity = {
             "protocol": PROTOCOL_VERSION,
             "pair": [self.teacher.name, self.dataset.name],
-            "task": [self.dataset.task, self.dataset.metric],
+            "task": [self.dataset.task, self.dataset.metric, *self.dataset.reading],
             "seed": self.teacher.seed,
             "training": self.training.model_dump(mode="json"),
             "fingerprints": [self.data_fingerprint, self.model_fingerprint],

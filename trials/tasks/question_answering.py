@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from search_spaces.configuration import Configuration
+from search_spaces.faults import fault
 from trials.encoding import EncodedSplit, Encoder, Parts
 from trials.examples import Examples, label_key, require
 from trials.families import Head
 from trials.metrics import answer_scores
 from trials.spec import DatasetSpec
-from trials.tables import Table
+from trials.tables import Table, key_of
 from trials.tasks.task import Scores, Targets, Task
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
     from trials.tokens import TokenizedSplit
 
+MOST_STRIDE = 128  # tokens that windows share where the study does not say
+SPECIAL_TOKENS = 4  # of a pair, at most
 LONGEST = 30  # tokens of an answer, as in SQuAD's usual evaluation
 CONTEXT = 1  # a tokenizer's number of the second text
 
@@ -56,11 +59,19 @@ class QuestionAnswering(Task):
         ]
         require(table, label_key(spec), spec.label, "answers are not in their context", examples.labels, right)
 
+    def check_length(self, spec: DatasetSpec, max_length: int) -> None:
+        """Windows must go on."""
+        most = room(max_length) - 1
+        if most < 0 or (spec.stride or 0) > most:
+            message = f"windows of {max_length} tokens can share {most} at most" if most > 0 else f"{max_length} tokens"
+            raise fault("study file", key_of(spec, "stride"), spec.stride, f"{message}: raise training.max_length")
+
     def encode(self, encoder: Encoder, examples: Examples, spec: DatasetSpec) -> EncodedSplit:
         """Windows; ``spans`` int32 [positions, 2] are characters of the context, ``examples`` int32 [rows] whose."""
         parts, contexts = Parts(), examples.text_pairs or ()
         questions = _shortened(encoder, examples.texts)
-        stride = encoder.max_length // 4 if spec.stride is None else spec.stride
+        length = encoder.max_length
+        stride = min(MOST_STRIDE, length // 4, room(length) - 1) if spec.stride is None else spec.stride
         options: dict[str, Any] = {"truncation": "only_second", "stride": stride}
         options |= {"return_overflowing_tokens": True, "return_offsets_mapping": True}
         for start, answer in encoder.chunks(questions, contexts, **options):
@@ -133,6 +144,11 @@ def _answers(value: Any) -> tuple[tuple[str, int], ...] | None:
     if not all(isinstance(text, str) and isinstance(start, int) for text, start in zip(texts, starts, strict=True)):
         return None
     return tuple(zip(texts, starts, strict=True))
+
+
+def room(max_length: int) -> int:
+    """Tokens of a window that are surely the context's: questions have half of it at most."""
+    return max_length - max_length // 2 - SPECIAL_TOKENS
 
 
 def _shortened(encoder: Encoder, questions: tuple[str, ...]) -> list[str]:

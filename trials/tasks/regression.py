@@ -33,6 +33,7 @@ class Regression(Task):
     head = Head.SEQUENCE
     metrics = ("pearson_spearman", "pearson", "spearman")
     output_names = ("score",)
+    softmax = False
 
     def labels(self, spec: DatasetSpec, table: Table, names: tuple[str, ...]) -> np.ndarray:
         """float32 [rows]."""

@@ -39,12 +39,14 @@ class Task(ABC):
         metrics: Names of its scores, greater is better.
         output_names: Names of the outputs where they are no labels, such as start and end.
         same_tokens: Whether outputs belong to tokens, so that teacher and student must read the same ones.
+        softmax: Whether outputs are logits, so that distances and temperatures mean something.
     """
 
     head: ClassVar[Head]
     metrics: ClassVar[tuple[str, ...]]
     output_names: ClassVar[tuple[str, ...]] = ()
     same_tokens: ClassVar[bool] = False
+    softmax: ClassVar[bool] = True
 
     # Data
 
@@ -121,6 +123,13 @@ class Task(ABC):
         if spec.metric not in self.metrics:
             message = f"no such metric of {spec.task}; {nearest(spec.metric, self.metrics)}"
             raise fault("study file", key_of(spec, "metric"), spec.metric, message)
+
+    def check_length(self, spec: DatasetSpec, max_length: int) -> None:  # noqa: B027 - most need no check
+        """Whether examples can be cut to inputs of `max_length` tokens.
+
+        Raises:
+            InputError: They cannot.
+        """
 
     @abstractmethod
     def encode(self, encoder: Encoder, examples: Examples, spec: DatasetSpec) -> EncodedSplit:

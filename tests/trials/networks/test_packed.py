@@ -1,11 +1,15 @@
 """The packed encoder against Transformers' own forward and backward, for every family."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification
+import transformers
+from transformers import AutoConfig
 
-from trials.families import FAMILIES, why_not_packed
+from trials.families import FAMILIES, Head, why_not_packed
+from trials.labels import label
 from trials.networks import open_network
 from trials.networks.packed import dropout, relative_position_buckets
 from trials.networks.packed_network import PackedNetwork
@@ -32,16 +36,31 @@ def family(request):
     return request.param
 
 
-@pytest.fixture(scope="module", params=["gelu", "relu", "gelu_new"])
-def folder(family, request, tmp_path_factory):
+@pytest.fixture(
+    scope="module",
+    params=[
+        *((Head.SEQUENCE, name) for name in ("gelu", "relu", "gelu_new")),
+        (Head.TOKENS, "gelu"),
+        (Head.SPANS, "gelu"),
+    ],
+    ids=lambda kind: f"{kind[0].name.lower()}-{kind[1]}",
+)
+def kind(request):
+    """Head and activation."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def folder(family, kind, tmp_path_factory):
     """A model of the family with random weights everywhere, biases and norms too."""
+    head, function = kind
     activation = "activation" if family == "distilbert" else "hidden_act"
-    config = AutoConfig.for_model(family, **SHAPE, **{activation: request.param})
-    config.id2label, config.label2id = {0: "a", 1: "b", 2: "c"}, {"a": 0, "b": 1, "c": 2}
+    config = AutoConfig.for_model(family, **SHAPE, **{activation: function})
+    names = ("start", "end") if head is Head.SPANS else ("a", "b", "c")
     if family == "bert":
         config.type_vocab_size = 2
     torch.manual_seed(1)
-    model = AutoModelForSequenceClassification.from_config(config)
+    model = getattr(transformers, head).from_config(label(config, names, head))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.2)
@@ -51,11 +70,11 @@ def folder(family, request, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def data(family):
-    return make_data(types=family == "bert")
+def data(family, kind):
+    return make_data(types=family == "bert", head=kind[0])
 
 
-def make_data(*, types):
+def make_data(*, types, head=Head.SEQUENCE):
     """Rows of many lengths; token ids leave gaps in the vocabulary; the first token of each row is 0."""
     draw = np.random.default_rng(0)
     rows = [np.array([0, *(draw.integers(1, VOCABULARY // 2, length - 1) * 2 % VOCABULARY)]) for length in LENGTHS]
@@ -76,10 +95,17 @@ def make_data(*, types):
         labels=np.zeros(2, dtype=np.int64),
         pad_id=1,
     )
+    if head is not Head.SEQUENCE:
+        split, other = (replace(each, **every_second_token(each)) for each in (split, other))
     trained = np.unique(split.ids)
     vocabulary = np.concatenate([trained, [5, 7, 9]])
     splits = {"train": split, "validation": other}
-    return TokenizedData(f"key {types}", ("a", "b", "c"), splits, vocabulary, len(trained))
+    return TokenizedData(f"key {types} {head}", ("a", "b", "c"), splits, vocabulary, len(trained), head)
+
+
+def every_second_token(split):
+    positions = [np.arange(0, length, 2, dtype=np.int32) for length in split.lengths]
+    return {"positions": np.concatenate(positions), "position_offsets": np.cumsum([0, *map(len, positions)])}
 
 
 def logits_of(network, split, rows):
@@ -97,7 +123,7 @@ def test_packed_forward_and_backward_equal_transformers(folder, data):
     rows, split = np.array([4, 0, 3, 2, 5, 1]), data.splits["train"]
     packed = open_network(folder, data, Precision.FP32, CPU).eval()
     assert isinstance(packed, PackedNetwork)
-    plain = PlainNetwork.open(folder, Precision.FP32).eval()
+    plain = PlainNetwork.open(folder, Precision.FP32, data.head).eval()
 
     # Gradients replace the weights, so that the network itself says what belongs to which name
     def packed_gradients(network):
@@ -141,7 +167,7 @@ def test_packed_network_saved_reloads_into_transformers_with_equal_logits(folder
         optimizer.step()
         optimizer.zero_grad()
     network.save(tmp_path)
-    again = PlainNetwork.open(tmp_path, Precision.FP32).eval()
+    again = PlainNetwork.open(tmp_path, Precision.FP32, data.head).eval()
     with torch.no_grad():
         torch.testing.assert_close(
             logits_of(network.eval(), split, rows), logits_of(again, split, rows), rtol=0, atol=1e-5
@@ -150,7 +176,7 @@ def test_packed_network_saved_reloads_into_transformers_with_equal_logits(folder
         other, pair = data.splits["validation"], np.arange(2)
         torch.testing.assert_close(logits_of(network, other, pair), logits_of(again, other, pair), rtol=0, atol=1e-5)
     # Rule: rows that the training data does not use have had their weight decay, as if they had been there
-    before = PlainNetwork.open(folder, Precision.FP32).model.get_input_embeddings().weight
+    before = PlainNetwork.open(folder, Precision.FP32, data.head).model.get_input_embeddings().weight
     after = again.model.get_input_embeddings().weight
     unused = torch.ones(VOCABULARY, dtype=torch.bool)
     unused[torch.from_numpy(data.vocabulary[: data.num_trained].astype(np.int64))] = False

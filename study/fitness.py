@@ -1,0 +1,118 @@
+"""Whether the parts of a triple fit each other: the task's head on the models, the same tokens where they must be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from search_spaces.configuration import digest
+from search_spaces.faults import Fault
+from study.config import Study
+from study.memory import Memory
+from trials.families import FAMILIES, Head
+from trials.models import load_tokenizer, model_fingerprint
+from trials.spec import Triple
+from trials.tasks import task_of
+
+MAPPINGS = {  # of Transformers: which model types have a head
+    Head.SEQUENCE: "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES",
+    Head.TOKENS: "MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES",
+    Head.SPANS: "MODEL_FOR_QUESTION_ANSWERING_MAPPING_NAMES",
+    Head.SEQ2SEQ: "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES",
+}
+
+
+@dataclass(frozen=True)
+class TokenizerFacts:
+    """What a launch must know of a tokenizer.
+
+    Attributes:
+        window: The most tokens that it gives.
+        behaviour: Hash of all that decides its tokens.
+        aligned: Whether it says which word and characters a token is from.
+        first: Whether rows start with a token of its own.
+    """
+
+    window: int
+    behaviour: str
+    aligned: bool
+    first: bool
+
+
+def tokenizer_facts(folder: Path, memory: Memory) -> TokenizerFacts:
+    """Facts of the tokenizer in a model's folder.
+
+    Raises:
+        InputError: It has no usable tokenizer.
+    """
+    key = digest(["tokenizer facts", model_fingerprint(folder), version("transformers")])
+    return TokenizerFacts(**memory.recall(key, lambda: asdict(_facts(load_tokenizer(folder)))))
+
+
+def _facts(tokenizer: Any) -> TokenizerFacts:
+    ids = tokenizer("a", "b")["input_ids"]
+    behaviour = {key: value for key, value in _backend(tokenizer).items() if key not in ("truncation", "padding")}
+    return TokenizerFacts(
+        window=int(tokenizer.model_max_length),
+        behaviour=digest(behaviour),
+        aligned=bool(tokenizer.is_fast),
+        first=bool(ids) and ids[0] in (tokenizer.cls_token_id, tokenizer.bos_token_id),
+    )
+
+
+def _backend(tokenizer: Any) -> dict[str, Any]:
+    if tokenizer.is_fast:
+        return json.loads(tokenizer.backend_tokenizer.to_str())
+    return {"vocabulary": tokenizer.get_vocab(), "class": type(tokenizer).__name__}
+
+
+def triple_faults(
+    study: Study,
+    triple: Triple,
+    configs: dict[tuple[str, ...], dict[str, Any]],
+    facts: dict[tuple[str, ...], TokenizerFacts],
+) -> Iterator[Fault]:
+    """What does not fit in a triple whose parts are right each for itself.
+
+    Args:
+        study: The study.
+        triple: The triple.
+        configs: Each model's config.json, by what `Study.teacher_source` or `Study.student_source` name.
+        facts: Its tokenizer, likewise.
+    """
+    task, name = task_of(triple.dataset), triple.dataset.name
+    teacher, student = study.teacher_source(triple.teacher, triple.dataset), study.student_source(triple.student)
+    keys = {teacher: f"teachers.{triple.teacher.name}", student: f"students.{triple.student.name}"}
+    for source, key in keys.items():
+        if source not in configs:
+            continue
+        model_type = configs[source].get("model_type", "unknown")
+        if not has_head(model_type, task.head):
+            yield Fault("study file", key, source[0], f"{model_type} models do no {triple.dataset.task} (data {name})")
+        elif task.same_tokens and not (facts[source].aligned and facts[source].first):
+            message = f"its tokenizer says not which words and characters tokens are from, as data {name} need"
+            yield Fault("study file", key, source[0], message)
+    if not task.same_tokens or not keys.keys() <= facts.keys():
+        return
+    if facts[teacher].behaviour != facts[student].behaviour:
+        message = f"reads other tokens than teacher {triple.teacher.name}; on data {name} both must read the same"
+        yield Fault("study file", keys[student], student[0], message)
+    lengths = study.teacher_recipe(triple.teacher).max_length, study.config.training.max_length
+    if lengths[0] != lengths[1]:
+        message = f"must be the students' {lengths[1]}: on data {name} both must read the same tokens"
+        yield Fault("study file", f"{keys[teacher]}.training.max_length", lengths[0], message)
+
+
+@cache
+def has_head(model_type: str, head: Head) -> bool:
+    """Whether Transformers has this head for a type of model."""
+    if model_type in FAMILIES:
+        return head is not Head.SEQ2SEQ
+    from transformers.models.auto import modeling_auto  # loads torch, but only for models that are not packed
+
+    return model_type in getattr(modeling_auto, MAPPINGS[head])

@@ -1,0 +1,150 @@
+"""What every task promises, on made-up data and a tiny model: one suite for all."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from made_tasks import made_dataset, poison
+from tiny import Tiny, prepare
+
+from trials.evaluation import predict, tensors
+from trials.models import load_model
+from trials.networks import open_network
+from trials.networks.packed_network import PackedNetwork
+from trials.networks.plain_network import PlainNetwork
+from trials.record import Status
+from trials.spec import Precision
+from trials.tasks import TASKS, task_of
+from trials.teacher_cache import teacher_logits
+from trials.tokens import TokenizedData, tokenized
+
+CPU = torch.device("cpu")
+MAX_LENGTH = 16
+
+
+@pytest.fixture(scope="module", params=sorted(TASKS))
+def made(request, tiny_model, tmp_path_factory) -> Tiny:
+    """A prepared teacher of the task."""
+    folder = tmp_path_factory.mktemp(request.param)
+    dataset = made_dataset(request.param, folder / "data")
+    return prepare(tiny_model, folder / "data", folder / "study", dataset=dataset)
+
+
+@pytest.fixture(scope="module")
+def task(made):
+    return task_of(made.task.dataset)
+
+
+@pytest.fixture(scope="module")
+def teacher_folder(made):
+    return made.workspace.teacher(made.teacher.selected("highest_score").fingerprint)
+
+
+@pytest.fixture(scope="module")
+def data(made, teacher_folder) -> TokenizedData:
+    return tokenized(made.task.dataset, made.task.data_fingerprint, teacher_folder, MAX_LENGTH, made.workspace)
+
+
+@pytest.fixture(scope="module")
+def cached(made) -> np.ndarray:
+    fingerprint = made.teacher.selected("highest_score").fingerprint
+    return teacher_logits(fingerprint, made.task.dataset, made.task.data_fingerprint, "train", made.workspace, CPU)
+
+
+def student_of(made: Tiny):
+    spec = made.trial(soft_label_weight=0.5, temperature=2.0)
+    return spec, made.run(spec)
+
+
+def loss_and_gradients(network, task, split, cached, rows, configuration):
+    """The KD loss of some rows, and its gradients by Transformers' names."""
+    network.zero_grad()
+    teacher, targets = torch.from_numpy(split.of_positions(cached, rows)), tensors(task.targets(split, rows))
+    loss = task.kd_loss(network(network.inputs(split, rows)), teacher, targets, configuration)
+    loss.backward()
+    return loss.detach(), {name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None}
+
+
+def test_short_run_learns(made, task):
+    scores = [checkpoint.validation_score for checkpoint in made.teacher.checkpoints]
+    assert made.teacher.status is Status.COMPLETED, made.teacher.reason
+    assert max(scores) > made.teacher.majority_score + 0.2
+    spec, record = student_of(made)
+    assert record.status is Status.COMPLETED, record.reason
+    assert record.curve[-1].train_loss < record.curve[0].train_loss
+    assert set(record.test_scores) <= set(task.metrics)
+    assert record.test_score == record.test_scores[spec.triple.dataset.metric]
+
+
+def test_cached_outputs_are_those_of_transformers_row_by_row(task, teacher_folder, data, cached):
+    network, split = PlainNetwork(load_model(teacher_folder, task.head)).eval(), data.splits["train"]
+    with torch.no_grad():
+        online = [network(network.inputs(split, np.array([row]))).numpy() for row in range(len(split))]
+    np.testing.assert_allclose(cached, np.concatenate(online), atol=1e-5)
+
+
+@pytest.mark.parametrize("distance", ["ce", "mse"])
+def test_padding_changes_neither_loss_nor_gradients(made, task, teacher_folder, data, cached, distance):
+    # Packed without padding against Transformers' padded batches, with rows of all lengths
+    split, rows = data.splits["train"], np.arange(24)
+    assert len(set(split.lengths[rows].tolist())) > 3
+    configuration = made.trial(soft_label_weight=0.5, temperature=2.0, distance=distance).configuration
+    packed = open_network(teacher_folder, data, Precision.FP32, CPU).eval()
+    assert isinstance(packed, PackedNetwork)
+    plain = PlainNetwork(load_model(teacher_folder, task.head)).eval()
+    ours, our_gradients = loss_and_gradients(packed, task, split, cached, rows, configuration)
+    theirs, their_gradients = loss_and_gradients(plain, task, split, cached, rows, configuration)
+    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+    norms = [
+        torch.stack([g.norm() for g in gradients.values()]).norm() for gradients in (our_gradients, their_gradients)
+    ]
+    torch.testing.assert_close(*norms, atol=1e-5, rtol=1e-4)
+    # Rows one at a time: what a batch pads inside the loss weighs nothing
+    alone = [loss_and_gradients(packed, task, split, cached, rows[i : i + 1], configuration) for i in range(len(rows))]
+    one_label_a_row = len(split.labels) == len(split)
+    weights = torch.ones(len(rows)) if one_label_a_row else torch.from_numpy(np.diff(split.position_offsets)[rows])
+    mean = (torch.stack([loss for loss, _ in alone]) * weights / weights.sum()).sum()
+    torch.testing.assert_close(mean, ours, atol=1e-5, rtol=1e-5)
+    for name, gradient in our_gradients.items():
+        parts = torch.stack([gradients.get(name, torch.zeros_like(gradient)) for _, gradients in alone])
+        shares = (weights / weights.sum()).view(-1, *[1] * gradient.ndim)
+        torch.testing.assert_close((parts * shares).sum(0), gradient, atol=1e-5, rtol=1e-4)
+
+
+def test_student_reloads_into_transformers_with_equal_outputs(made, task, data, teacher_folder, tmp_path):
+    network = open_network(teacher_folder, data, Precision.FP32, CPU)
+    network.save(tmp_path / "saved")
+    reloaded = PlainNetwork(load_model(tmp_path / "saved", task.head))
+    for split in data.splits.values():
+        np.testing.assert_allclose(predict(network, split), predict(reloaded, split), atol=1e-5)
+
+
+def test_outputs_come_back_in_the_splits_order(task, data, teacher_folder):
+    network, split = open_network(teacher_folder, data, Precision.FP32, CPU), data.splits["validation"]
+    whole = predict(network, split)
+    for row in (0, 7, len(split) - 1):
+        with torch.no_grad():
+            alone = network(network.inputs(split, np.array([row]))).numpy()
+        np.testing.assert_allclose(split.of_positions(whole, np.array([row])), alone, atol=1e-5)
+
+
+def test_poisoned_test_labels_change_only_the_test_score(made, tiny_model, tmp_path):
+    folder = tmp_path / "data"
+    shutil.copytree(made.task.dataset.path, folder)
+    poison(made.task.dataset.task, folder)
+    dataset = made.task.dataset.model_copy(update={"path": str(folder)})
+    poisoned = prepare(tiny_model, folder, tmp_path / "study", dataset=dataset)
+    blind = {"test_score", "test_scores", "run", "train_seconds", "examples_per_second", "spec"}
+    assert [c.validation_score for c in poisoned.teacher.checkpoints] == [
+        c.validation_score for c in made.teacher.checkpoints
+    ]
+    (_, clean), (_, dirty) = student_of(made), student_of(poisoned)
+    assert dirty.model_dump(exclude=blind) == clean.model_dump(exclude=blind)
+    assert dirty.test_score != clean.test_score
+
+
+def test_records_of_it_are_json(made):
+    _, record = student_of(made)
+    assert json.loads(record.model_dump_json())["status"] == "completed"
