@@ -42,7 +42,7 @@ def run(job: Job) -> GridResult:
 
 def borrowed(prepared: Workspace, root: Path) -> Workspace:
     """A new study directory with the prepared one's teacher and caches, but for the teacher's outputs."""
-    workspace, outputs = Workspace(root), prepared.teacher_logits("any").parent
+    workspace, outputs = Workspace(root), prepared.teacher_outputs("any").parent
     (root / "cache").mkdir(parents=True)
     (root / "teachers").symlink_to(prepared.root / "teachers")
     for folder in (prepared.root / "cache").iterdir():
@@ -59,14 +59,14 @@ def cache_teacher(study: Study, workspace: Workspace) -> None:
     """Compute the teacher's outputs over the training rows, on one thread, as a worker would at a teacher's end."""
     import torch
 
-    from trials.teacher_cache import teacher_logits
+    from trials.teacher_cache import teacher_outputs
 
     torch.set_num_threads(1)
     ledger = Ledger(workspace.ledger)
     ledger.refresh()
     (teacher,) = ledger.teachers
     task, fingerprint = teacher.task, teacher.selected("highest_score").fingerprint or ""
-    teacher_logits(fingerprint, task.dataset, task.data_fingerprint, "train", workspace, torch.device("cpu"))
+    teacher_outputs(fingerprint, task.dataset, task.data_fingerprint, "train", workspace, torch.device("cpu"))
 
 
 def units(events: Iterable[dict[str, Any]]) -> tuple[int, ...]:

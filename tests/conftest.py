@@ -28,6 +28,12 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_translator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a random Marian of 2 and 2 layers, 32 wide, and its word-level tokenizer."""
+    return make_tiny_translator(tmp_path_factory.mktemp("translator"))
+
+
+@pytest.fixture(scope="session")
 def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with train (96), validation (32) and test (32) rows of two classes that a bag of words tells apart."""
     folder = tmp_path_factory.mktemp("data")
@@ -115,6 +121,40 @@ def make_tiny_model(folder: Path) -> Path:
         initializer_range=0.1,
     )
     BertModel(config).save_pretrained(folder)
+    return folder
+
+
+def make_tiny_translator(folder: Path) -> Path:
+    """Write the tiny encoder-decoder into a folder."""
+    import torch
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.pre_tokenizers import Whitespace
+    from tokenizers.processors import TemplateProcessing
+    from transformers import MarianConfig, MarianMTModel, PreTrainedTokenizerFast
+
+    words = ["[PAD]", "[UNK]", "[EOS]", *FILLER, *WORDS["good"], *WORDS["bad"]]
+    tokenizer = Tokenizer(WordLevel({word: index for index, word in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    tokenizer.post_processor = TemplateProcessing(single="$A [EOS]", special_tokens=[("[EOS]", 2)])
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", eos_token="[EOS]"
+    ).save_pretrained(folder)
+    torch.manual_seed(0)
+    size = {"layers": 2, "attention_heads": 4, "ffn_dim": 64}
+    config = MarianConfig(
+        vocab_size=len(words),
+        d_model=32,
+        **{f"{stack}_{name}": value for stack in ("encoder", "decoder") for name, value in size.items()},
+        max_position_embeddings=32,
+        pad_token_id=0,
+        eos_token_id=2,
+        decoder_start_token_id=0,
+        forced_eos_token_id=None,
+        init_std=0.1,
+        scale_embedding=True,
+    )
+    MarianMTModel(config).save_pretrained(folder)
     return folder
 
 

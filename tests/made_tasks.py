@@ -66,13 +66,23 @@ def _asked(draw: random.Random) -> Row:
     return {"question": " ".join(draw.choices(FILLER, k=2)), "context": " ".join(words), "answers": answers}
 
 
+def _translated(draw: random.Random) -> Row:
+    """Into one of two sentences, by the source's kind of words."""
+    kind = draw.choice([GOOD, BAD])
+    return {"translation": {"xx": " ".join(_words(draw, draw.choice(kind))), "yy": f"the film was very {kind[0]}"}}
+
+
 MAKERS: dict[TaskName, Callable[[random.Random], Row]] = {
     TaskName.CLASSIFICATION: _classified,
     TaskName.REGRESSION: _rated,
     TaskName.TOKEN_CLASSIFICATION: _tagged,
     TaskName.QUESTION_ANSWERING: _asked,
+    TaskName.TRANSLATION: _translated,
 }
-OPTIONS: dict[TaskName, dict[str, Any]] = {TaskName.CLASSIFICATION: {"labels": ("bad", "good")}}
+OPTIONS: dict[TaskName, dict[str, Any]] = {
+    TaskName.CLASSIFICATION: {"labels": ("bad", "good")},
+    TaskName.TRANSLATION: {"languages": ("xx", "yy")},
+}
 POISONS: dict[TaskName, Callable[[Row], Row]] = {
     TaskName.CLASSIFICATION: lambda row: row | {"label": "bad" if row["label"] == "good" else "good"},
     TaskName.REGRESSION: lambda row: row | {"label": -row["label"]},
@@ -80,4 +90,5 @@ POISONS: dict[TaskName, Callable[[Row], Row]] = {
     TaskName.QUESTION_ANSWERING: lambda row: (
         row | {"answers": {"text": [row["context"].split()[0]], "answer_start": [0]}}
     ),
+    TaskName.TRANSLATION: lambda row: row | {"translation": row["translation"] | {"yy": "of it and that book"}},
 }

@@ -41,14 +41,24 @@ class Encoder:
     max_length: int
 
     def chunks(
-        self, texts: Sequence[Any], pairs: Sequence[str] | None = None, **options: Any
+        self, texts: Sequence[Any], pairs: Sequence[str] | None = None, *, targets: bool = False, **options: Any
     ) -> Iterator[tuple[int, Any]]:
-        """The tokenizer's answers, some thousand rows at a time, each with the number of its first row."""
+        """The tokenizer's answers, some thousand rows at a time, each with the number of its first row.
+
+        Args:
+            texts: The texts.
+            pairs: Their partners.
+            targets: Whether they are what a decoder is to say, which some tokenizers end otherwise.
+            options: Further ones of the tokenizer.
+        """
         for start in range(0, len(texts), ROWS_AT_A_TIME):
             chunk = slice(start, start + ROWS_AT_A_TIME)
             partners = None if pairs is None else list(pairs[chunk])
             settings = {"truncation": True, "max_length": self.max_length, **options}
-            yield start, self.tokenizer(list(texts[chunk]), partners, **settings)
+            if targets:
+                yield start, self.tokenizer(text_target=list(texts[chunk]), **settings)
+            else:
+                yield start, self.tokenizer(list(texts[chunk]), partners, **settings)
 
     def arrays(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> dict[str, np.ndarray]:
         """``ids``, ``offsets`` and, where the tokenizer gives them, ``types`` of whole texts."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from trials.generation import translate
 from trials.networks import Network
+from trials.networks.seq2seq_network import Seq2SeqNetwork
 from trials.spec import EVALUATION_TOKENS
 from trials.tasks import Task
-from trials.tokens import TokenizedSplit, ragged_index
+from trials.tokens import TokenizedSplit, batches_by_length, ragged_index
+
+LOGITS = 2**25  # of an encoder-decoder at a time, in evaluation
 
 
 @torch.no_grad()
@@ -28,28 +32,55 @@ def predict(network: Network, split: TokenizedSplit) -> np.ndarray:
     return outputs[ragged_index(found, np.argsort(order))]
 
 
-def evaluate(task: Task, network: Network, split: TokenizedSplit) -> tuple[dict[str, float], float]:
-    """All scores of a network on a split, and its mean loss against the human labels."""
-    return scores(task, predict(network, split), split)
+def evaluate(
+    task: Task, network: Network, split: TokenizedSplit, order: Sequence[int] | None = None
+) -> tuple[dict[str, float], float]:
+    """All scores of a network on a split, and its mean loss against the human labels.
 
-
-def scores(task: Task, outputs: np.ndarray, split: TokenizedSplit) -> tuple[dict[str, float], float]:
-    """All scores of outputs, float32 [positions, width], over a split, and their mean loss against the human labels."""
+    Args:
+        task: The task.
+        network: The network.
+        split: The split.
+        order: For each label of the data, its position in the network's output; None means they are the same.
+    """
+    if isinstance(network, Seq2SeqNetwork):
+        return task.score(translate(network, split), split), forced_loss(task, network, split)
+    outputs = predict(network, split)
+    outputs = outputs if order is None else outputs[:, list(order)]
     targets = tensors(task.targets(split, np.arange(len(split))))
     return task.score(outputs, split), float(task.hard_loss(torch.from_numpy(outputs), targets))
+
+
+@torch.no_grad()
+def forced_loss(task: Task, network: Seq2SeqNetwork, split: TokenizedSplit) -> float:
+    """Mean loss over a split's target tokens; their logits are too many to keep."""
+    network.eval()
+    total = 0.0
+    for rows in batches_by_length(split.lengths, logits_budget(network)):
+        targets = tensors(task.targets(split, rows), network.model.device)
+        total += float(task.hard_loss(network(network.inputs(split, rows)), targets)) * len(targets["labels"])
+    return total / int(split.position_offsets[-1])
+
+
+@torch.no_grad()
+def decoder_states(network: Seq2SeqNetwork, split: TokenizedSplit) -> np.ndarray:
+    """The decoder's last hidden states of each target token, float16 [positions, hidden], in the split's order."""
+    network.eval()
+    found: np.ndarray | None = None
+    for rows in batches_by_length(split.lengths, logits_budget(network)):
+        states = network.states(network.inputs(split, rows)).to(torch.float16).cpu().numpy()
+        if found is None:
+            found = np.empty((int(split.position_offsets[-1]), states.shape[1]), dtype=np.float16)
+        found[ragged_index(split.position_offsets, rows)] = states
+    assert found is not None
+    return found
+
+
+def logits_budget(network: Seq2SeqNetwork) -> int:
+    """Tokens per batch whose logits over the vocabulary take some hundred megabytes."""
+    return max(1, min(EVALUATION_TOKENS, LOGITS // network.model.config.vocab_size))
 
 
 def tensors(targets: Mapping[str, Any], device: torch.device | None = None) -> dict[str, Tensor]:
     """Arrays as tensors on a device."""
     return {name: torch.from_numpy(np.ascontiguousarray(values)).to(device) for name, values in targets.items()}
-
-
-def batches_by_length(lengths: np.ndarray) -> list[np.ndarray]:
-    """Rows in batches of at most `EVALUATION_TOKENS` tokens, padding included, longest rows first."""
-    rows = np.argsort(-lengths, kind="stable")
-    batches, start = [], 0
-    while start < len(rows):
-        size = max(1, EVALUATION_TOKENS // int(lengths[rows[start]]))
-        batches.append(rows[start : start + size])
-        start += size
-    return batches

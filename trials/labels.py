@@ -36,6 +36,8 @@ def match_labels(
 
 def label(config: PreTrainedConfig, label_names: tuple[str, ...], head: Head) -> PreTrainedConfig:
     """The configuration with these labels, for this head; a single one means regression."""
+    if head is Head.SEQ2SEQ:
+        return config
     config.id2label = dict(enumerate(label_names))
     config.label2id = {name: index for index, name in enumerate(label_names)}
     if head is Head.SEQUENCE:

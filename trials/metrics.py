@@ -109,3 +109,18 @@ def answer_scores(predictions: list[str], answers: list[list[str]]) -> dict[str,
     ]
     found = squad(given, right)
     return {"squad_f1": float(found["f1"]) / 100, "exact_match": float(found["exact_match"]) / 100}
+
+
+def translation_scores(translations: list[str], references: list[str]) -> dict[str, float]:
+    """BLEU and chrF by sacreBLEU with its defaults, between 0 and 100.
+
+    Args:
+        translations: One text per row.
+        references: The right one of each.
+    """
+    from sacrebleu import corpus_bleu, corpus_chrf
+
+    return {
+        "bleu": float(corpus_bleu(translations, [references]).score),
+        "chrf": float(corpus_chrf(translations, [references]).score),
+    }

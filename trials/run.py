@@ -31,7 +31,7 @@ from trials.spec import TeacherTask, TrialSpec
 from trials.students import initial_student
 from trials.tasks import task_of
 from trials.teacher import prepare_teacher
-from trials.teacher_cache import teacher_logits
+from trials.teacher_cache import teacher_outputs
 from trials.tokens import InputsChanged, tokenized
 from trials.training_run import Batch, TrainingRun, TrialFailed
 from trials.workspace import Workspace
@@ -128,14 +128,13 @@ def _distil(
     # Data, what the teacher says of them, and the student before training
     folder = _unchanged(source, shared)
     data = tokenized(dataset, shared.data_fingerprint, folder, shared.training.max_length, workspace)
-    teacher = teacher_logits(shared.teacher_fingerprint, dataset, shared.data_fingerprint, "train", workspace, device)
+    teacher = teacher_outputs(shared.teacher_fingerprint, dataset, shared.data_fingerprint, "train", workspace, device)
     initial = initial_student(shared.triple.student, folder, data.label_names, shared.seed, workspace, data.head)
     train_split = data.splits["train"]
 
     def draw(rows: np.ndarray) -> Batch:
-        soft = torch.from_numpy(train_split.of_positions(teacher, rows)).to(device)
-        hard = tensors(kind.targets(train_split, rows), device)
-        return Batch(runs[0].network.inputs(train_split, rows), (soft, hard), len(rows))
+        targets = teacher.of(train_split, rows, device), tensors(kind.targets(train_split, rows), device)
+        return Batch(runs[0].network.inputs(train_split, rows), targets, len(rows))
 
     def prepared(spec: TrialSpec) -> TrainingRun:
         student = open_network(initial, data, spec.training.precision, device)

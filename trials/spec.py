@@ -85,6 +85,7 @@ class DatasetSpec(Part):
             context and the answers; of translation source and target, or one column that holds both by language.
         labels: Label names in the order of their numbers; needed where the source does not say.
         languages: Of translation: the keys of source and target, where a column holds both.
+        source_prefix: Of translation: what stands before each source, such as T5's ``translate German to English: ``.
         stride: Of question answering: tokens that two windows of a long context share; None is a third of a window.
         metric: Score to maximise, one of its task's; `DEFAULTS` where it is not given.
         splits: Names of the source's splits (or file stems) for train, validation and test.
@@ -105,6 +106,7 @@ class DatasetSpec(Part):
     label: str
     labels: tuple[str, ...] | None = None
     languages: tuple[str, str] | None = None
+    source_prefix: str | None = None
     stride: Annotated[int, Field(ge=0)] | None = None
     metric: str
     splits: dict[Split, str] = {"train": "train", "validation": "validation", "test": "test"}
@@ -122,7 +124,7 @@ class DatasetSpec(Part):
     @property
     def reading(self) -> tuple[Any, ...]:
         """What besides content decides how its examples are read and cut; empty where there is nothing to decide."""
-        return tuple(value for value in (self.languages, self.stride) if value is not None)
+        return tuple(value for value in (self.languages, self.source_prefix, self.stride) if value is not None)
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -201,7 +203,8 @@ class StudentSpec(Part):
         name: Its name in the study.
         source: Key ``from``: a teacher's name (its pretrained model is meant), or a model like `TeacherSpec.model`.
         revision: The hub model's revision.
-        layers: Number of layers; None keeps all of them.
+        layers: Number of layers; None keeps all of them. Of an encoder-decoder as many of each.
+        encoder_layers, decoder_layers: Numbers of an encoder-decoder's layers instead.
         init: Which layers are copied.
         layer_choice: The copied layers by name instead, counted from 0.
     """
@@ -210,8 +213,16 @@ class StudentSpec(Part):
     source: str = Field(alias="from")
     revision: str | None = None
     layers: int | None = Field(None, gt=0)
+    encoder_layers: int | None = Field(None, gt=0)
+    decoder_layers: int | None = Field(None, gt=0)
     init: LayerInit = LayerInit.SKIP
     layer_choice: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        """What its weights before training follow from, besides those of its source; keys that say nothing left out."""
+        newer = [key for key in ("encoder_layers", "decoder_layers") if getattr(self, key) is None]
+        return self.model_dump(mode="json", exclude={"name", "source", "revision", *newer})
 
     @model_validator(mode="after")
     def _layers_agree(self) -> Self:
@@ -277,11 +288,10 @@ class TrialSpec(Part):
     @cached_property
     def trial_id(self) -> str:
         """24 hexadecimal digits: hash of all that decides the result, and of no path."""
-        student = self.triple.student
         identity = {
             "protocol": PROTOCOL_VERSION,
             "triple": self.triple.triple_id,
-            "student": student.model_dump(mode="json", exclude={"name", "source", "revision"}),
+            "student": self.triple.student.shape,
             "task": [self.triple.dataset.task, self.triple.dataset.metric, *self.triple.dataset.reading],
             "configuration": self.configuration.as_dict(),
             "seed": self.seed,

@@ -10,7 +10,7 @@ import torch
 
 from search_spaces.configuration import digest
 from trials.checkpoints import CheckpointFile
-from trials.evaluation import evaluate, predict, scores, tensors
+from trials.evaluation import evaluate, tensors
 from trials.labels import label, match_labels
 from trials.loop import train
 from trials.models import load_model, model_folder, models_fingerprint
@@ -18,7 +18,7 @@ from trials.networks import Network, open_network
 from trials.record import TeacherCheckpointRecord
 from trials.spec import Precision, TeacherTask
 from trials.tasks import Task, task_of
-from trials.teacher_cache import TeacherNote, store_fine_tuned, store_given, teacher_logits
+from trials.teacher_cache import TeacherNote, store_fine_tuned, store_given, teacher_outputs
 from trials.tokens import InputsChanged, TokenizedData, tokenized
 from trials.training_run import HIGHEST_SCORE, LOWEST_LOSS, Batch, TrainingResult, TrainingRun
 from trials.workspace import Workspace, build_once
@@ -53,7 +53,7 @@ def prepare_teacher(
     lowest = min(range(len(checkpoints)), key=lambda i: checkpoints[i].validation_loss)
     for index in {highest, lowest}:
         fingerprint = checkpoints[index].fingerprint or ""
-        teacher_logits(fingerprint, task.dataset, task.data_fingerprint, "train", workspace, device)
+        teacher_outputs(fingerprint, task.dataset, task.data_fingerprint, "train", workspace, device)
     return {
         "checkpoints": checkpoints,
         "highest_score": highest,
@@ -135,10 +135,7 @@ def _score_given(
         order = _label_order(folder, kind, data)
         fingerprint = store_given(folder, kind.head, TeacherNote(task.training.max_length, order), workspace)
         network = open_network(workspace.teacher(fingerprint), data, Precision.FP32, device)
-        scored = {
-            split: scores(kind, predict(network, data.splits[split])[:, order], data.splits[split])
-            for split in ("validation", "test")
-        }
+        scored = {split: evaluate(kind, network, data.splits[split], order) for split in ("validation", "test")}
         (validation, validation_loss), (test, _) = scored["validation"], scored["test"]
         checkpoints.append(
             TeacherCheckpointRecord(

@@ -16,10 +16,11 @@ from trials.datasets import load_dataset_splits
 from trials.encoding import Encoder
 from trials.families import Head
 from trials.models import load_tokenizer, tokenizer_fingerprint
-from trials.spec import DatasetSpec
+from trials.spec import EVALUATION_TOKENS, DatasetSpec
 from trials.tasks import task_of
 from trials.workspace import Workspace, build_once
 
+TOKENIZER = "tokenizer"  # folder
 CACHE_FORMAT = 3  # raise it when the cache's files change
 
 
@@ -63,6 +64,12 @@ class TokenizedSplit:
         """What the task needs for scoring besides arrays."""
         return json.loads(self.texts_file.read_text(encoding="utf-8")) if self.texts_file else None
 
+    @cached_property
+    def tokenizer(self) -> Any:
+        """Of translation: what makes texts of tokens."""
+        assert self.texts_file is not None
+        return load_tokenizer(self.texts_file.parent / TOKENIZER)
+
     def of_positions(self, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """The part of values [positions, ...] that belongs to some rows, one row after the other."""
         if self.position_offsets is None:
@@ -79,9 +86,9 @@ class TokenizedSplit:
         lengths = self.offsets[rows + 1] - self.offsets[rows]
         mask = np.arange(lengths.max()) < lengths[:, None]  # bool [rows, length]
         source = ragged_index(self.offsets, rows)
-        inputs = {"input_ids": _ragged(self.ids[source], mask, self.pad_id), "attention_mask": mask.astype(np.int64)}
+        inputs = {"input_ids": padded(self.ids[source], mask, self.pad_id), "attention_mask": mask.astype(np.int64)}
         if self.type_ids is not None:
-            inputs["token_type_ids"] = _ragged(self.type_ids[source], mask, 0)
+            inputs["token_type_ids"] = padded(self.type_ids[source], mask, 0)
         return {name: torch.from_numpy(values).to(device) for name, values in inputs.items()}
 
 
@@ -143,6 +150,8 @@ def _build(dataset: DatasetSpec, data_fingerprint: str, model: Path, max_length:
         ids[name] = np.unique(encoded.arrays["ids"])
     others = np.setdiff1d(np.concatenate(list(ids.values())), ids["train"])
     np.save(target / "vocabulary.npy", np.concatenate([ids["train"], others]))
+    if task.head is Head.SEQ2SEQ:
+        tokenizer.save_pretrained(target / TOKENIZER)
     meta = {
         "label_names": loaded.label_names,
         "arrays": arrays,
@@ -174,8 +183,19 @@ def ragged_index(offsets: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return np.repeat(starts - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
 
 
-def _ragged(values: np.ndarray, mask: np.ndarray, fill: int) -> np.ndarray:
-    """Values row by row into a padded int64 array of the mask's shape."""
-    padded = np.full(mask.shape, fill, dtype=np.int64)
-    padded[mask] = values
-    return padded
+def padded(values: np.ndarray, mask: np.ndarray, fill: int) -> np.ndarray:
+    """Values row by row into an int64 array of the mask's shape, and `fill` elsewhere."""
+    whole = np.full(mask.shape, fill, dtype=np.int64)
+    whole[mask] = values
+    return whole
+
+
+def batches_by_length(lengths: np.ndarray, tokens: int = EVALUATION_TOKENS) -> list[np.ndarray]:
+    """Rows in batches of at most this many tokens, padding included, longest rows first."""
+    rows = np.argsort(-lengths, kind="stable")
+    batches, start = [], 0
+    while start < len(rows):
+        size = max(1, tokens // int(lengths[rows[start]]))
+        batches.append(rows[start : start + size])
+        start += size
+    return batches

@@ -40,7 +40,7 @@ class Workspace:
         """Token ids of one data set for one tokenizer and length."""
         return self.root / "cache" / "tokens" / key
 
-    def teacher_logits(self, key: str) -> Path:
+    def teacher_outputs(self, key: str) -> Path:
         """One teacher checkpoint's outputs over one tokenized data set."""
         return self.root / "cache" / "teacher" / key
 

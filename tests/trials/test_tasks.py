@@ -9,7 +9,8 @@ import torch
 from made_tasks import made_dataset, poison
 from tiny import Tiny, prepare
 
-from trials.evaluation import predict, tensors
+from trials.evaluation import decoder_states, predict, tensors
+from trials.families import Head
 from trials.models import load_model
 from trials.networks import open_network
 from trials.networks.packed_network import PackedNetwork
@@ -17,7 +18,7 @@ from trials.networks.plain_network import PlainNetwork
 from trials.record import Status
 from trials.spec import Precision
 from trials.tasks import TASKS, task_of
-from trials.teacher_cache import teacher_logits
+from trials.teacher_cache import TeacherOutputs, teacher_outputs
 from trials.tokens import TokenizedData, tokenized
 
 CPU = torch.device("cpu")
@@ -25,11 +26,12 @@ MAX_LENGTH = 16
 
 
 @pytest.fixture(scope="module", params=sorted(TASKS))
-def made(request, tiny_model, tmp_path_factory) -> Tiny:
+def made(request, tiny_model, tiny_translator, tmp_path_factory) -> Tiny:
     """A prepared teacher of the task."""
     folder = tmp_path_factory.mktemp(request.param)
     dataset = made_dataset(request.param, folder / "data")
-    return prepare(tiny_model, folder / "data", folder / "study", dataset=dataset)
+    model = tiny_translator if TASKS[request.param].head is Head.SEQ2SEQ else tiny_model
+    return prepare(model, folder / "data", folder / "study", dataset=dataset)
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +50,9 @@ def data(made, teacher_folder) -> TokenizedData:
 
 
 @pytest.fixture(scope="module")
-def cached(made) -> np.ndarray:
+def cached(made) -> TeacherOutputs:
     fingerprint = made.teacher.selected("highest_score").fingerprint
-    return teacher_logits(fingerprint, made.task.dataset, made.task.data_fingerprint, "train", made.workspace, CPU)
+    return teacher_outputs(fingerprint, made.task.dataset, made.task.data_fingerprint, "train", made.workspace, CPU)
 
 
 def student_of(made: Tiny):
@@ -61,10 +63,14 @@ def student_of(made: Tiny):
 def loss_and_gradients(network, task, split, cached, rows, configuration):
     """The KD loss of some rows, and its gradients by Transformers' names."""
     network.zero_grad()
-    teacher, targets = torch.from_numpy(split.of_positions(cached, rows)), tensors(task.targets(split, rows))
+    teacher, targets = cached.of(split, rows, CPU), tensors(task.targets(split, rows))
     loss = task.kd_loss(network(network.inputs(split, rows)), teacher, targets, configuration)
     loss.backward()
     return loss.detach(), {name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None}
+
+
+def norm(gradients):
+    return torch.stack([gradient.norm() for gradient in gradients.values()]).norm()
 
 
 def test_short_run_learns(made, task):
@@ -78,11 +84,36 @@ def test_short_run_learns(made, task):
     assert record.test_score == record.test_scores[spec.triple.dataset.metric]
 
 
+def transformers_outputs(model, task, split, row):
+    """What Transformers says of one row, without padding."""
+    inputs = split.batch(np.array([row]), CPU)
+    if task.head is Head.SEQ2SEQ:
+        labels = torch.from_numpy(split.of_positions(split.labels, np.array([row])))[None]
+        return model(input_ids=inputs["input_ids"], labels=labels).logits[0]
+    found = model(**inputs)
+    if task.head is Head.SEQUENCE:
+        return found.logits
+    places = torch.from_numpy(split.of_positions(split.positions, np.array([row])))
+    outputs = found.logits if task.head is Head.TOKENS else torch.stack([found.start_logits, found.end_logits], -1)
+    return outputs[0][places]
+
+
 def test_cached_outputs_are_those_of_transformers_row_by_row(task, teacher_folder, data, cached):
-    network, split = PlainNetwork(load_model(teacher_folder, task.head)).eval(), data.splits["train"]
+    model, split = load_model(teacher_folder, task.head).eval(), data.splits["train"]
     with torch.no_grad():
-        online = [network(network.inputs(split, np.array([row]))).numpy() for row in range(len(split))]
-    np.testing.assert_allclose(cached, np.concatenate(online), atol=1e-5)
+        online = torch.cat([transformers_outputs(model, task, split, row) for row in range(len(split))])
+    found = cached.of(split, np.arange(len(split)), CPU)
+    if task.head is not Head.SEQ2SEQ:
+        torch.testing.assert_close(found, online, atol=1e-5, rtol=0)
+    else:  # hidden states are kept as float16
+        torch.testing.assert_close(found, online, atol=1e-2, rtol=0)
+        logs = found.log_softmax(-1), online.log_softmax(-1)
+        assert torch.nn.functional.kl_div(*logs, log_target=True, reduction="batchmean") < 1e-6
+
+
+@torch.no_grad()
+def outputs_of(network, split, rows):
+    return network.eval()(network.inputs(split, np.array(rows)))
 
 
 @pytest.mark.parametrize("distance", ["ce", "mse"])
@@ -91,18 +122,16 @@ def test_padding_changes_neither_loss_nor_gradients(made, task, teacher_folder, 
     split, rows = data.splits["train"], np.arange(24)
     assert len(set(split.lengths[rows].tolist())) > 3
     configuration = made.trial(soft_label_weight=0.5, temperature=2.0, distance=distance).configuration
-    packed = open_network(teacher_folder, data, Precision.FP32, CPU).eval()
-    assert isinstance(packed, PackedNetwork)
-    plain = PlainNetwork(load_model(teacher_folder, task.head)).eval()
-    ours, our_gradients = loss_and_gradients(packed, task, split, cached, rows, configuration)
-    theirs, their_gradients = loss_and_gradients(plain, task, split, cached, rows, configuration)
-    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
-    norms = [
-        torch.stack([g.norm() for g in gradients.values()]).norm() for gradients in (our_gradients, their_gradients)
-    ]
-    torch.testing.assert_close(*norms, atol=1e-5, rtol=1e-4)
+    network = open_network(teacher_folder, data, Precision.FP32, CPU).eval()
+    ours, our_gradients = loss_and_gradients(network, task, split, cached, rows, configuration)
+    assert isinstance(network, PackedNetwork) == (task.head is not Head.SEQ2SEQ)
+    if isinstance(network, PackedNetwork):
+        plain = PlainNetwork(load_model(teacher_folder, task.head)).eval()
+        theirs, their_gradients = loss_and_gradients(plain, task, split, cached, rows, configuration)
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(norm(our_gradients), norm(their_gradients), atol=1e-5, rtol=1e-4)
     # Rows one at a time: what a batch pads inside the loss weighs nothing
-    alone = [loss_and_gradients(packed, task, split, cached, rows[i : i + 1], configuration) for i in range(len(rows))]
+    alone = [loss_and_gradients(network, task, split, cached, rows[i : i + 1], configuration) for i in range(len(rows))]
     one_label_a_row = len(split.labels) == len(split)
     weights = torch.ones(len(rows)) if one_label_a_row else torch.from_numpy(np.diff(split.position_offsets)[rows])
     mean = (torch.stack([loss for loss, _ in alone]) * weights / weights.sum()).sum()
@@ -116,26 +145,33 @@ def test_padding_changes_neither_loss_nor_gradients(made, task, teacher_folder, 
 def test_student_reloads_into_transformers_with_equal_outputs(made, task, data, teacher_folder, tmp_path):
     network = open_network(teacher_folder, data, Precision.FP32, CPU)
     network.save(tmp_path / "saved")
-    reloaded = PlainNetwork(load_model(tmp_path / "saved", task.head))
+    reloaded = load_model(tmp_path / "saved", task.head).eval()
     for split in data.splits.values():
-        np.testing.assert_allclose(predict(network, split), predict(reloaded, split), atol=1e-5)
+        for row in (0, 5, len(split) - 1):
+            torch.testing.assert_close(
+                outputs_of(network, split, [row]), transformers_outputs(reloaded, task, split, row), atol=1e-5, rtol=0
+            )
 
 
 def test_outputs_come_back_in_the_splits_order(task, data, teacher_folder):
     network, split = open_network(teacher_folder, data, Precision.FP32, CPU), data.splits["validation"]
-    whole = predict(network, split)
+    if task.head is Head.SEQ2SEQ:
+        states, (weight, bias) = decoder_states(network, split), network.output_head()
+        whole = (torch.from_numpy(states).float() @ weight.T + bias).numpy()
+    else:
+        whole = predict(network, split)
     for row in (0, 7, len(split) - 1):
-        with torch.no_grad():
-            alone = network(network.inputs(split, np.array([row]))).numpy()
-        np.testing.assert_allclose(split.of_positions(whole, np.array([row])), alone, atol=1e-5)
+        found = torch.from_numpy(split.of_positions(whole, np.array([row])))
+        tolerance = 1e-2 if task.head is Head.SEQ2SEQ else 1e-5
+        torch.testing.assert_close(found, outputs_of(network, split, [row]), atol=tolerance, rtol=0)
 
 
-def test_poisoned_test_labels_change_only_the_test_score(made, tiny_model, tmp_path):
+def test_poisoned_test_labels_change_only_the_test_score(made, tmp_path):
     folder = tmp_path / "data"
     shutil.copytree(made.task.dataset.path, folder)
     poison(made.task.dataset.task, folder)
     dataset = made.task.dataset.model_copy(update={"path": str(folder)})
-    poisoned = prepare(tiny_model, folder, tmp_path / "study", dataset=dataset)
+    poisoned = prepare(made.model, folder, tmp_path / "study", dataset=dataset)
     blind = {"test_score", "test_scores", "run", "train_seconds", "examples_per_second", "spec"}
     assert [c.validation_score for c in poisoned.teacher.checkpoints] == [
         c.validation_score for c in made.teacher.checkpoints

@@ -23,11 +23,16 @@ from trials.run import run_work
 from trials.spec import DatasetSpec, StudentSpec, TeacherSpec
 from trials.students.truncated import build_truncated
 from trials.tasks import task_of
-from trials.teacher_cache import teacher_logits
+from trials.teacher_cache import TeacherOutputs, teacher_outputs
 from trials.tokens import InputsChanged, tokenized
 from trials.workspace import Workspace
 
 CPU = torch.device("cpu")
+
+
+def cached_logits(study, fingerprint) -> np.ndarray:
+    arguments = study.task.dataset, study.task.data_fingerprint, "train", study.workspace, CPU
+    return teacher_outputs(fingerprint, *arguments).values
 
 
 def same_result(one: TrialRecord, two: TrialRecord) -> bool:
@@ -63,7 +68,7 @@ def test_stored_teacher_reloads_and_scores_as_recorded(tiny):
 def test_cached_teacher_logits_are_those_of_a_forward_pass_row_by_row(tiny):
     # Rows one at a time, without padding or sorting: the row that a shuffled loader asks for is the right one
     fingerprint = tiny.teacher.selected("highest_score").fingerprint
-    cached = teacher_logits(fingerprint, tiny.task.dataset, tiny.task.data_fingerprint, "train", tiny.workspace, CPU)
+    cached = cached_logits(tiny, fingerprint)
     folder = tiny.workspace.teacher(fingerprint)
     model = load_model(folder, Head.SEQUENCE).eval()
     split = tokenized(tiny.task.dataset, tiny.task.data_fingerprint, folder, 16, tiny.workspace).splits["train"]
@@ -79,11 +84,11 @@ def test_trial_with_cached_logits_equals_one_with_online_teacher(tiny, monkeypat
     split = tokenized(tiny.task.dataset, tiny.task.data_fingerprint, folder, 16, tiny.workspace).splits["train"]
     model = load_model(folder, Head.SEQUENCE).eval()
 
-    def online(*args: object) -> np.ndarray:
+    def online(*args: object) -> TeacherOutputs:
         with torch.no_grad():
-            return model(**split.batch(np.arange(len(split)), CPU)).logits.numpy()
+            return TeacherOutputs(model(**split.batch(np.arange(len(split)), CPU)).logits.numpy())
 
-    monkeypatch.setattr(trials.run, "teacher_logits", online)
+    monkeypatch.setattr(trials.run, "teacher_outputs", online)
     again = tiny.run(spec)
     for one, two in zip(cached.curve, again.curve, strict=True):
         assert one.train_loss == pytest.approx(two.train_loss, abs=1e-5)
@@ -247,10 +252,7 @@ class TestGivenCheckpoints:
         # Both orders live side by side, also after the caches are gone
         shutil.rmtree(tmp_path / "study" / "cache")
         (one, first), (two, second) = logits
-        columns = [
-            teacher_logits(name, study.task.dataset, study.task.data_fingerprint, "train", study.workspace, CPU)
-            for study, name in ((one, first), (two, second))
-        ]
+        columns = [cached_logits(study, name) for study, name in ((one, first), (two, second))]
         np.testing.assert_allclose(columns[0], columns[1][:, ::-1], atol=1e-6)
 
 

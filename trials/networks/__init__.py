@@ -14,13 +14,14 @@ from pathlib import Path
 
 import torch
 
-from trials.families import why_not_packed
+from trials.families import Head, why_not_packed
 from trials.networks.packed_network import PackedNetwork
 from trials.networks.plain_network import PlainNetwork
+from trials.networks.seq2seq_network import Seq2SeqNetwork
 from trials.spec import Precision
 from trials.tokens import TokenizedData
 
-Network = PackedNetwork | PlainNetwork
+Network = PackedNetwork | PlainNetwork | Seq2SeqNetwork
 
 
 def open_network(folder: Path, data: TokenizedData, precision: Precision, device: torch.device) -> Network:
@@ -40,4 +41,6 @@ def _opened(folder: Path, data: TokenizedData, precision: Precision) -> Network:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if why_not_packed(config) is None:
         return PackedNetwork.open(folder, config, data, precision)
+    if data.head is Head.SEQ2SEQ:
+        return Seq2SeqNetwork.open(folder, precision)
     return PlainNetwork.open(folder, precision, data.head)

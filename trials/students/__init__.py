@@ -32,12 +32,15 @@ def initial_student(
     Raises:
         InputError: The source cannot give such a student.
     """
-    shape = student.model_dump(mode="json", exclude={"name", "source", "revision"})
-    key = digest([shape, model_fingerprint(source), head, label_names, seed])[:24]
+    key = digest([student.shape, model_fingerprint(source), head, label_names, seed])[:24]
 
     def build(target: Path) -> None:
         from trials.students.truncated import build_truncated  # loads transformers: only where the cache lacks it
+        from trials.students.truncated_seq2seq import build_truncated_seq2seq
 
+        if head is Head.SEQ2SEQ:
+            build_truncated_seq2seq(student, source, seed).save_pretrained(target)
+            return
         build_truncated(student, source, label_names, seed, head).save_pretrained(target)
 
     return build_once(workspace.initial(key), build)

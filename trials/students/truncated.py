@@ -17,8 +17,8 @@ from trials.labels import label
 from trials.spec import LayerInit, StudentSpec
 
 
-def kept_layers(student: StudentSpec, depth: int) -> tuple[int, ...]:
-    """Positions of the source's layers, counted from 0, that the student keeps.
+def kept_layers(student: StudentSpec, depth: int, layers: int | None = None) -> tuple[int, ...]:
+    """Positions of the source's layers, counted from 0, that the student keeps; `layers` says how many instead of it.
 
     ``skip`` takes the upper layer of each of n equal groups: of 6 layers, 3 keep 1, 3, 5 and 2 keep 2, 5.
 
@@ -26,7 +26,7 @@ def kept_layers(student: StudentSpec, depth: int) -> tuple[int, ...]:
         InputError: The student is deeper than its source.
     """
     wanted = student.layer_choice or ()
-    count = len(wanted) or student.layers or depth
+    count = len(wanted) or layers or student.layers or depth
     if count > depth or any(layer >= depth for layer in wanted):
         asked = list(wanted) or count
         message = f"the source has only {depth} layers"
@@ -56,7 +56,7 @@ def build_truncated(
     model = getattr(transformers, head).from_config(shallow, dtype=torch.float32)
     renamed = weights
     if layers != tuple(range(config.num_hidden_layers)):
-        renamed = _renumbered(weights, f"{_layers_prefix(model.base_model, len(layers))}.", layers)
+        renamed = renumbered(weights, f"{_layers_prefix(model.base_model, len(layers))}.", layers)
     missing, unexpected = model.base_model.load_state_dict(renamed, strict=False)
     surplus = [name for name in unexpected if not name.startswith("pooler.")]  # a head of the pretraining
     lacking = [name for name in missing if not name.startswith("pooler.")]
@@ -91,7 +91,7 @@ def _layers_prefix(encoder: nn.Module, depth: int) -> str:
     return names[0]
 
 
-def _renumbered(weights: dict[str, Tensor], prefix: str, layers: tuple[int, ...]) -> dict[str, Tensor]:
+def renumbered(weights: dict[str, Tensor], prefix: str, layers: tuple[int, ...]) -> dict[str, Tensor]:
     """The weights with the kept layers renumbered from 0 and the others left out."""
     position = {str(layer): str(index) for index, layer in enumerate(layers)}
     renamed: dict[str, Any] = {}

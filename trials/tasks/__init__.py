@@ -10,12 +10,14 @@ from trials.tasks.question_answering import QuestionAnswering
 from trials.tasks.regression import Regression
 from trials.tasks.task import Task
 from trials.tasks.token_classification import TokenClassification
+from trials.tasks.translation import Translation
 
 TASKS: dict[TaskName, Task] = {
     TaskName.CLASSIFICATION: Classification(),
     TaskName.REGRESSION: Regression(),
     TaskName.TOKEN_CLASSIFICATION: TokenClassification(),
     TaskName.QUESTION_ANSWERING: QuestionAnswering(),
+    TaskName.TRANSLATION: Translation(),
 }
 
 

@@ -172,8 +172,8 @@ class Task(ABC):
         return loss
 
     @abstractmethod
-    def score(self, outputs: np.ndarray, split: TokenizedSplit) -> Scores:
-        """All scores of outputs, float32 [positions, width], over a split."""
+    def score(self, outputs: Any, split: TokenizedSplit) -> Scores:
+        """All scores of outputs, float32 [positions, width], over a split; of translation those of texts."""
 
     def trivial_score(self, metric: str, train: TokenizedSplit, test: TokenizedSplit, names: tuple[str, ...]) -> float:
         """Score on test of the best answer that is the same for all; 0 where the task's scores start there."""

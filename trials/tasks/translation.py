@@ -1,0 +1,92 @@
+"""Translation by encoder-decoders: each token of the target predicted from the source and the tokens before it.
+
+Training and distillation are teacher-forced: one softmax over the vocabulary per target token, averaged over the
+tokens of a batch. Validation and test translate by beam search; the validation loss is that of teacher forcing.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from search_spaces.faults import fault
+from trials.encoding import EncodedSplit, Encoder, Parts
+from trials.examples import Examples, label_key, require, strings
+from trials.families import Head
+from trials.metrics import translation_scores
+from trials.spec import DatasetSpec
+from trials.tables import Table, key_of
+from trials.tasks.task import Scores, Task
+
+if TYPE_CHECKING:
+    from trials.tokens import TokenizedSplit
+
+
+class Translation(Task):
+    """Outputs are logits [tokens, vocabulary] of target tokens, the end's among them; labels are int64 [tokens]."""
+
+    head = Head.SEQ2SEQ
+    metrics = ("bleu", "chrf")
+    output_names = ("next token",)
+    same_tokens = True
+
+    def texts(self, spec: DatasetSpec, table: Table) -> tuple[str, ...]:
+        """Sources."""
+        return _side(spec, table, spec.text, 0, key_of(spec, "text"))
+
+    def labels(self, spec: DatasetSpec, table: Table, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Targets."""
+        return _side(spec, table, spec.label, 1, label_key(spec))
+
+    def encode(self, encoder: Encoder, examples: Examples, spec: DatasetSpec) -> EncodedSplit:
+        """Sources and targets, both cut at the encoder's length."""
+        tokenizer, start = encoder.tokenizer, None
+        if spec.languages and hasattr(tokenizer, "src_lang"):  # mBART and the like mark languages by codes
+            tokenizer.src_lang, tokenizer.tgt_lang = (_code(tokenizer, spec, language) for language in spec.languages)
+            start = tokenizer.convert_tokens_to_ids(tokenizer.tgt_lang)
+        sources = [f"{spec.source_prefix or ''}{text}" for text in examples.texts]
+        parts = Parts()
+        for _, answer in encoder.chunks(examples.labels, targets=True):
+            lengths = [len(ids) for ids in answer["input_ids"]]
+            parts.add("labels", np.fromiter(chain.from_iterable(answer["input_ids"]), np.int64))
+            parts.add("position_offsets", np.array(lengths))
+            parts.add("positions", np.concatenate([np.arange(length, dtype=np.int32) for length in lengths]))
+        texts = {"references": examples.labels, "start": start, "max_length": encoder.max_length}
+        return EncodedSplit({**encoder.arrays(sources), **parts.arrays()}, texts)
+
+    def targets(self, split: TokenizedSplit, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """``labels`` int64 [tokens]."""
+        return {"labels": split.of_positions(split.labels, rows)}
+
+    def score(self, outputs: Any, split: TokenizedSplit) -> Scores:
+        """Scores of translations, one text per row."""
+        return translation_scores(outputs, split.texts["references"])
+
+
+def _side(spec: DatasetSpec, table: Table, column: str, side: int, key: str) -> tuple[str, ...]:
+    """Texts of a language: a column of its own, or what a column of mappings holds for it."""
+    values = table.values(column)
+    if values and isinstance(values[0], dict):
+        if spec.languages is None:
+            message = f"is required: source and target of {', '.join(values[0])}"
+            raise fault(table.where, key_of(spec, "languages"), None, message)
+        language = spec.languages[side]
+        values = [value.get(language) if isinstance(value, dict) else None for value in values]
+        table = Table(table.where, {column: values})
+        key = f"{key}.{language}"
+    texts = strings(table, column, key)
+    require(table, key, column, "texts are empty", texts, [bool(text.strip()) for text in texts])
+    return texts
+
+
+def _code(tokenizer: Any, spec: DatasetSpec, language: str) -> str:
+    """A tokenizer's code of a language, such as ``de_DE`` of ``de``."""
+    codes = [token for token in tokenizer.all_special_tokens if token.startswith(f"{language}_")]
+    if language in tokenizer.all_special_tokens:
+        return language
+    if len(codes) != 1:
+        known = ", ".join(token for token in tokenizer.all_special_tokens if "_" in token)
+        raise fault("study file", key_of(spec, "languages"), language, f"the tokenizer has no such language: {known}")
+    return codes[0]
