@@ -20,11 +20,15 @@ from study.sizes import (
     dataset_size,
     embedding_weights,
     forward_path,
+    hidden_size,
     layer_weights,
     model_config,
+    token_weights,
     trial_memory,
 )
+from trials.families import Head
 from trials.spec import Triple
+from trials.tasks import task_of
 
 CPU_FLOPS, GPU_FLOPS = 5e10, 2e13  # assumed per core and per GPU, for the estimate of hours
 BYTES_PER_WEIGHT = 4
@@ -187,12 +191,12 @@ def _seconds(study: Study, sizes: _Sizes, trials: int) -> float:
     """Training floating-point operations (6 per weight and token) over the assumed rate of one worker."""
     total = 0.0
     for triple in study.triples:
-        weights = layer_weights(sizes.models[study.student_source(triple.student)[0]], triple.student)
+        weights = token_weights(sizes.models[study.student_source(triple.student)[0]], triple.student)
         tokens = sizes.data[triple.dataset.name].tokens(study.config.training.max_length)
         total += trials * 6 * weights * tokens * study.config.training.epochs
     for teacher, dataset in study.teacher_pairs:
         recipe = study.teacher_recipe(teacher)
-        weights = layer_weights(sizes.models[study.teacher_source(teacher, dataset)[0]])
+        weights = token_weights(sizes.models[study.teacher_source(teacher, dataset)[0]])
         total += 6 * weights * sizes.data[dataset.name].tokens(recipe.max_length) * recipe.epochs
     resources = study.config.resources
     return total / (GPU_FLOPS * resources.gpu if resources.gpu else CPU_FLOPS * resources.cpu)
@@ -210,13 +214,16 @@ def _memory(study: Study, sizes: _Sizes) -> float:
 
 
 def _bytes(study: Study, sizes: _Sizes) -> float:
-    """Of each teacher two checkpoints, the untrained one and its logits over train; token ids; untrained students."""
+    """Of each teacher two checkpoints with their outputs, and the untrained one; token ids; untrained students."""
     total = 0.0
     for teacher, dataset in study.teacher_pairs:
         config, size = sizes.models[study.teacher_source(teacher, dataset)[0]], sizes.data[dataset.name]
         total += 3 * BYTES_PER_WEIGHT * (layer_weights(config) + embedding_weights(config))
-        total += 2 * BYTES_PER_WEIGHT * size.rows * size.labels
-        total += BYTES_PER_TOKEN * size.tokens(study.teacher_recipe(teacher).max_length)
+        max_length = study.teacher_recipe(teacher).max_length
+        total += 2 * size.output_bytes(max_length, hidden_size(config))
+        total += BYTES_PER_TOKEN * size.tokens(max_length)
+        if task_of(dataset).head is Head.SEQ2SEQ:  # the output heads, with the outputs
+            total += 2 * BYTES_PER_WEIGHT * embedding_weights(config)
     for triple in study.triples:
         config = sizes.models[study.student_source(triple.student)[0]]
         weights = layer_weights(config, triple.student) + embedding_weights(config)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from study.config import Study
 from study.fitness import TokenizerFacts, tokenizer_facts, triple_faults
 from study.memory import Memory
 from study.search import Fingerprints
-from study.sizes import DEPTH_KEYS
+from study.sizes import depths
 from trials.datasets import load_dataset_splits
+from trials.families import FAMILIES
 from trials.models import model_fingerprint, model_folder, models_fingerprint
 from trials.spec import DatasetSpec, Split, StudentSpec, TeacherSpec
 from trials.tables import collecting, source_digest
@@ -153,11 +155,22 @@ def _check_student(study: Study, student: StudentSpec, found: Preflight) -> None
     found.models[source] = config = _config_of(folder)
     found.tokenizers[source] = tokenizer_facts(folder, found.memory)
     found.fingerprints.models[source] = model_fingerprint(folder)
-    depth = next((config[name] for name in DEPTH_KEYS if name in config), None)
-    wanted = max([student.layers or 0, *(layer + 1 for layer in student.layer_choice or ())])
-    if depth is not None and wanted > depth:
-        message = f"{source[0]} has only {depth} layers"
-        found.faults.append(Fault("study file", f"{key}.layers", wanted, message))
+    found.faults += _depth_faults(student, source[0], depths(config))
+
+
+def _depth_faults(student: StudentSpec, source: str, depths: dict[str, int]) -> Iterator[Fault]:
+    """Layers that the source does not have."""
+    chosen = max([student.layers or 0, *(layer + 1 for layer in student.layer_choice or ())])
+    for stack in ("encoder_layers", "decoder_layers"):
+        if getattr(student, stack) and stack not in depths:
+            message = f"{source} is no encoder-decoder: say layers"
+            yield Fault("study file", f"students.{student.name}.{stack}", getattr(student, stack), message)
+    for stack, depth in depths.items():
+        wanted = getattr(student, stack) or chosen
+        if wanted > depth:
+            key = stack if getattr(student, stack) else "layers"
+            what = "layers" if stack == "layers" else stack.replace("_", " ")
+            yield Fault("study file", f"students.{student.name}.{key}", wanted, f"{source} has only {depth} {what}")
 
 
 def _check_model(key: str, reference: str, revision: str | None, max_length: int, found: Preflight) -> Path | None:
@@ -168,11 +181,22 @@ def _check_model(key: str, reference: str, revision: str | None, max_length: int
     except InputError as error:
         found.faults += [Fault("study file", key, item.value, f"{item.where}: {item.message}") for item in error.faults]
         return None
-    window = min(_config_of(folder).get("max_position_embeddings", max_length), facts.window)
+    window = min(_positions(_config_of(folder), max_length), facts.window)
     if max_length > window:
         message = f"{reference} reads {window} tokens at most"
         found.faults.append(Fault("study file", f"{key}.training.max_length", max_length, message))
     return folder
+
+
+def _positions(config: dict[str, Any], default: int) -> int:
+    """Tokens that a model has positions for; those of RoBERTa and MPNet start after the padding token's."""
+    positions = int(config.get("max_position_embeddings", default))
+    family = FAMILIES.get(config.get("model_type", ""))
+    if family is None or "max_position_embeddings" not in config:
+        return positions
+    return positions - (
+        int(config.get("pad_token_id") or 0) + 1 if family.first_position is None else family.first_position
+    )
 
 
 def _check_labels(folder: Path, checked: CheckedDataset, found: Preflight) -> None:

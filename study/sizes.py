@@ -6,6 +6,7 @@ Read where they are at hand, else known of the preset or the model; nothing is d
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from search_spaces.faults import InputError
 from study.presets import preset_rows
 from trials.datasets import load_dataset_splits
 from trials.embedded import package_folder
-from trials.families import why_not_packed
+from trials.families import Head, why_not_packed
 from trials.spec import EVALUATION_TOKENS, DatasetSpec, StudentSpec, TrainingRecipe
+from trials.tasks import Task, task_of
 
 CHARACTERS_PER_TOKEN = 4.5
 PROCESS_BYTES = 5e8  # python, torch, ray, scikit-learn
@@ -36,10 +38,12 @@ KNOWN_MODELS: dict[str, dict[str, Any]] = {  # of paper A, so that its study is 
         "intermediate_size": 3072,
         "vocab_size": 50265,
     },
-    "facebook/mbart-large-cc25": {  # both stacks
+    "facebook/mbart-large-cc25": {
         "model_type": "mbart",
         "d_model": 1024,
-        "num_hidden_layers": 24,
+        "encoder_layers": 12,
+        "decoder_layers": 12,
+        "encoder_ffn_dim": 4096,
         "vocab_size": 250027,
     },
 }
@@ -50,20 +54,34 @@ class DatasetSize:
     """A training split.
 
     Attributes:
+        task: Its task.
         rows: Its examples.
-        labels: Its classes.
-        characters: Length of each text (and its pair), where the texts are at hand.
+        labels: Its classes, or the numbers that a model puts out at each position.
+        characters: Length of each input, where the texts are at hand.
+        output_characters: How many have outputs, where the texts are at hand and rows have several outputs.
     """
 
+    task: Task
     rows: int
     labels: int
     characters: tuple[int, ...] | None = None
+    output_characters: int | None = None
 
     def tokens(self, max_length: int) -> float:
         """Tokens of one epoch, estimated from the characters; at most `max_length` each."""
         if self.characters is None:
             return float(self.rows * max_length)
-        return sum(min(length / CHARACTERS_PER_TOKEN + 2, max_length) for length in self.characters)
+        windows = self.task.head is Head.SPANS  # long texts are cut, not cut off
+        most = math.inf if windows else max_length
+        return sum(min(length / CHARACTERS_PER_TOKEN + 2, most) for length in self.characters)
+
+    def output_bytes(self, max_length: int, hidden_size: int) -> float:
+        """Bytes of one teacher's outputs."""
+        positions: float = self.rows
+        if self.task.head is not Head.SEQUENCE:
+            known = self.output_characters
+            positions = self.rows * max_length if known is None else known / CHARACTERS_PER_TOKEN
+        return positions * self.task.output_bytes(self.labels, hidden_size)
 
 
 def dataset_size(dataset: DatasetSpec) -> DatasetSize | None:
@@ -76,7 +94,8 @@ def dataset_size(dataset: DatasetSpec) -> DatasetSize | None:
     rows = preset_rows(dataset.name)
     if rows is None:
         return None
-    return DatasetSize(min(rows["train"], dataset.examples.get("train", rows["train"])), len(dataset.labels or ()) or 2)
+    task, most = task_of(dataset), dataset.examples.get("train", rows["train"])
+    return DatasetSize(task, min(rows["train"], most), len(dataset.labels or task.output_names) or 2)
 
 
 def model_config(reference: str, revision: str) -> dict[str, Any] | None:
@@ -88,29 +107,69 @@ def model_config(reference: str, revision: str) -> dict[str, Any] | None:
     path = folder / "config.json" if folder.is_dir() else _cached_config(reference, revision or None)
     if path is None or not path.is_file():
         return KNOWN_MODELS.get(reference)
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):  # `doctor` and `launch` say what is wrong with it
+        return None
+
+
+def depths(config: dict[str, Any]) -> dict[str, int]:
+    """Layers by the key of a student that says their number; empty where the configuration does not."""
+    decoder = config.get("decoder_layers", config.get("num_decoder_layers"))
+    if decoder is not None:
+        return {"encoder_layers": config.get("encoder_layers", config.get("num_layers", 0)), "decoder_layers": decoder}
+    return next(({"layers": config[key]} for key in DEPTH_KEYS if key in config), {})
+
+
+def hidden_size(config: dict[str, Any]) -> int:
+    """Width of a model."""
+    return int(config.get("hidden_size", config.get("dim", config.get("d_model", 0))))
+
+
+def inner_size(config: dict[str, Any]) -> int:
+    """Width of its feed-forward parts."""
+    names = ("intermediate_size", "hidden_dim", "encoder_ffn_dim", "d_ff")
+    return int(next((config[name] for name in names if name in config), 4 * hidden_size(config)))
+
+
+def num_layers(config: dict[str, Any], student: StudentSpec | None = None) -> dict[str, int]:
+    """Layers of a model, or of a student of it, by stack."""
+    found = depths(config)
+    if student is None:
+        return found
+    chosen = len(student.layer_choice or ()) or student.layers
+    return {key: getattr(student, key) or chosen or depth for key, depth in found.items()}
 
 
 def layer_weights(config: dict[str, Any], student: StudentSpec | None = None) -> float:
-    """Weights of the layers, embeddings left out: 4 h^2 of attention and 2 h i of the feed-forward part each."""
-    hidden = config.get("hidden_size", config.get("dim", config.get("d_model", 0)))
-    inner = config.get("intermediate_size", config.get("hidden_dim", 4 * hidden))
-    depth = next((config[key] for key in DEPTH_KEYS if key in config), 0)
-    if student is not None:
-        depth = len(student.layer_choice or ()) or student.layers or depth
-    return float(depth * (4 * hidden**2 + 2 * hidden * inner))
+    """Weights of the layers: 4 h^2 of attention (8 in a decoder, which reads an encoder) and 2 h i of the rest each."""
+    hidden, inner = hidden_size(config), inner_size(config)
+    attentions = {key: 2 if key == "decoder_layers" else 1 for key in num_layers(config)}
+    return float(
+        sum(
+            depth * (4 * attentions[key] * hidden**2 + 2 * hidden * inner)
+            for key, depth in num_layers(config, student).items()
+        )
+    )
 
 
 def embedding_weights(config: dict[str, Any]) -> float:
     """Weights of the token embeddings."""
-    return float(config.get("vocab_size", 0) * config.get("hidden_size", config.get("dim", config.get("d_model", 0))))
+    return float(config.get("vocab_size", 0) * hidden_size(config))
+
+
+def token_weights(config: dict[str, Any], student: StudentSpec | None = None) -> float:
+    """Weights that each token is multiplied with: the layers', and of an encoder-decoder the output head's."""
+    head = embedding_weights(config) if "decoder_layers" in depths(config) else 0.0
+    return layer_weights(config, student) + head
 
 
 def trial_memory(config: dict[str, Any], student: StudentSpec, recipe: TrainingRecipe, row_tokens: float) -> float:
     """Bytes that a trial takes at most, roughly: the process, six copies of the weights, activations.
 
     The copies: weights, gradients, two moments, the best validation's, and those before training, which the worker
-    keeps for its next trial. Activations: of an evaluation, or of a training batch half as long again as the mean one.
+    keeps for its next trial. Activations: of an evaluation, or of a training batch half as long again as the mean one;
+    of an encoder-decoder also five copies of a batch's logits over the vocabulary.
 
     Args:
         config: The config.json of what the student starts from.
@@ -118,14 +177,14 @@ def trial_memory(config: dict[str, Any], student: StudentSpec, recipe: TrainingR
         recipe: Its training recipe.
         row_tokens: Tokens of a training row, in the mean.
     """
-    hidden = config.get("hidden_size", config.get("dim", config.get("d_model", 0)))
-    inner = config.get("intermediate_size", config.get("hidden_dim", 4 * hidden))
+    hidden, inner = hidden_size(config), inner_size(config)
     weights = layer_weights(config, student) + embedding_weights(config)
-    layers = layer_weights(config, student) / (4 * hidden**2 + 2 * hidden * inner) if hidden else 0
+    layers = sum(num_layers(config, student).values())
     of_token = 13 * hidden + 2 * inner + 3 * config.get("num_attention_heads", 12) * row_tokens
-    training = 1.5 * recipe.batch_size * row_tokens * layers * of_token
+    batch = 1.5 * recipe.batch_size * row_tokens
+    logits = 5 * batch * config.get("vocab_size", 0) if "decoder_layers" in depths(config) else 0
     evaluation = EVALUATION_TOKENS * (8 * hidden + 2 * inner)
-    return PROCESS_BYTES + 4 * (6 * weights + max(training, evaluation))
+    return PROCESS_BYTES + 4 * (6 * weights + max(batch * layers * of_token + logits, evaluation))
 
 
 def forward_path(config: dict[str, Any]) -> str:
@@ -136,10 +195,10 @@ def forward_path(config: dict[str, Any]) -> str:
 
 def _loaded_size(dataset: DatasetSpec) -> DatasetSize:
     loaded = load_dataset_splits(dataset)
-    train = loaded.splits["train"]
-    pairs = train.text_pairs or ("",) * len(train)
-    lengths = tuple(len(text) + len(pair) for text, pair in zip(train.texts, pairs, strict=True))
-    return DatasetSize(len(train), len(loaded.label_names), lengths)
+    task, train = task_of(dataset), loaded.splits["train"]
+    return DatasetSize(
+        task, len(train), len(loaded.label_names), tuple(task.characters(train)), task.output_characters(train)
+    )
 
 
 def _cached_config(reference: str, revision: str | None) -> Path | None:

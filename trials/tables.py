@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, compress
 from pathlib import Path
 from typing import Any, get_args
 
 from search_spaces.configuration import digest
 from search_spaces.faults import Fault, InputError, fault, nearest
 from trials.embedded import embedded_files, files_digest, load_embedded
-from trials.spec import DatasetSpec, Split
+from trials.spec import DatasetSpec, HubPart, Split
 
 SPLITS: tuple[Split, ...] = get_args(Split)
+CONVERTED = "refs/convert/parquet"  # the revision that holds the hub's own conversion of a data set
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,11 @@ class Table:
 
     def values(self, name: str) -> list[Any]:
         """A column as a list."""
-        column = self.columns[name]
-        return column.to_pylist() if hasattr(column, "to_pylist") else list(column)
+        return _values(self.columns[name])
+
+
+def _values(column: Any) -> list[Any]:
+    return column.to_pylist() if hasattr(column, "to_pylist") else list(column)
 
 
 def folder_splits(folder: Path) -> dict[str, Any]:
@@ -74,7 +80,8 @@ def source_digest(spec: DatasetSpec) -> str | None:
 
 
 def _folder_files(folder: Path) -> tuple[Path, list[Path]]:
-    return folder, sorted(file for file in folder.rglob("*") if file.is_file())
+    walked = os.walk(folder, followlinks=True)
+    return folder, sorted(Path(parent, name) for parent, _, names in walked for name in names)
 
 
 def _saved_splits(folder: Path) -> dict[str, Any]:
@@ -87,22 +94,26 @@ def _saved_splits(folder: Path) -> dict[str, Any]:
     return dict(saved) if isinstance(saved, DatasetDict) else {"train": saved}
 
 
-def _hub_splits(spec: DatasetSpec) -> Mapping[str, Any]:
+def _hub_splits(spec: DatasetSpec, part: HubPart, key: str) -> Mapping[str, Any]:
     import datasets
 
+    # The hub's conversion of data sets that are scripts holds a configuration as a folder
+    folder = part.revision == CONVERTED and part.config is not None
+    names = (part.hub,) if folder else (part.hub, part.config)
+    options = {"revision": part.revision} | ({"data_dir": part.config} if folder else {})
     try:
-        return datasets.load_dataset(spec.hub, spec.config, revision=spec.revision)
+        return datasets.load_dataset(*names, **options)
     except Exception as error:  # the client raises dozens of types; all mean that the data are not to be had
         message = f"cannot be loaded: {' '.join(str(error).split())} (a local copy can be given as `path`)"
-        raise fault(source_of(spec), key_of(spec, "hub"), spec.hub, message) from error
+        raise fault(_hub_name(part), key_of(spec, key), part.hub, message) from error
 
 
-def _held_splits(spec: DatasetSpec) -> Mapping[str, Any]:
-    """What the source holds: split name -> file, columns, or `datasets.Dataset`."""
+def _held_splits(spec: DatasetSpec, part: HubPart, key: str) -> Mapping[str, Any]:
+    """What a source holds: split name -> file, columns, or `datasets.Dataset`."""
     if spec.embedded is not None:
         return load_embedded(spec.embedded, key=key_of(spec, "embedded"))
     if spec.path is None:
-        return _hub_splits(spec)
+        return _hub_splits(spec, part, key)
     try:
         return folder_splits(Path(spec.path))
     except InputError as error:
@@ -111,25 +122,113 @@ def _held_splits(spec: DatasetSpec) -> Mapping[str, Any]:
 
 def read_tables(spec: DatasetSpec, faults: list[Fault]) -> dict[Split, Table]:
     """The splits that are not carved; one that cannot be read leaves a fault instead."""
+    parts = {split: spec.hub_parts(split) for split in SPLITS if split not in spec.carve}
+    held: dict[HubPart, Mapping[str, Any]] = {}
     tables: dict[Split, Table] = {}
-    with collecting(faults):
-        held = _held_splits(spec)
-        for split in SPLITS:
-            if split not in spec.carve:
-                with collecting(faults):
-                    tables[split] = _read_split(spec, held, split)
+    for source, key in _sources(spec, parts).items():  # each is opened once
+        with collecting(faults):
+            held[source] = _held_splits(spec, source, key)
+    for split, found in parts.items():
+        if all(_source(part) in held for part in found):
+            with collecting(faults):
+                read = [_read_split(spec, held[_source(part)], split, part) for part in found]
+                tables[split] = _chosen(spec, split, _joined(spec, split, read, found))
     return tables
 
 
-def _read_split(spec: DatasetSpec, held: Mapping[str, Any], split: Split) -> Table:
-    name, key = spec.splits.get(split, split), key_of(spec, f"splits.{split}")
+def _source(part: HubPart) -> HubPart:
+    """What a part shares with those that only differ in their split."""
+    return part.model_copy(update={"split": None})
+
+
+def _sources(spec: DatasetSpec, parts: Mapping[Split, Sequence[HubPart]]) -> dict[HubPart, str]:
+    """The sources of splits, each with its key in the study file."""
+    found: dict[HubPart, str] = {}
+    for split, several in parts.items():
+        for index, part in enumerate(several):
+            found.setdefault(_source(part), f"parts.{split}[{index}]" if split in spec.parts else "hub")
+    return found
+
+
+def _read_split(spec: DatasetSpec, held: Mapping[str, Any], split: Split, part: HubPart) -> Table:
+    """A split, or a part of one."""
+    name, key = str(part.split), key_of(spec, f"{'parts' if split in spec.parts else 'splits'}.{split}")
+    source = _hub_name(part) if spec.hub else source_of(spec)
     if name not in held:
         wanted = f" (a file {name}{'|'.join(READERS)})" if spec.path else ""
-        raise fault(source_of(spec), key, name, f"no such split{wanted}; {nearest(name, held)}")
-    table = read_table(held[name], f"{source_of(spec)}, split {name}", spec.label, key)
+        raise fault(source, key, name, f"no such split{wanted}; {nearest(name, held)}")
+    table = read_table(held[name], f"{source}, split {name}", spec.label, key)
     if len(table) == 0:
         raise fault(table.where, key, name, "the split is empty")
     return table
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Columns one after the other, or some rows of them, read when they are asked for."""
+
+    columns: tuple[Any, ...]
+    chosen: tuple[bool, ...] | None = None
+
+    def __len__(self) -> int:
+        return sum(map(len, self.columns)) if self.chosen is None else sum(self.chosen)
+
+    def __iter__(self) -> Iterator[Any]:
+        rows = chain.from_iterable(map(_values, self.columns))
+        return rows if self.chosen is None else compress(rows, self.chosen)
+
+
+def _joined(spec: DatasetSpec, split: Split, tables: Sequence[Table], parts: Sequence[HubPart]) -> Table:
+    """Tables one below the other: the columns that all of them have."""
+    if len(tables) == 1:
+        return tables[0]
+    first = tables[0]
+    for table in tables[1:]:
+        if table.class_names != first.class_names:
+            message = f"its labels are {_listed(table)}; those of {first.where} are {_listed(first)}"
+            raise fault(table.where, key_of(spec, f"parts.{split}"), None, message)
+    configs: dict[tuple[str | None, str | None], list[str]] = {}
+    for part in parts:
+        configs.setdefault((part.hub, part.split), []).extend([part.config] if part.config else [])
+    where = [f"{hub}{f' ({', '.join(of)})' if of else ''}, split {name}" for (hub, name), of in configs.items()]
+    columns = {
+        name: _Rows(tuple(table.columns[name] for table in tables))
+        for name in first.columns
+        if all(name in table.columns for table in tables)
+    }
+    return Table(" and ".join(where), columns, first.class_names)
+
+
+def _listed(table: Table) -> str:
+    return ", ".join(table.class_names or ("not named",))
+
+
+def _chosen(spec: DatasetSpec, split: Split, table: Table) -> Table:
+    """The rows that `only` and `skip_empty` leave."""
+    chosen = [True] * len(table)
+    for column, value in spec.only.items():
+        key = key_of(spec, f"only.{column}")
+        if column not in table.columns:
+            raise fault(table.where, key, value, f"no such column; {nearest(column, table.columns)}")
+        values = table.values(column)
+        if value not in values:
+            raise fault(table.where, key, value, f"no row holds it; {nearest(str(value), {str(v) for v in values})}")
+        chosen = [was and held == value for was, held in zip(chosen, values, strict=True)]
+    if spec.skip_empty:
+        for column in {spec.text, spec.text_pair, spec.label} & set(table.columns):
+            chosen = [was and not _is_empty(value) for was, value in zip(chosen, table.values(column), strict=True)]
+    if all(chosen):
+        return table
+    if not any(chosen):
+        raise fault(table.where, key_of(spec, f"splits.{split}"), None, "no row is left")
+    return replace(table, columns={name: _Rows((held,), tuple(chosen)) for name, held in table.columns.items()})
+
+
+def _is_empty(value: Any) -> bool:
+    """Whether a text is blank, a list holds no words, or a side of a translation is blank."""
+    if isinstance(value, dict):
+        return any(isinstance(text, str) and _is_empty(text) for text in value.values())
+    return not value.strip() if isinstance(value, str) else value == []
 
 
 def read_table(held: Any, where: str, label: str, key: str) -> Table:
@@ -191,7 +290,11 @@ READERS = {".parquet": _read_parquet, ".csv": _read_csv, ".json": _read_json, ".
 
 def source_of(spec: DatasetSpec) -> str:
     """Where a data set comes from, for messages."""
-    return spec.path or spec.embedded or f"{spec.hub}{f' ({spec.config})' if spec.config else ''}"
+    return spec.path or spec.embedded or _hub_name(HubPart(hub=spec.hub, config=spec.config))
+
+
+def _hub_name(part: HubPart) -> str:
+    return f"{part.hub}{f' ({part.config})' if part.config else ''}"
 
 
 def key_of(spec: DatasetSpec, part: str) -> str:

@@ -97,7 +97,7 @@ class TestData:
             ({"train": "\n".join([ROW] * 4)}, {}, ["train", "one class"]),
             ({"train": json.dumps({"text": "a", "label": None})}, {"labels": None}, ["train", "labels are missing"]),
             ({}, {"metric": "acuracy"}, ["metric = 'acuracy'", "did you mean 'accuracy'?"]),
-            ({}, {"task": "translation"}, ["translation", "classification"]),
+            ({}, {"task": "translations"}, ["translations", "token_classification"]),
             ({}, {"path": "nowhere"}, ["nowhere", "no such"]),
         ],
         ids=["split", "empty", "column", "label", "one-class", "no-labels", "metric", "task", "path"],

@@ -19,7 +19,7 @@ from search_spaces.faults import InputError
 from study.presets import expand_dataset
 from trials.datasets import load_dataset_splits, stratified_rows
 from trials.spec import DatasetSpec
-from trials.tables import SPLITS
+from trials.tables import SPLITS, source_digest
 
 MIRROR = Path(__file__).parents[2].parent / "shared" / "data" / "tiny"
 ROWS = [("a fine film", "good"), ("a dull film", "bad"), ("fine, fine", "good"), ("dull, dull", "bad")]
@@ -306,14 +306,6 @@ def test_unreadable_files_are_faults(tmp_path: Path) -> None:
     assert "row 0 has 3 cells, the header has 2" in messages[1]
 
 
-def test_unsupported_task_is_a_fault(tmp_path: Path) -> None:
-    spec = DatasetSpec(name="films", task="translation", path=str(tmp_path))
-    with pytest.raises(
-        InputError, match=r"films\.task = 'translation': is not supported yet; supported: classification"
-    ):
-        load_dataset_splits(spec)
-
-
 def test_all_faults_come_at_once(tmp_path: Path) -> None:
     nothing = [{"text": None, "label": "good"}, *rows_of()]
     folder = write_splits(tmp_path, train=nothing, validation=[], test=rows_of({"good": "fine", "bad": "bad"}))
@@ -411,3 +403,13 @@ def test_presets_load_from_a_mirror(name: str) -> None:
     assert (loaded.splits["train"].text_pairs is not None) == (name in ("mrpc", "rte"))
     # classes are balanced in these cuts, so that every label occurs
     assert set(loaded.splits["test"].labels.tolist()) == set(range(len(loaded.label_names)))
+
+
+def test_files_behind_links_count_among_a_source(tmp_path: Path) -> None:
+    folder, real = tmp_path / "linked", write_splits(tmp_path / "real")
+    folder.mkdir()
+    (folder / "inner").symlink_to(real)
+    spec = DatasetSpec(name="films", task="classification", path=str(folder))
+    before = source_digest(spec)
+    write_splits(real, test=rows_of()[:2])
+    assert source_digest(spec) != before

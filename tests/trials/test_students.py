@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModel, AutoModelForSequenceClassification, DistilBertConfig, MPNetConfig, RobertaConfig
+from transformers import (
+    AutoModel,
+    AutoModelForSequenceClassification,
+    BertForMaskedLM,
+    DistilBertConfig,
+    MPNetConfig,
+    RobertaConfig,
+)
 
 from search_spaces.faults import InputError
 from trials.spec import StudentSpec
@@ -112,3 +119,13 @@ def test_truncation_renumbers_every_layer_once(tiny_model):
     layers = {name.split(".")[2] for name, _ in model.base_model.named_parameters() if name.startswith("encoder.layer")}
     assert layers == {"0", "1"}
     assert np.isfinite(model(**INPUTS).logits.detach().numpy()).all()
+
+
+def test_what_the_source_lacks_follows_from_the_seed(tiny_model, tmp_path):
+    # A source that was saved without a pooler, as masked language models are
+    BertForMaskedLM.from_pretrained(tiny_model).save_pretrained(tmp_path)
+    spec, poolers = StudentSpec(name="1L", source="tiny", layers=1), []
+    for state in (1, 2):
+        torch.manual_seed(state)
+        poolers.append(build_truncated(spec, tmp_path, ("bad", "good"), seed=1).bert.pooler.dense.weight)
+    assert torch.equal(*poolers)

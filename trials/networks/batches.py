@@ -35,7 +35,7 @@ class PackedBatch:
 
     Attributes:
         ids: int64 [tokens].
-        positions: int64 [tokens], from 0 in each row.
+        positions: int64 [tokens], from 0 in each row; -1 at tokens that are not counted.
         type_ids: int64 [tokens], or None.
         first: int64 [rows], where each row's first token stands in the pack; rows are in the order asked for.
         groups: The rows by length; their padded positions, one group after the other, are slots.
@@ -75,6 +75,7 @@ def packed_batch(
     *,
     round_tokens: int = 1,
     one_group: bool = False,
+    padding_id: int | None = None,
 ) -> PackedBatch:
     """Pack some rows.
 
@@ -85,14 +86,16 @@ def packed_batch(
         device: Where to.
         round_tokens: The pack is filled up with unused tokens to a multiple of this many.
         one_group: Whether all rows attend together: fewer, larger kernels.
+        padding_id: A token that positions do not count where a text holds it: its own is -1.
     """
     lengths = split.offsets[rows + 1] - split.offsets[rows]  # [rows]
     first = np.cumsum(lengths) - lengths  # [rows]
     tokens = int(lengths.sum())
     size = -(-tokens // round_tokens) * round_tokens
     positions = np.zeros(size, dtype=np.int64)
-    positions[:tokens] = np.arange(tokens) - np.repeat(first, lengths)
-    source = np.repeat(split.offsets[rows], lengths) + positions[:tokens]  # where each token stands in the split
+    places = np.arange(tokens) - np.repeat(first, lengths)  # [tokens], in their rows
+    source = np.repeat(split.offsets[rows], lengths) + places  # where each token stands in the split
+    positions[:tokens] = places if padding_id is None else _counted(split.ids[source] != padding_id, first, lengths)
 
     rounded = -(-lengths // ATTENTION_LENGTH) * ATTENTION_LENGTH
     if one_group:
@@ -127,6 +130,13 @@ def packed_batch(
         row_slots=_to(np.argsort(order), device),
         outputs=outputs,
     )
+
+
+def _counted(is_counted: np.ndarray, first: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Number of each counted token among its row's, from 0; -1 at the others: int64 [tokens]."""
+    count = np.cumsum(is_counted)
+    before = count[first] - is_counted[first]  # [rows], in the rows before
+    return np.where(is_counted, count - np.repeat(before, lengths) - 1, -1)
 
 
 def _filled(values: np.ndarray, size: int) -> np.ndarray:

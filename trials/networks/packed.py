@@ -29,6 +29,9 @@ ACTIVATION_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+DEFAULT_LABELS = {"0": "LABEL_0", "1": "LABEL_1"}  # Transformers', which it leaves out of config.json
+
+
 @dataclass(frozen=True)
 class PackedConfig:
     """The shape of a packed classifier; the names are Transformers'."""
@@ -43,6 +46,7 @@ class PackedConfig:
     hidden_act: str
     max_position_embeddings: int
     first_position: int
+    padding_id: int
     type_vocab_size: int
     layer_norm_eps: float
     hidden_dropout: float
@@ -58,18 +62,19 @@ class PackedConfig:
     def of(cls, family: Family, config: Mapping[str, Any], head: Head, *, trained_words: int, other_words: int) -> Self:
         """The shape of a model of this family with this config.json and head, over the words that the data has."""
         dropout = family.get(config, "hidden_dropout_prob", 0.1)
-        after_padding = (config.get("pad_token_id") or 0) + 1
+        padding_id = (family.first_position or 0) - 1 if family.first_position else config.get("pad_token_id") or 0
         return cls(
             num_trained_words=trained_words,
             num_other_words=other_words,
-            num_labels=2 if head is Head.SPANS else len(config["id2label"]),
+            num_labels=len(config.get("id2label", DEFAULT_LABELS)),
             hidden_size=family.get(config, "hidden_size"),
             num_hidden_layers=family.get(config, "num_hidden_layers"),
             num_attention_heads=family.get(config, "num_attention_heads"),
             intermediate_size=family.get(config, "intermediate_size"),
             hidden_act=family.get(config, "hidden_act", "gelu"),
             max_position_embeddings=config["max_position_embeddings"],
-            first_position=after_padding if family.first_position is None else family.first_position,
+            first_position=padding_id + 1 if family.first_position is None else family.first_position,
+            padding_id=padding_id,
             type_vocab_size=config.get("type_vocab_size", 2) if family.type_embeddings else 0,
             layer_norm_eps=config.get("layer_norm_eps", 1e-12),
             hidden_dropout=dropout,
@@ -159,6 +164,7 @@ class PackedEmbeddings(nn.Module):
     def __init__(self, config: PackedConfig):
         super().__init__()
         self.first_position = config.first_position
+        self.padding_row: int | None = None  # of `word`: Transformers gives it no gradient
         self.hidden_dropout = config.hidden_dropout
         self.word = nn.Embedding(config.num_trained_words + 1, config.hidden_size)
         self.register_buffer("other_words", torch.empty(config.num_other_words, config.hidden_size), persistent=False)
@@ -171,7 +177,10 @@ class PackedEmbeddings(nn.Module):
         words = self.word.weight  # [trained + 1, H]
         if not self.training:
             words = torch.cat([words, self.other_words * words[-1, 0]])
-        x = F.embedding(batch.ids, words) + self.position(batch.positions + self.first_position)
+        positions = batch.positions + self.first_position
+        unlearned = self.first_position - 1 if self.first_position else None
+        x = F.embedding(batch.ids, words, padding_idx=self.padding_row)
+        x = x + F.embedding(positions, self.position.weight, padding_idx=unlearned)
         if self.token_type is not None:
             type_ids = torch.zeros_like(batch.ids) if batch.type_ids is None else batch.type_ids
             x = x + self.token_type(type_ids)

@@ -45,6 +45,9 @@ class PackedNetwork(nn.Module):
         self._family = family
         self._trained_words = trained_words
         self._lookup = lookup
+        self._padding_id = classifier.config.padding_id
+        padding = lookup[self._padding_id] if self._padding_id in trained_words else None
+        classifier.embeddings.padding_row = None if padding is None else int(padding)
 
     @classmethod
     def open(cls, folder: Path, config: dict[str, Any], data: TokenizedData, precision: Precision) -> Self:
@@ -81,7 +84,15 @@ class PackedNetwork(nn.Module):
         exact = self.classifier.compute_dtype is torch.float32 and device.type == "cpu"
         round_tokens = 1 if exact else ROUND_TOKENS
         one_group = device.type == "cuda"
-        return packed_batch(split, rows, self._lookup, device, round_tokens=round_tokens, one_group=one_group)
+        return packed_batch(
+            split,
+            rows,
+            self._lookup,
+            device,
+            round_tokens=round_tokens,
+            one_group=one_group,
+            padding_id=self._padding_id if self._family.first_position != 0 else None,
+        )
 
     def forward(self, batch: PackedBatch) -> Tensor:
         """Outputs of a batch's rows, float32 [positions, width]."""

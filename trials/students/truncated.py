@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import transformers
@@ -16,9 +16,11 @@ from trials.families import Head
 from trials.labels import label
 from trials.spec import LayerInit, StudentSpec
 
+Stack = Literal["encoder", "decoder"]
 
-def kept_layers(student: StudentSpec, depth: int, layers: int | None = None) -> tuple[int, ...]:
-    """Positions of the source's layers, counted from 0, that the student keeps; `layers` says how many instead of it.
+
+def kept_layers(student: StudentSpec, depth: int, stack: Stack | None = None) -> tuple[int, ...]:
+    """Positions of the source's layers, or of those of one stack of it, counted from 0, that the student keeps.
 
     ``skip`` takes the upper layer of each of n equal groups: of 6 layers, 3 keep 1, 3, 5 and 2 keep 2, 5.
 
@@ -26,11 +28,12 @@ def kept_layers(student: StudentSpec, depth: int, layers: int | None = None) -> 
         InputError: The student is deeper than its source.
     """
     wanted = student.layer_choice or ()
-    count = len(wanted) or layers or student.layers or depth
+    of_stack = getattr(student, f"{stack}_layers") if stack else None
+    count = len(wanted) or of_stack or student.layers or depth
     if count > depth or any(layer >= depth for layer in wanted):
         asked = list(wanted) or count
         message = f"the source has only {depth} layers"
-        key = "layer_choice" if wanted else "layers"
+        key = "layer_choice" if wanted else f"{stack}_layers" if of_stack else "layers"
         raise fault("study file", f"students.{student.name}.{key}", asked, message)
     if wanted:
         return wanted
@@ -49,6 +52,7 @@ def build_truncated(
     Raises:
         InputError: The source has too few layers, or no list of layers.
     """
+    torch.manual_seed(seed)  # a source without a pooler gets a new one
     config, weights = _pretrained(source)
     layers = kept_layers(student, config.num_hidden_layers)
     torch.manual_seed(seed)

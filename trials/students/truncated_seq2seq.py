@@ -17,9 +17,9 @@ from search_spaces.faults import fault
 from trials.families import Head
 from trials.models import load_model
 from trials.spec import StudentSpec
-from trials.students.truncated import kept_layers, renumbered
+from trials.students.truncated import Stack, kept_layers, renumbered
 
-STACKS = ("encoder", "decoder")
+STACKS: tuple[Stack, Stack] = ("encoder", "decoder")
 DEPTHS = {  # the configuration's names for the depths of encoder and decoder, and of their layers' list
     "encoder_layers": (("encoder_layers", "decoder_layers"), "layers"),  # Marian, BART, mBART, M2M100
     "num_decoder_layers": (("num_layers", "num_decoder_layers"), "block"),  # T5, mT5
@@ -41,7 +41,7 @@ def build_truncated_seq2seq(student: StudentSpec, source: Path, seed: int) -> Pr
     (names, layers), config, weights = DEPTHS[key], copy.deepcopy(model.config), model.state_dict()
     for stack, name in zip(STACKS, names, strict=True):
         depth = getattr(config, name)
-        kept = kept_layers(student, depth, getattr(student, f"{stack}_layers"))
+        kept = kept_layers(student, depth, stack)
         setattr(config, name, len(kept))
         setattr(config, f"kept_{stack}_layers", list(kept))  # read by people and by the model card
         if kept != tuple(range(depth)):

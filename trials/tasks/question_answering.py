@@ -87,6 +87,10 @@ class QuestionAnswering(Task):
         answers = [[text for text, _ in found] for found in examples.labels]
         return EncodedSplit(parts.arrays(), {"contexts": contexts, "answers": answers})
 
+    def output_characters(self, examples: Examples) -> int:
+        """Those of contexts."""
+        return sum(len(context) for context in examples.text_pairs or ())
+
     def targets(self, split: TokenizedSplit, rows: np.ndarray) -> dict[str, np.ndarray]:
         """``labels`` int64 [rows, 2]; of the outputs ``index`` int64 and ``allowed`` bool, [rows, most positions]."""
         lengths = np.diff(split.position_offsets)[rows]

@@ -135,6 +135,21 @@ class Task(ABC):
     def encode(self, encoder: Encoder, examples: Examples, spec: DatasetSpec) -> EncodedSplit:
         """Token ids of a split, its labels as numbers, and what scoring needs."""
 
+    # Sizes, for a plan
+
+    def characters(self, examples: Examples) -> list[int]:
+        """Characters of each row's input."""
+        pairs = examples.text_pairs or ("",) * len(examples)
+        return [len(text) + len(pair) for text, pair in zip(examples.texts, pairs, strict=True)]
+
+    def output_characters(self, examples: Examples) -> int | None:
+        """Characters whose tokens have an output each; None where each row has one output."""
+        return None
+
+    def output_bytes(self, labels: int, hidden_size: int) -> int:
+        """Bytes that are kept of a teacher's output at one position."""
+        return 4 * labels
+
     # Models
 
     @abstractmethod

@@ -99,6 +99,14 @@ class TokenClassification(Task):
                 parts.add("tag_offsets", np.array([len(tags)]))
         return EncodedSplit(parts.arrays())
 
+    def characters(self, examples: Examples) -> list[int]:
+        """Characters of each row's words and the spaces between them."""
+        return [sum(len(word) + 1 for word in words) for words in examples.texts]
+
+    def output_characters(self, examples: Examples) -> int:
+        """All of them: a word is about a token."""
+        return sum(self.characters(examples))
+
     def targets(self, split: TokenizedSplit, rows: np.ndarray) -> dict[str, np.ndarray]:
         """``labels`` int64 [words]."""
         return {"labels": split.of_positions(split.labels, rows)}

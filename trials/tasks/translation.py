@@ -56,6 +56,14 @@ class Translation(Task):
         texts = {"references": examples.labels, "start": start, "max_length": encoder.max_length}
         return EncodedSplit({**encoder.arrays(sources), **parts.arrays()}, texts)
 
+    def output_characters(self, examples: Examples) -> int:
+        """Those of targets."""
+        return sum(len(text) for text in examples.labels)
+
+    def output_bytes(self, labels: int, hidden_size: int) -> int:
+        """The decoder's last hidden state, in float16."""
+        return 2 * hidden_size
+
     def targets(self, split: TokenizedSplit, rows: np.ndarray) -> dict[str, np.ndarray]:
         """``labels`` int64 [tokens]."""
         return {"labels": split.of_positions(split.labels, rows)}

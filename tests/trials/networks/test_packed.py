@@ -1,5 +1,6 @@
 """The packed encoder against Transformers' own forward and backward, for every family."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -78,7 +79,8 @@ def make_data(*, types, head=Head.SEQUENCE):
     """Rows of many lengths; token ids leave gaps in the vocabulary; the first token of each row is 0."""
     draw = np.random.default_rng(0)
     rows = [np.array([0, *(draw.integers(1, VOCABULARY // 2, length - 1) * 2 % VOCABULARY)]) for length in LENGTHS]
-    rows = [np.where(row == 1, 2, row) for row in rows]  # 1 is the padding
+    rows = [np.where(row == 1, 2, row) for row in rows]
+    rows[3][[5, 6, 20]] = 1  # the padding token, as a text may hold it: RoBERTa's positions do not count it
     split = TokenizedSplit(
         ids=np.concatenate(rows).astype(np.int32),
         type_ids=np.concatenate([np.arange(len(row)) > len(row) // 2 for row in rows]).astype(np.int8)
@@ -182,6 +184,19 @@ def test_packed_network_saved_reloads_into_transformers_with_equal_logits(folder
     unused[torch.from_numpy(data.vocabulary[: data.num_trained].astype(np.int64))] = False
     torch.testing.assert_close(after[unused], before[unused] * (1 - 1e-2 * 0.5) ** 3)
     assert network.num_parameters() == again.num_parameters()
+
+
+def test_labels_that_are_transformers_defaults_need_not_be_in_the_configuration(tmp_path):
+    config = AutoConfig.for_model("bert", **SHAPE)
+    transformers.BertForSequenceClassification(config).save_pretrained(tmp_path)
+    assert "id2label" not in json.loads((tmp_path / "config.json").read_text())
+    data, rows = make_data(types=True), np.arange(3)
+    packed, plain = (
+        open_network(tmp_path, data, Precision.FP32, CPU).eval(),
+        PlainNetwork.open(tmp_path, Precision.FP32),
+    )
+    split = data.splits["train"]
+    torch.testing.assert_close(logits_of(packed, split, rows), logits_of(plain.eval(), split, rows), rtol=0, atol=1e-5)
 
 
 def test_bfloat16_is_close_and_its_weights_and_gradients_float32(folder, data):
