@@ -118,7 +118,7 @@ class Prepared:
         task = TeacherTask(
             teacher=teacher,
             dataset=dataset,
-            training=study.teacher_recipe(teacher),
+            training=study.teacher_recipe(teacher, dataset),
             data_fingerprint=self._loaded.fingerprint,
             model_fingerprint=models_fingerprint([model_folder(teacher.model)]),
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from search_spaces.faults import Fault, InputError, faults_of, nearest, read_yaml
 from search_spaces.space import DISTINCT, SearchSpace, load_space
@@ -53,11 +53,19 @@ class Resources(Part):
         cpu: CPU cores; also the number of torch threads.
         gpu: GPUs; a fraction shares one.
         group: Most trials that share this as one vectorised unit: same data, student, teaching checkpoint and seed.
+            More than one need a whole GPU; without any, as in tests, all groups of a node share one process.
     """
 
     cpu: float = Field(1, gt=0)
     gpu: float = Field(0, ge=0)
     group: int = Field(1, gt=0)
+
+    @field_validator("group")
+    @classmethod
+    def _of_one_gpu(cls, group: int, info: ValidationInfo) -> int:
+        if group > 1 and info.data.get("gpu", 1) not in (0, 1):
+            raise ValueError(f"a group shares one whole GPU: set gpu to 1, not {info.data['gpu']:g}, or group to 1")
+        return group
 
 
 class StudyConfig(Part):
@@ -116,9 +124,13 @@ class Study:
         pairs = {(t.teacher.name, t.dataset.name): (t.teacher, t.dataset) for t in self.triples}
         return tuple(pairs.values())
 
-    def teacher_recipe(self, teacher: TeacherSpec) -> TrainingRecipe:
-        """The study's recipe with the teacher's own keys on top."""
-        return TrainingRecipe.model_validate({**self.config.training.model_dump(), **teacher.training})
+    def student_recipe(self, dataset: DatasetSpec) -> TrainingRecipe:
+        """The study's recipe with the data set's own keys on top."""
+        return TrainingRecipe.model_validate({**self.config.training.model_dump(), **dataset.training})
+
+    def teacher_recipe(self, teacher: TeacherSpec, dataset: DatasetSpec) -> TrainingRecipe:
+        """The students' recipe with the teacher's own keys on top."""
+        return TrainingRecipe.model_validate({**self.student_recipe(dataset).model_dump(), **teacher.training})
 
     def student_source(self, student: StudentSpec) -> tuple[str, str]:
         """Reference and revision of the model that a student starts from, a teacher's name resolved to its model."""
@@ -256,25 +268,27 @@ def _cross_faults(values: dict[str, Any], path: Path) -> list[Fault]:
             if name not in names[kind]:
                 faults.append(Fault(str(path), f"triples[{index}]", triple, _no_such(kind, name, names)))
     for index, teacher in enumerate(_entries(values, "teachers")):
-        faults += _teacher_faults(values, teacher, f"teachers[{index}]", names, path)
+        faults += _checkpoint_faults(teacher, f"teachers[{index}]", names, path)
+    for kind in ("datasets", "teachers"):
+        for index, entry in enumerate(_entries(values, kind)):
+            faults += _recipe_faults(entry.get("training"), f"{kind}[{index}].training", path)
     return faults
 
 
-def _teacher_faults(
-    values: dict[str, Any], teacher: dict[str, Any], key: str, names: dict[str, list[Any]], path: Path
-) -> list[Fault]:
-    checkpoints, training = teacher.get("checkpoints"), teacher.get("training")
-    faults = [
-        Fault(str(path), f"{key}.checkpoints", name, _no_such("datasets", name, names))
-        for name in (checkpoints if isinstance(checkpoints, dict) else ())
-        if name not in names["datasets"]
-    ]
+def _checkpoint_faults(teacher: dict[str, Any], key: str, names: dict[str, list[Any]], path: Path) -> Iterator[Fault]:
+    checkpoints = teacher.get("checkpoints")
+    for name in checkpoints if isinstance(checkpoints, dict) else ():
+        if name not in names["datasets"]:
+            yield Fault(str(path), f"{key}.checkpoints", name, _no_such("datasets", name, names))
+
+
+def _recipe_faults(training: Any, key: str, path: Path) -> Iterator[Fault]:
+    """Faults of keys that differ from the study's recipe."""
     try:
         TrainingRecipe.model_validate(training if isinstance(training, dict) else {})
     except ValidationError as error:
         for found in faults_of(error, TrainingRecipe, path):
-            faults.append(Fault(found.where, f"{key}.training.{found.key}", found.value, found.message))
-    return faults
+            yield Fault(found.where, f"{key}.{found.key}", found.value, found.message)
 
 
 def _no_such(kind: str, name: Any, names: dict[str, list[Any]]) -> str:

@@ -102,7 +102,8 @@ def triple_faults(
     if facts[teacher].behaviour != facts[student].behaviour:
         message = f"reads other tokens than teacher {triple.teacher.name}; on data {name} both must read the same"
         yield Fault("study file", keys[student], student[0], message)
-    lengths = study.teacher_recipe(triple.teacher).max_length, study.config.training.max_length
+    dataset = triple.dataset
+    lengths = study.teacher_recipe(triple.teacher, dataset).max_length, study.student_recipe(dataset).max_length
     if lengths[0] != lengths[1]:
         message = f"must be the students' {lengths[1]}: on data {name} both must read the same tokens"
         yield Fault("study file", f"{keys[teacher]}.training.max_length", lengths[0], message)

@@ -192,10 +192,10 @@ def _seconds(study: Study, sizes: _Sizes, trials: int) -> float:
     total = 0.0
     for triple in study.triples:
         weights = token_weights(sizes.models[study.student_source(triple.student)[0]], triple.student)
-        tokens = sizes.data[triple.dataset.name].tokens(study.config.training.max_length)
-        total += trials * 6 * weights * tokens * study.config.training.epochs
+        recipe = study.student_recipe(triple.dataset)
+        total += trials * 6 * weights * sizes.data[triple.dataset.name].tokens(recipe.max_length) * recipe.epochs
     for teacher, dataset in study.teacher_pairs:
-        recipe = study.teacher_recipe(teacher)
+        recipe = study.teacher_recipe(teacher, dataset)
         weights = token_weights(sizes.models[study.teacher_source(teacher, dataset)[0]])
         total += 6 * weights * sizes.data[dataset.name].tokens(recipe.max_length) * recipe.epochs
     resources = study.config.resources
@@ -206,7 +206,7 @@ def _memory(study: Study, sizes: _Sizes) -> float:
     """Of the largest trial; trials side by side share a process, but not their weights."""
 
     def of(triple: Triple) -> float:
-        size, recipe = sizes.data[triple.dataset.name], study.config.training
+        size, recipe = sizes.data[triple.dataset.name], study.student_recipe(triple.dataset)
         config = sizes.models[study.student_source(triple.student)[0]]
         return trial_memory(config, triple.student, recipe, size.tokens(recipe.max_length) / size.rows)
 
@@ -219,7 +219,7 @@ def _bytes(study: Study, sizes: _Sizes) -> float:
     for teacher, dataset in study.teacher_pairs:
         config, size = sizes.models[study.teacher_source(teacher, dataset)[0]], sizes.data[dataset.name]
         total += 3 * BYTES_PER_WEIGHT * (layer_weights(config) + embedding_weights(config))
-        max_length = study.teacher_recipe(teacher).max_length
+        max_length = study.teacher_recipe(teacher, dataset).max_length
         total += 2 * size.output_bytes(max_length, hidden_size(config))
         total += BYTES_PER_TOKEN * size.tokens(max_length)
         if task_of(dataset).head is Head.SEQ2SEQ:  # the output heads, with the outputs

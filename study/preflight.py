@@ -73,7 +73,7 @@ def preflight(study: Study, storage: Path | None = None, memory: Memory | None =
     """
     found = Preflight(memory=memory or Memory())
     for dataset in study.config.datasets:
-        _check_dataset(dataset, study.config.training.max_length, found)
+        _check_dataset(dataset, study.student_recipe(dataset).max_length, found)
     for teacher, dataset in study.teacher_pairs:
         _check_teacher(study, teacher, dataset, found)
     for student in study.config.students:
@@ -133,7 +133,7 @@ def _check_teacher(study: Study, teacher: TeacherSpec, dataset: DatasetSpec, fou
     source = study.teacher_source(teacher, dataset)
     given = teacher.checkpoints.get(dataset.name)
     references = [(folder, None) for folder in given] if given else [(teacher.model, teacher.revision)]
-    max_length = study.teacher_recipe(teacher).max_length
+    max_length = study.teacher_recipe(teacher, dataset).max_length
     folders = [_check_model(f"teachers.{teacher.name}", *reference, max_length, found) for reference in references]
     present = [folder for folder in folders if folder is not None]
     if len(present) < len(folders):
@@ -149,7 +149,9 @@ def _check_teacher(study: Study, teacher: TeacherSpec, dataset: DatasetSpec, fou
 def _check_student(study: Study, student: StudentSpec, found: Preflight) -> None:
     source = study.student_source(student)
     key = f"students.{student.name}"
-    folder = _check_model(key, source[0], source[1] or None, study.config.training.max_length, found)
+    datasets = {triple.dataset.name: triple.dataset for triple in study.triples if triple.student == student}
+    longest = max((study.student_recipe(dataset).max_length for dataset in datasets.values()), default=0)
+    folder = _check_model(key, source[0], source[1] or None, longest, found)
     if folder is None:
         return
     found.models[source] = config = _config_of(folder)

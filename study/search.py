@@ -113,7 +113,7 @@ class TripleSearch:
             triple=self.triple,
             configuration=configuration,
             seed=seed,
-            training=study.config.training,
+            training=study.student_recipe(self.triple.dataset),
             data_fingerprint=self.teacher.task.data_fingerprint,
             teacher_fingerprint=self.teacher.selected(configuration.teacher_checkpoint).fingerprint or "",
             source_fingerprint=fingerprints.models.get(study.student_source(self.triple.student), ""),
@@ -249,7 +249,7 @@ class StudySearch:
         return TeacherTask(
             teacher=teacher,
             dataset=dataset,
-            training=self.study.teacher_recipe(teacher),
+            training=self.study.teacher_recipe(teacher, dataset),
             data_fingerprint=self.fingerprints.data.get(dataset.name, ""),
             model_fingerprint=self.fingerprints.models.get(self.study.teacher_source(teacher, dataset), ""),
         )

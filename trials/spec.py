@@ -117,6 +117,7 @@ class DatasetSpec(Part):
         carve: Splits that the source lacks, drawn from another split.
         examples: Upper limits of rows per split, drawn by a seeded stratified sample; all rows where absent.
         sample_seed: Seed of that sample.
+        training: Keys of the training recipe that differ from the study's, for all models on this data set.
     """
 
     name: Name
@@ -142,6 +143,7 @@ class DatasetSpec(Part):
     carve: dict[Split, CarvedSplit] = {}
     examples: dict[Split, Annotated[int, Field(gt=0)]] = {}
     sample_seed: int = 13
+    training: dict[str, Any] = {}
 
     @model_validator(mode="before")
     @classmethod

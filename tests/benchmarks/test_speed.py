@@ -117,8 +117,8 @@ def test_study_tries_each_learning_rate_once(variant, precision, tmp_path):
     assert study.space.learning_rates == SETUP.learning_rates
     assert study.config.training.precision is precision
     # One and the same teacher for all, whatever the students' precision
-    ((teacher, _),) = study.teacher_pairs
-    assert study.teacher_recipe(teacher).precision is Precision.FP32
+    ((teacher, dataset),) = study.teacher_pairs
+    assert study.teacher_recipe(teacher, dataset).precision is Precision.FP32
 
 
 def test_prepared_folders_are_named_after_what_they_hold(tmp_path):

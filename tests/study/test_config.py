@@ -257,8 +257,23 @@ def test_student_from_a_teacher_is_not_a_folder_of_that_name(tmp_path: Path) -> 
 def test_teacher_recipe_is_the_studys_with_its_own_keys(tmp_path: Path) -> None:
     teacher = {**GOOD["teachers"][0], "training": {"epochs": 7, "early_stopping": None}}
     study = load(tmp_path, teachers=[teacher], training={"epochs": 2, "batch_size": 8, "early_stopping": 2})
-    recipe = study.teacher_recipe(study.config.teachers[0])
+    recipe = study.teacher_recipe(study.config.teachers[0], study.config.datasets[0])
     assert (recipe.epochs, recipe.batch_size, recipe.early_stopping) == (7, 8, None)
+
+
+def test_data_sets_own_keys_hold_for_students_and_teachers(tmp_path: Path) -> None:
+    dataset = {**GOOD["datasets"][0], "training": {"max_length": 384, "epochs": 4}}
+    teacher = {**GOOD["teachers"][0], "training": {"epochs": 7}}
+    study = load(tmp_path, datasets=[dataset], teachers=[teacher], training={"epochs": 2, "batch_size": 8})
+    student = study.student_recipe(study.config.datasets[0])
+    assert (student.epochs, student.batch_size, student.max_length) == (4, 8, 384)
+    taught = study.teacher_recipe(study.config.teachers[0], study.config.datasets[0])
+    assert (taught.epochs, taught.batch_size, taught.max_length) == (7, 8, 384)
+
+
+def test_faults_of_a_data_sets_recipe_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"datasets\[0\]\.training\.epoch = 3: unknown key; did you mean 'epochs'"):
+        load(tmp_path, datasets=[{**GOOD["datasets"][0], "training": {"epoch": 3}}])
 
 
 def test_triples_all_are_the_product(tmp_path: Path) -> None:
@@ -302,7 +317,8 @@ def test_to_yaml_loads_to_the_same_study(tmp_path: Path) -> None:
     # everything but the mirror, which has done its part
     assert again.config == study.config.model_copy(update={"mirror": None})
     assert again.triples == study.triples
-    assert again.teacher_recipe(again.config.teachers[0]) == study.teacher_recipe(study.config.teachers[0])
+    teacher, dataset = study.config.teachers[0], study.config.datasets[0]
+    assert again.teacher_recipe(teacher, dataset) == study.teacher_recipe(teacher, dataset)
     assert again.to_yaml() == study.to_yaml()
 
 
