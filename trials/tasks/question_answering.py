@@ -4,8 +4,8 @@ A context that is too long is cut into windows that overlap; each window is a ro
 a row's allowed positions: its first token, which stands for "no answer here", and the tokens of the context.
 
 An answer is the best span over all windows of its example: start not after end, at most `LONGEST` tokens, the greatest
-sum of start and end logit. If the data have questions without an answer, there is none where the sum of the first
-token's logits is greater than that of every span in each window; else one is always given.
+sum of start and end logit. If the data have questions without an answer, there is none where that sum is less than
+the first token's in every window; else one is always given.
 """
 
 from __future__ import annotations
@@ -126,14 +126,16 @@ class QuestionAnswering(Task):
         contexts, answers = split.texts["contexts"], split.texts["answers"]
         always = all(answers)  # whether every question has an answer
         best: list[tuple[float, str]] = [(-np.inf, "")] * len(contexts)
+        none = np.full(len(contexts), -np.inf if always else np.inf)
         for row, example in enumerate(split.extra["examples"]):
             part = slice(split.position_offsets[row], split.position_offsets[row + 1])
             logits, spans = outputs[part], split.extra["spans"][part]
             score, first, last = _best_span(logits)
-            candidates = [(score, contexts[example][spans[first, 0] : spans[last, 1]])] if score > -np.inf else []
-            candidates += [] if always else [(float(logits[0].sum()), "")]
-            best[example] = max([best[example], *candidates], key=lambda candidate: candidate[0])
-        return answer_scores([text for _, text in best], answers)
+            if score > best[example][0]:
+                best[example] = score, contexts[example][spans[first, 0] : spans[last, 1]]
+            none[example] = min(none[example], logits[0].sum())
+        texts = ["" if nothing > score else text for nothing, (score, text) in zip(none, best, strict=True)]
+        return answer_scores(texts, answers)
 
 
 def _answers(value: Any) -> tuple[tuple[str, int], ...] | None:
