@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from search_spaces.faults import InputError, fault, nearest, read_yaml
-from trials.tables import SPLITS, folder_splits, read_table
+from trials.examples import UNLABELLED
+from trials.spec import DEFAULTS
+from trials.tables import SPLITS, Table, folder_splits, read_table
 
 PRESETS_FILE = Path(__file__).with_name("datasets.yaml")
 SOURCES = ("path", "hub", "embedded")
+OF_THE_HUB = ("config", "revision", "parts")
 COLUMNS = ("text", "text_pair", "label")
 
 
@@ -42,7 +46,7 @@ def expand_dataset(
     if not any(values.get(source) for source in SOURCES) and mirror is not None and (mirror / name).is_dir():
         values["path"] = str((mirror / name).resolve())
     if any(values.get(source) for source in SOURCES):
-        preset = {k: v for k, v in preset.items() if k not in (*SOURCES, "config", "revision")}
+        preset = {k: v for k, v in preset.items() if k not in (*SOURCES, *OF_THE_HUB)}
     elif not any(preset.get(source) for source in SOURCES):
         raise fault(where, key, name, "its data are not public: give your copy as `path`")
     if isinstance(values.get("path"), str):
@@ -75,11 +79,39 @@ def _fit(preset: dict[str, Any], folder: Path) -> dict[str, Any]:
     """
     try:
         held = folder_splits(folder)
-        split = next(iter(name for name in SPLITS if name in held), None)
-        columns = read_table(held[split], str(folder), "label", "path").columns if split else {}
+        tables = {
+            split: read_table(held[split], str(folder), "label", "path") for split in ("train", "test") if split in held
+        }
     except InputError:
         return preset
-    if all(name in held for name in SPLITS):
-        preset = {key: value for key, value in preset.items() if key not in ("splits", "carve")}
-    wanted = [column for column in COLUMNS if column in preset]
-    return preset | {column: column for column in wanted if column in columns and preset[column] not in columns}
+    columns = next((table.columns for table in tables.values()), {})
+    fitted = preset | _columns(preset, columns)
+    if "only" in preset:
+        fitted["only"] = {column: value for column, value in preset["only"].items() if column in columns}
+    if all(split in held for split in SPLITS) and not _is_as_the_hub(fitted, tables["test"]):
+        fitted = {key: value for key, value in fitted.items() if key not in ("splits", "carve")}
+    return fitted
+
+
+def _columns(preset: dict[str, Any], columns: Mapping[str, Any]) -> dict[str, str]:
+    """A copy's columns: the hub's names, else the task's usual ones, else those of a translation's languages."""
+    usual, languages = DEFAULTS[preset["task"]], preset.get("languages", (None, None))
+    fitted: dict[str, str] = {}
+    for key, language in zip(COLUMNS, (languages[0], None, languages[1]), strict=True):
+        names = [preset.get(key, usual.get(key)), usual.get(key), key, language]
+        found = next((name for name in names if name in columns), None)
+        if names[0] is not None and found is not None:
+            fitted[key] = found
+    return fitted
+
+
+def _is_as_the_hub(preset: dict[str, Any], test: Table) -> bool:
+    """Whether a copy with three splits is the hub's, so that its ``test`` is not the one that is tested on.
+
+    The labels of that one are hidden, or it is of other data that the hub keeps in the same place.
+    """
+    if preset.get("splits", {}).get("test", "test") == "test":
+        return False
+    label = preset.get("label", DEFAULTS[preset["task"]]["label"])
+    hidden = label in test.columns and all(value == UNLABELLED for value in test.values(label))
+    return hidden or bool(preset.get("only"))

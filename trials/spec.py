@@ -15,7 +15,6 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    ValidationInfo,
     field_serializer,
     field_validator,
     model_validator,
@@ -110,7 +109,6 @@ class DatasetSpec(Part):
         labels: Label names in the order of their numbers; needed where the source does not say.
         languages: Of translation: the keys of source and target, where a column holds both.
         source_prefix: Of translation: what stands before each source, such as T5's ``translate German to English: ``.
-        max_length: Longest input in tokens, where the training recipe allows a longer one.
         stride: Of question answering: tokens that two windows of a long context share; None is a third of a window.
         metric: Score to maximise, one of its task's; `DEFAULTS` where it is not given.
         splits: Names of the source's splits (or file stems) for train, validation and test.
@@ -136,7 +134,6 @@ class DatasetSpec(Part):
     labels: tuple[str, ...] | None = None
     languages: tuple[str, str] | None = None
     source_prefix: str | None = None
-    max_length: Annotated[int, Field(gt=2)] | None = None
     stride: Annotated[int, Field(ge=0)] | None = None
     metric: str
     splits: dict[Split, str] = {"train": "train", "validation": "validation", "test": "test"}
@@ -212,10 +209,6 @@ class TrainingRecipe(Part):
     weight_decay: float = Field(0.01, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)
     precision: Precision = Precision.FP32
-
-    def on(self, dataset: DatasetSpec) -> TrainingRecipe:
-        """The recipe with inputs no longer than the data set's."""
-        return self.model_copy(update={"max_length": min(self.max_length, dataset.max_length or self.max_length)})
 
 
 class TeacherSpec(Part):
@@ -307,7 +300,7 @@ class TrialSpec(Part):
         triple: Teacher, student and data set.
         configuration: The KD configuration, canonical.
         seed: Seed of the batch order, dropout and new weights.
-        training: The student's training recipe; inputs are no longer than the data set's.
+        training: The student's training recipe.
         data_fingerprint: Content hash of the data set's splits.
         teacher_fingerprint: Content hash of the teaching checkpoint's weights.
         source_fingerprint: Content hash of the model that the student starts from.
@@ -325,11 +318,6 @@ class TrialSpec(Part):
     @classmethod
     def _parse_configuration(cls, value: Any) -> Any:
         return Configuration.from_dict(value) if isinstance(value, dict) else value
-
-    @field_validator("training")
-    @classmethod
-    def _training_on_dataset(cls, value: TrainingRecipe, info: ValidationInfo) -> TrainingRecipe:
-        return value.on(info.data["triple"].dataset) if "triple" in info.data else value
 
     @field_serializer("configuration")
     def _dump_configuration(self, value: Configuration) -> dict[str, Any]:
@@ -361,7 +349,7 @@ class TeacherTask(Part):
 
     Attributes:
         teacher, dataset: The pair.
-        training: The teacher's training recipe, likewise.
+        training: The teacher's training recipe.
         data_fingerprint: Content hash of the data set's splits.
         model_fingerprint: Content hash of the pretrained model (or of the given checkpoints).
     """
@@ -371,11 +359,6 @@ class TeacherTask(Part):
     training: TrainingRecipe
     data_fingerprint: str
     model_fingerprint: str
-
-    @field_validator("training")
-    @classmethod
-    def _training_on_dataset(cls, value: TrainingRecipe, info: ValidationInfo) -> TrainingRecipe:
-        return value.on(info.data["dataset"]) if "dataset" in info.data else value
 
     @cached_property
     def teacher_id(self) -> str:

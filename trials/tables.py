@@ -122,18 +122,28 @@ def _held_splits(spec: DatasetSpec, part: HubPart, key: str) -> Mapping[str, Any
 
 def read_tables(spec: DatasetSpec, faults: list[Fault]) -> dict[Split, Table]:
     """The splits that are not carved; one that cannot be read leaves a fault instead."""
-    parts = {split: spec.hub_parts(split) for split in SPLITS if split not in spec.carve}
+    splits = {split: _parts(spec, split) for split in SPLITS if split not in spec.carve}
+    sources: dict[HubPart, str] = {}
+    for parts in splits.values():
+        for key, part in parts.items():
+            sources.setdefault(_source(part), key if spec.parts else "hub")
     held: dict[HubPart, Mapping[str, Any]] = {}
     tables: dict[Split, Table] = {}
-    for source, key in _sources(spec, parts).items():  # each is opened once
+    for source, key in sources.items():  # each is opened once
         with collecting(faults):
             held[source] = _held_splits(spec, source, key)
-    for split, found in parts.items():
-        if all(_source(part) in held for part in found):
+    for split, parts in splits.items():
+        if all(_source(part) in held for part in parts.values()):
             with collecting(faults):
-                read = [_read_split(spec, held[_source(part)], split, part) for part in found]
-                tables[split] = _chosen(spec, split, _joined(spec, split, read, found))
+                read = [_read_split(spec, held[_source(part)], part, key) for key, part in parts.items()]
+                tables[split] = _chosen(spec, split, _joined(spec, split, read))
     return tables
+
+
+def _parts(spec: DatasetSpec, split: Split) -> dict[str, HubPart]:
+    """Where a split's rows are, each with its key."""
+    keys = [f"parts.{split}[{index}]" for index in range(len(spec.parts.get(split, ())))] or [f"splits.{split}"]
+    return dict(zip(keys, spec.hub_parts(split), strict=True))
 
 
 def _source(part: HubPart) -> HubPart:
@@ -141,18 +151,9 @@ def _source(part: HubPart) -> HubPart:
     return part.model_copy(update={"split": None})
 
 
-def _sources(spec: DatasetSpec, parts: Mapping[Split, Sequence[HubPart]]) -> dict[HubPart, str]:
-    """The sources of splits, each with its key in the study file."""
-    found: dict[HubPart, str] = {}
-    for split, several in parts.items():
-        for index, part in enumerate(several):
-            found.setdefault(_source(part), f"parts.{split}[{index}]" if split in spec.parts else "hub")
-    return found
-
-
-def _read_split(spec: DatasetSpec, held: Mapping[str, Any], split: Split, part: HubPart) -> Table:
+def _read_split(spec: DatasetSpec, held: Mapping[str, Any], part: HubPart, key: str) -> Table:
     """A split, or a part of one."""
-    name, key = str(part.split), key_of(spec, f"{'parts' if split in spec.parts else 'splits'}.{split}")
+    name, key = str(part.split), key_of(spec, key)
     source = _hub_name(part) if spec.hub else source_of(spec)
     if name not in held:
         wanted = f" (a file {name}{'|'.join(READERS)})" if spec.path else ""
@@ -178,28 +179,21 @@ class _Rows:
         return rows if self.chosen is None else compress(rows, self.chosen)
 
 
-def _joined(spec: DatasetSpec, split: Split, tables: Sequence[Table], parts: Sequence[HubPart]) -> Table:
+def _joined(spec: DatasetSpec, split: Split, tables: Sequence[Table]) -> Table:
     """Tables one below the other: the columns that all of them have."""
-    if len(tables) == 1:
-        return tables[0]
     first = tables[0]
+    if len(tables) == 1:
+        return first
     for table in tables[1:]:
         if table.class_names != first.class_names:
-            message = f"its labels are {_listed(table)}; those of {first.where} are {_listed(first)}"
+            message = f"its labels are {_class_list(table)}; those of {first.where} are {_class_list(first)}"
             raise fault(table.where, key_of(spec, f"parts.{split}"), None, message)
-    configs: dict[tuple[str | None, str | None], list[str]] = {}
-    for part in parts:
-        configs.setdefault((part.hub, part.split), []).extend([part.config] if part.config else [])
-    where = [f"{hub}{f' ({', '.join(of)})' if of else ''}, split {name}" for (hub, name), of in configs.items()]
-    columns = {
-        name: _Rows(tuple(table.columns[name] for table in tables))
-        for name in first.columns
-        if all(name in table.columns for table in tables)
-    }
-    return Table(" and ".join(where), columns, first.class_names)
+    names = [name for name in first.columns if all(name in table.columns for table in tables)]
+    columns = {name: _Rows(tuple(table.columns[name] for table in tables)) for name in names}
+    return Table(f"{first.where}, and {len(tables) - 1} more", columns, first.class_names)
 
 
-def _listed(table: Table) -> str:
+def _class_list(table: Table) -> str:
     return ", ".join(table.class_names or ("not named",))
 
 
@@ -215,8 +209,8 @@ def _chosen(spec: DatasetSpec, split: Split, table: Table) -> Table:
             raise fault(table.where, key, value, f"no row holds it; {nearest(str(value), {str(v) for v in values})}")
         chosen = [was and held == value for was, held in zip(chosen, values, strict=True)]
     if spec.skip_empty:
-        for column in {spec.text, spec.text_pair, spec.label} & set(table.columns):
-            chosen = [was and not _is_empty(value) for was, value in zip(chosen, table.values(column), strict=True)]
+        for name in {spec.text, spec.text_pair, spec.label} & table.columns.keys():
+            chosen = [was and not _is_empty(value) for was, value in zip(chosen, table.values(str(name)), strict=True)]
     if all(chosen):
         return table
     if not any(chosen):
