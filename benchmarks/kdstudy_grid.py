@@ -59,14 +59,15 @@ def cache_teacher(study: Study, workspace: Workspace) -> None:
     """Compute the teacher's outputs over the training rows, on one thread, as a worker would at a teacher's end."""
     import torch
 
-    from trials.teacher_cache import teacher_outputs
+    from trials.teacher_outputs import Teacher
 
     torch.set_num_threads(1)
     ledger = Ledger(workspace.ledger)
     ledger.refresh()
-    (teacher,) = ledger.teachers
-    task, fingerprint = teacher.task, teacher.selected("highest_score").fingerprint or ""
-    teacher_outputs(fingerprint, task.dataset, task.data_fingerprint, "train", workspace, torch.device("cpu"))
+    (record,) = ledger.teachers
+    task, fingerprint = record.task, record.selected("highest_score").fingerprint or ""
+    teacher = Teacher.open(fingerprint, task.dataset, task.data_fingerprint, workspace)
+    teacher.outputs("train", torch.device("cpu"))
 
 
 def units(events: Iterable[dict[str, Any]]) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ from study.sizes import depths
 from trials.datasets import load_dataset_splits
 from trials.families import FAMILIES
 from trials.models import model_fingerprint, model_folder, models_fingerprint
-from trials.spec import DatasetSpec, Split, StudentSpec, TeacherSpec
+from trials.spec import DatasetSpec, Split, StudentSpec, TeacherSpec, TrainingRecipe
 from trials.tables import collecting, source_digest
 from trials.tasks import task_of
 
@@ -73,7 +73,7 @@ def preflight(study: Study, storage: Path | None = None, memory: Memory | None =
     """
     found = Preflight(memory=memory or Memory())
     for dataset in study.config.datasets:
-        _check_dataset(dataset, study.student_recipe(dataset).max_length, found)
+        _check_dataset(dataset, study.student_recipe(dataset), found)
     for teacher, dataset in study.teacher_pairs:
         _check_teacher(study, teacher, dataset, found)
     for student in study.config.students:
@@ -101,7 +101,7 @@ def writable_faults(storage: Path) -> list[Fault]:
     return []
 
 
-def _check_dataset(dataset: DatasetSpec, max_length: int, found: Preflight) -> None:
+def _check_dataset(dataset: DatasetSpec, recipe: TrainingRecipe, found: Preflight) -> None:
     try:
         checked = _checked(dataset, found.memory)
     except InputError as error:
@@ -110,7 +110,7 @@ def _check_dataset(dataset: DatasetSpec, max_length: int, found: Preflight) -> N
     with collecting(found.faults):
         task_of(dataset).check_metric(dataset, checked.label_names)
     with collecting(found.faults):
-        task_of(dataset).check_length(dataset, max_length)
+        task_of(dataset).check_recipe(dataset, recipe)
     found.data[dataset.name] = checked
     found.fingerprints.data[dataset.name] = checked.fingerprint
 

@@ -31,7 +31,7 @@ from trials.spec import TeacherTask, TrialSpec
 from trials.students import initial_student
 from trials.tasks import task_of
 from trials.teacher import prepare_teacher
-from trials.teacher_cache import teacher_outputs
+from trials.teacher_outputs import Teacher
 from trials.tokens import InputsChanged, tokenized
 from trials.training_run import Batch, TrainingRun, TrialFailed
 from trials.workspace import Workspace
@@ -128,12 +128,14 @@ def _distil(
     # Data, what the teacher says of them, and the student before training
     folder = _unchanged(source, shared)
     data = tokenized(dataset, shared.data_fingerprint, folder, shared.training.max_length, workspace)
-    teacher = teacher_outputs(shared.teacher_fingerprint, dataset, shared.data_fingerprint, "train", workspace, device)
+    teacher = Teacher.open(shared.teacher_fingerprint, dataset, shared.data_fingerprint, workspace)
+    translated = teacher.translated("train", device) if shared.training.sequence_level else None
+    outputs = teacher.outputs("train", device, translated)
     initial = initial_student(shared.triple.student, folder, data.label_names, shared.seed, workspace, data.head)
-    train_split = data.splits["train"]
+    train_split = translated or data.splits["train"]
 
     def draw(rows: np.ndarray) -> Batch:
-        targets = teacher.of(train_split, rows, device), tensors(kind.targets(train_split, rows), device)
+        targets = outputs.of(train_split, rows, device), tensors(kind.targets(train_split, rows), device)
         return Batch(runs[0].network.inputs(train_split, rows), targets, len(rows))
 
     def prepared(spec: TrialSpec) -> TrainingRun:
@@ -219,18 +221,16 @@ class _Start:
 
 @contextmanager
 def _tidy(device: torch.device) -> Iterator[_Start]:
-    """Workers are reused: begin with a new peak and leave no memory behind.
+    """Workers are reused: begin with a new peak and leave no memory behind; one in which work failed is ended instead.
 
     What is left after a collection (modules, caches) is frozen, so that the next one need not walk it again.
     """
     reset_peak_memory(device)
-    try:
-        yield _Start()
-    finally:
-        gc.collect()
-        gc.freeze()
-        if device.type == "cuda":
-            torch.cuda.empty_cache()
+    yield _Start()
+    gc.collect()
+    gc.freeze()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def _versions() -> dict[str, str]:

@@ -196,6 +196,7 @@ class TrainingRecipe(Part):
         warmup_fraction: Share of the steps over which the learning rate rises linearly; then it falls linearly to 0.
         weight_decay: AdamW's weight decay; none on biases and norms.
         max_grad_norm: Gradients are clipped to this global norm.
+        sequence_level: Of translation: students train on the teacher's own translations, not on people's.
         precision: ``fp32``, or ``bf16``: activations and working copies of weights in bfloat16, faster and less exact.
     """
 
@@ -208,6 +209,7 @@ class TrainingRecipe(Part):
     warmup_fraction: float = Field(0.1, ge=0, lt=1)
     weight_decay: float = Field(0.01, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)
+    sequence_level: bool = False
     precision: Precision = Precision.FP32
 
 

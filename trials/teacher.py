@@ -18,7 +18,8 @@ from trials.networks import Network, open_network
 from trials.record import TeacherCheckpointRecord
 from trials.spec import Precision, TeacherTask
 from trials.tasks import Task, task_of
-from trials.teacher_cache import TeacherNote, store_fine_tuned, store_given, teacher_outputs
+from trials.teacher_cache import TeacherNote, store_fine_tuned, store_given
+from trials.teacher_outputs import Teacher
 from trials.tokens import InputsChanged, TokenizedData, tokenized
 from trials.training_run import HIGHEST_SCORE, LOWEST_LOSS, Batch, TrainingResult, TrainingRun
 from trials.workspace import Workspace, build_once
@@ -53,7 +54,7 @@ def prepare_teacher(
     lowest = min(range(len(checkpoints)), key=lambda i: checkpoints[i].validation_loss)
     for index in {highest, lowest}:
         fingerprint = checkpoints[index].fingerprint or ""
-        teacher_outputs(fingerprint, task.dataset, task.data_fingerprint, "train", workspace, device)
+        Teacher.open(fingerprint, task.dataset, task.data_fingerprint, workspace).outputs("train", device)
     return {
         "checkpoints": checkpoints,
         "highest_score": highest,

@@ -1,4 +1,4 @@
-"""Teacher checkpoints on disk, and their outputs over a data set: written once, memory-mapped by every trial."""
+"""Teacher checkpoints on disk, named by what they hold."""
 
 from __future__ import annotations
 
@@ -7,27 +7,15 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-import torch
-import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
-from torch import Tensor
-
 from search_spaces.configuration import digest
-from trials.evaluation import decoder_states, predict
 from trials.families import Head
 from trials.models import load_model, model_files, model_fingerprint, tokenizer_files
-from trials.networks import Network, open_network
-from trials.networks.seq2seq_network import Seq2SeqNetwork
-from trials.spec import DatasetSpec, Precision
-from trials.tokens import TokenizedSplit, tokenized
+from trials.networks import Network
 from trials.workspace import Workspace, build_once
 
 NOTE = "teacher.json"
-HEAD = "head.safetensors"
 
 
 @dataclass(frozen=True)
@@ -81,71 +69,6 @@ def _store(fingerprint: str, note: TeacherNote, workspace: Workspace, write: Cal
         (target / NOTE).write_text(json.dumps(asdict(note)))
 
     build_once(workspace.teacher(fingerprint), build)
-
-
-@dataclass(frozen=True)
-class TeacherOutputs:
-    """What a teacher says of a split.
-
-    Attributes:
-        values: float32 [positions, width], columns in the data's label order; or float16 [positions, hidden].
-        head: Of translation: what makes logits of hidden states: weight [vocabulary, hidden] and bias [vocabulary].
-    """
-
-    values: np.ndarray
-    head: tuple[Tensor, Tensor | None] | None = None
-
-    def of(self, split: TokenizedSplit, rows: np.ndarray, device: torch.device) -> Tensor:
-        """Outputs for some rows of the split, float32 [positions, width]."""
-        values = torch.from_numpy(split.of_positions(self.values, rows)).to(device)
-        if self.head is None:
-            return values
-        weight, bias = self.head
-        return F.linear(values.float(), weight, bias)
-
-
-def teacher_outputs(
-    fingerprint: str,
-    dataset: DatasetSpec,
-    data_fingerprint: str,
-    split: str,
-    workspace: Workspace,
-    device: torch.device,
-) -> TeacherOutputs:
-    """A teacher checkpoint's outputs over a split.
-
-    Of translation the decoder's last hidden states are kept, some kilobytes a token, and the output head is computed
-    again when logits are asked for: exact at any temperature, where the likeliest tokens alone would not be.
-
-    From the cache, which is keyed by the checkpoint's weights and by all that decides its inputs.
-    """
-    folder = workspace.teacher(fingerprint)
-    if not (folder / NOTE).is_file():
-        raise FileNotFoundError(f"the teacher checkpoint {folder} is gone; bring it back, or start the study elsewhere")
-    note = TeacherNote(**json.loads((folder / NOTE).read_text()))
-    data = tokenized(dataset, data_fingerprint, folder, note.max_length, workspace)
-    key = digest([data.key, fingerprint, split])[:24]
-
-    def build(target: Path) -> None:
-        network = open_network(folder, data, Precision.FP32, device)
-        if isinstance(network, Seq2SeqNetwork):
-            weight, bias = network.output_head()
-            parts = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
-            save_file({name: part.cpu().contiguous() for name, part in parts.items()}, target / HEAD)
-            np.save(target / "outputs.npy", decoder_states(network, data.splits[split]))
-        else:
-            np.save(target / "outputs.npy", predict(network, data.splits[split])[:, note.label_order])
-
-    built = build_once(workspace.teacher_outputs(key), build)
-    return TeacherOutputs(np.load(built / "outputs.npy", mmap_mode="r"), _head(built / HEAD, device))
-
-
-@lru_cache(maxsize=1)
-def _head(file: Path, device: torch.device) -> tuple[Tensor, Tensor | None] | None:
-    if not file.is_file():
-        return None
-    parts = load_file(file, device=str(device))
-    return parts["weight"], parts.get("bias")
 
 
 def _copy(files: Iterable[Path], target: Path) -> None:

@@ -7,7 +7,7 @@ from made_tasks import made_dataset
 
 from search_spaces.faults import InputError
 from trials.datasets import load_dataset_splits
-from trials.spec import DatasetSpec, TaskName
+from trials.spec import DatasetSpec, TaskName, TrainingRecipe
 from trials.tasks import task_of
 
 NER, QA, MT, SCORES = (
@@ -127,8 +127,16 @@ def test_metric_of_another_task_is_a_fault(task, tmp_path):
 )
 def test_windows_must_go_on(stride, length, fits, tmp_path):
     dataset = made_dataset(QA, tmp_path).model_copy(update={"stride": stride})
+    recipe = TrainingRecipe(max_length=length)
     if fits:
-        task_of(dataset).check_length(dataset, length)
+        task_of(dataset).check_recipe(dataset, recipe)
         return
     with pytest.raises(InputError, match=r"made\.stride.*raise training\.max_length"):
-        task_of(dataset).check_length(dataset, length)
+        task_of(dataset).check_recipe(dataset, recipe)
+
+
+@pytest.mark.parametrize("task", [task for task in TaskName if task is not MT])
+def test_sequence_level_distillation_is_for_translation(task, tmp_path):
+    dataset, recipe = made_dataset(task, tmp_path), TrainingRecipe(sequence_level=True)
+    with pytest.raises(InputError, match=rf"training\.sequence_level = True: is for translation, not for {task}"):
+        task_of(dataset).check_recipe(dataset, recipe)

@@ -11,14 +11,15 @@ from tiny import Tiny, prepare
 
 from trials.evaluation import decoder_states, predict, tensors
 from trials.families import Head
+from trials.generation import BEAMS
 from trials.models import load_model
 from trials.networks import open_network
 from trials.networks.packed_network import PackedNetwork
 from trials.networks.plain_network import PlainNetwork
 from trials.record import Status
-from trials.spec import Precision
+from trials.spec import Precision, TrialSpec
 from trials.tasks import TASKS, task_of
-from trials.teacher_cache import TeacherOutputs, teacher_outputs
+from trials.teacher_outputs import Teacher, TeacherOutputs
 from trials.tokens import TokenizedData, tokenized
 
 CPU = torch.device("cpu")
@@ -52,7 +53,8 @@ def data(made, teacher_folder) -> TokenizedData:
 @pytest.fixture(scope="module")
 def cached(made) -> TeacherOutputs:
     fingerprint = made.teacher.selected("highest_score").fingerprint
-    return teacher_outputs(fingerprint, made.task.dataset, made.task.data_fingerprint, "train", made.workspace, CPU)
+    teacher = Teacher.open(fingerprint, made.task.dataset, made.task.data_fingerprint, made.workspace)
+    return teacher.outputs("train", CPU)
 
 
 def student_of(made: Tiny):
@@ -184,3 +186,28 @@ def test_poisoned_test_labels_change_only_the_test_score(made, tmp_path):
 def test_records_of_it_are_json(made):
     _, record = student_of(made)
     assert json.loads(record.model_dump_json())["status"] == "completed"
+
+
+def test_sequence_level_students_train_on_the_teachers_translations(made, task):
+    if task.head is not Head.SEQ2SEQ:
+        pytest.skip("of translation")
+    spec, _ = student_of(made)
+    teacher = Teacher.open(spec.teacher_fingerprint, spec.triple.dataset, spec.data_fingerprint, made.workspace)
+    split, own = teacher.data.splits["train"], teacher.translated("train", CPU)
+    model = load_model(teacher.folder, task.head).eval()
+    for row in (0, 9):
+        inputs = {
+            name: values for name, values in split.batch(np.array([row]), CPU).items() if name != "token_type_ids"
+        }
+        ids = model.generate(**inputs, num_beams=BEAMS, max_new_tokens=MAX_LENGTH)[0]
+        said = split.tokenizer.decode(ids, skip_special_tokens=True)
+        targets = own.of_positions(own.labels, np.array([row]))
+        assert split.tokenizer.decode(targets, skip_special_tokens=True) == said
+    # Their outputs belong to these targets, and trials on them are other trials
+    assert len(teacher.outputs("train", CPU, own).values) == own.position_offsets[-1]
+    training = spec.training.model_dump() | {"sequence_level": True}
+    other = TrialSpec.model_validate(spec.model_dump() | {"training": training})
+    assert other.trial_id != spec.trial_id
+    record = made.run(other)
+    assert record.status is Status.COMPLETED, record.reason
+    assert record.curve[-1].train_loss < record.curve[0].train_loss

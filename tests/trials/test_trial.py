@@ -10,7 +10,6 @@ import torch
 from tiny import RECIPE, prepare, tiny_task
 from transformers import AutoModel, AutoModelForSequenceClassification
 
-import trials.run
 from search_spaces.configuration import Distance, TeacherCheckpoint
 from search_spaces.faults import InputError
 from trials.datasets import load_dataset_splits
@@ -23,7 +22,7 @@ from trials.run import run_work
 from trials.spec import DatasetSpec, StudentSpec, TeacherSpec
 from trials.students.truncated import build_truncated
 from trials.tasks import task_of
-from trials.teacher_cache import TeacherOutputs, teacher_outputs
+from trials.teacher_outputs import Teacher, TeacherOutputs
 from trials.tokens import InputsChanged, tokenized
 from trials.workspace import Workspace
 
@@ -31,8 +30,8 @@ CPU = torch.device("cpu")
 
 
 def cached_logits(study, fingerprint) -> np.ndarray:
-    arguments = study.task.dataset, study.task.data_fingerprint, "train", study.workspace, CPU
-    return teacher_outputs(fingerprint, *arguments).values
+    teacher = Teacher.open(fingerprint, study.task.dataset, study.task.data_fingerprint, study.workspace)
+    return teacher.outputs("train", CPU).values
 
 
 def same_result(one: TrialRecord, two: TrialRecord) -> bool:
@@ -88,7 +87,7 @@ def test_trial_with_cached_logits_equals_one_with_online_teacher(tiny, monkeypat
         with torch.no_grad():
             return TeacherOutputs(model(**split.batch(np.arange(len(split)), CPU)).logits.numpy())
 
-    monkeypatch.setattr(trials.run, "teacher_outputs", online)
+    monkeypatch.setattr(Teacher, "outputs", online)
     again = tiny.run(spec)
     for one, two in zip(cached.curve, again.curve, strict=True):
         assert one.train_loss == pytest.approx(two.train_loss, abs=1e-5)

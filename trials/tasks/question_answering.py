@@ -20,7 +20,7 @@ from trials.encoding import EncodedSplit, Encoder, Parts
 from trials.examples import Examples, label_key, require
 from trials.families import Head
 from trials.metrics import answer_scores
-from trials.spec import DatasetSpec
+from trials.spec import DatasetSpec, TrainingRecipe
 from trials.tables import Table, key_of
 from trials.tasks.task import Scores, Targets, Task
 
@@ -59,8 +59,10 @@ class QuestionAnswering(Task):
         ]
         require(table, label_key(spec), spec.label, "answers are not in their context", examples.labels, right)
 
-    def check_length(self, spec: DatasetSpec, max_length: int) -> None:
+    def check_recipe(self, spec: DatasetSpec, recipe: TrainingRecipe) -> None:
         """Windows must go on."""
+        super().check_recipe(spec, recipe)
+        max_length = recipe.max_length
         most = room(max_length) - 1
         if most < 0 or (spec.stride or 0) > most:
             message = f"windows of {max_length} tokens can share {most} at most" if most > 0 else f"{max_length} tokens"

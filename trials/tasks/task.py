@@ -19,7 +19,7 @@ from search_spaces.faults import Fault, fault, nearest
 from trials.encoding import EncodedSplit, Encoder
 from trials.examples import Examples, Labels, strings
 from trials.families import Head
-from trials.spec import DatasetSpec, Split
+from trials.spec import DatasetSpec, Split, TrainingRecipe
 from trials.tables import Table, collecting, key_of
 
 if TYPE_CHECKING:
@@ -124,12 +124,15 @@ class Task(ABC):
             message = f"no such metric of {spec.task}; {nearest(spec.metric, self.metrics)}"
             raise fault("study file", key_of(spec, "metric"), spec.metric, message)
 
-    def check_length(self, spec: DatasetSpec, max_length: int) -> None:  # noqa: B027 - most need no check
-        """Whether examples can be cut to inputs of `max_length` tokens.
+    def check_recipe(self, spec: DatasetSpec, recipe: TrainingRecipe) -> None:
+        """Whether students can be trained so.
 
         Raises:
             InputError: They cannot.
         """
+        if recipe.sequence_level and self.head is not Head.SEQ2SEQ:
+            key = key_of(spec, "training.sequence_level")
+            raise fault("study file", key, True, f"is for translation, not for {spec.task}")
 
     @abstractmethod
     def encode(self, encoder: Encoder, examples: Examples, spec: DatasetSpec) -> EncodedSplit:

@@ -6,6 +6,7 @@ tokens of a batch. Validation and test translate by beam search; the validation 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -47,14 +48,8 @@ class Translation(Task):
             tokenizer.src_lang, tokenizer.tgt_lang = (_code(tokenizer, spec, language) for language in spec.languages)
             start = tokenizer.convert_tokens_to_ids(tokenizer.tgt_lang)
         sources = [f"{spec.source_prefix or ''}{text}" for text in examples.texts]
-        parts = Parts()
-        for _, answer in encoder.chunks(examples.labels, targets=True):
-            lengths = [len(ids) for ids in answer["input_ids"]]
-            parts.add("labels", np.fromiter(chain.from_iterable(answer["input_ids"]), np.int64))
-            parts.add("position_offsets", np.array(lengths))
-            parts.add("positions", np.concatenate([np.arange(length, dtype=np.int32) for length in lengths]))
         texts = {"references": examples.labels, "start": start, "max_length": encoder.max_length}
-        return EncodedSplit({**encoder.arrays(sources), **parts.arrays()}, texts)
+        return EncodedSplit({**encoder.arrays(sources), **encoded_targets(encoder, examples.labels)}, texts)
 
     def output_characters(self, examples: Examples) -> int:
         """Those of targets."""
@@ -71,6 +66,17 @@ class Translation(Task):
     def score(self, outputs: Any, split: TokenizedSplit) -> Scores:
         """Scores of translations, one text per row."""
         return translation_scores(outputs, split.texts["references"])
+
+
+def encoded_targets(encoder: Encoder, texts: Sequence[str]) -> dict[str, np.ndarray]:
+    """Targets as ``labels`` int64 [tokens], ``positions`` and ``position_offsets``."""
+    parts = Parts()
+    for _, answer in encoder.chunks(texts, targets=True):
+        lengths = [len(ids) for ids in answer["input_ids"]]
+        parts.add("labels", np.fromiter(chain.from_iterable(answer["input_ids"]), np.int64))
+        parts.add("position_offsets", np.array(lengths))
+        parts.add("positions", np.concatenate([np.arange(length, dtype=np.int32) for length in lengths]))
+    return parts.arrays()
 
 
 def _side(spec: DatasetSpec, table: Table, column: str, side: int, key: str) -> tuple[str, ...]:

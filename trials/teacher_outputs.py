@@ -1,0 +1,132 @@
+"""What a teacher says of a split: computed once, memory-mapped by every trial."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from search_spaces.configuration import digest
+from trials.encoding import Encoder
+from trials.evaluation import decoder_states, predict
+from trials.generation import translate
+from trials.networks import open_network
+from trials.networks.seq2seq_network import Seq2SeqNetwork
+from trials.spec import DatasetSpec, Precision
+from trials.tasks.translation import encoded_targets
+from trials.teacher_cache import NOTE, TeacherNote
+from trials.tokens import TokenizedData, TokenizedSplit, tokenized
+from trials.workspace import Workspace, build_once
+
+HEAD = "head.safetensors"
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A stored checkpoint, and the data as it reads them.
+
+    Attributes:
+        fingerprint: Its folder's name.
+        folder: Its folder.
+        note: What else decides its outputs.
+        data: The data set for its tokenizer.
+        workspace: The study's directory.
+    """
+
+    fingerprint: str
+    folder: Path
+    note: TeacherNote
+    data: TokenizedData
+    workspace: Workspace
+
+    @classmethod
+    def open(cls, fingerprint: str, dataset: DatasetSpec, data_fingerprint: str, workspace: Workspace) -> Teacher:
+        """A checkpoint of the study's directory.
+
+        Raises:
+            FileNotFoundError: It is gone.
+        """
+        folder = workspace.teacher(fingerprint)
+        if not (folder / NOTE).is_file():
+            message = f"the teacher checkpoint {folder} is gone; bring it back, or start the study elsewhere"
+            raise FileNotFoundError(message)
+        note = TeacherNote(**json.loads((folder / NOTE).read_text()))
+        data = tokenized(dataset, data_fingerprint, folder, note.max_length, workspace)
+        return cls(fingerprint, folder, note, data, workspace)
+
+    def outputs(self, split: str, device: torch.device, translated: TokenizedSplit | None = None) -> TeacherOutputs:
+        """Its outputs over a split; `translated` is the split with other targets, see `translated`.
+
+        Of translation the decoder's last hidden states are kept, some kilobytes a token, and the output head is
+        computed again when logits are asked for: exact at any temperature, where the likeliest tokens alone would not
+        be. From the cache, which is keyed by the checkpoint's weights and by all that decides its inputs.
+        """
+        key = digest([self.data.key, self.fingerprint, split, *([] if translated is None else ["translated"])])[:24]
+        rows = self.data.splits[split] if translated is None else translated
+
+        def build(target: Path) -> None:
+            network = open_network(self.folder, self.data, Precision.FP32, device)
+            if isinstance(network, Seq2SeqNetwork):
+                weight, bias = network.output_head()
+                parts = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
+                save_file({name: part.cpu().contiguous() for name, part in parts.items()}, target / HEAD)
+                np.save(target / "outputs.npy", decoder_states(network, rows))
+            else:
+                np.save(target / "outputs.npy", predict(network, rows)[:, self.note.label_order])
+
+        built = build_once(self.workspace.teacher_outputs(key), build)
+        return TeacherOutputs(np.load(built / "outputs.npy", mmap_mode="r"), _head(built / HEAD, device))
+
+    def translated(self, split: str, device: torch.device) -> TokenizedSplit:
+        """A split with the teacher's own translations as targets: sequence-level distillation (Kim & Rush, 2016)."""
+        rows = self.data.splits[split]
+        key = digest([self.data.key, self.fingerprint, split, "translations"])[:24]
+
+        def build(target: Path) -> None:
+            network = open_network(self.folder, self.data, Precision.FP32, device)
+            assert isinstance(network, Seq2SeqNetwork)
+            texts = translate(network, rows)
+            (target / "translations.json").write_text(json.dumps(texts, ensure_ascii=False), encoding="utf-8")
+            for name, values in encoded_targets(Encoder(rows.tokenizer, self.note.max_length), texts).items():
+                np.save(target / f"{name}.npy", values)
+
+        built = build_once(self.workspace.teacher_outputs(key), build)
+        names = ("labels", "positions", "position_offsets")
+        return dataclasses.replace(rows, **{name: np.load(built / f"{name}.npy", mmap_mode="r") for name in names})
+
+
+@dataclass(frozen=True)
+class TeacherOutputs:
+    """What a teacher says of a split.
+
+    Attributes:
+        values: float32 [positions, width], columns in the data's label order; or float16 [positions, hidden].
+        head: Of translation: what makes logits of hidden states: weight [vocabulary, hidden] and bias [vocabulary].
+    """
+
+    values: np.ndarray
+    head: tuple[Tensor, Tensor | None] | None = None
+
+    def of(self, split: TokenizedSplit, rows: np.ndarray, device: torch.device) -> Tensor:
+        """Outputs for some rows of the split, float32 [positions, width]."""
+        values = torch.from_numpy(split.of_positions(self.values, rows)).to(device)
+        if self.head is None:
+            return values
+        weight, bias = self.head
+        return F.linear(values.float(), weight, bias)
+
+
+@lru_cache(maxsize=1)
+def _head(file: Path, device: torch.device) -> tuple[Tensor, Tensor | None] | None:
+    if not file.is_file():
+        return None
+    parts = load_file(file, device=str(device))
+    return parts["weight"], parts.get("bias")
