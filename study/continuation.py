@@ -12,7 +12,8 @@ from trials.workspace import Workspace
 
 # Where things lie, and in which form, may change; what they hold may not, and fingerprints watch over that
 PLACES = {
-    *("path", "hub", "config", "revision", "embedded", "splits", "carve", "text", "text_pair", "label", "labels"),
+    *("path", "hub", "config", "revision", "embedded", "splits", "carve", "parts", "only"),
+    *("skip_empty", "text", "text_pair", "label", "labels", "languages"),
     *("from", "model", "checkpoints"),
 }
 

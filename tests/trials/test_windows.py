@@ -176,6 +176,18 @@ class TestMetrics:
         assert scores["bleu"] == pytest.approx(100 * 0.2**0.25, rel=1e-6)
 
 
+def test_answers_of_mrqas_form_are_read_where_they_stand(tiny_model, tmp_path):
+    dataset, rows = questions(tmp_path)
+    for row in rows:
+        text, start = row["answers"]["text"][0], row["answers"]["answer_start"][0]
+        spans = [{"start": [start], "end": [start + len(text) - 1]}]
+        row["answers"] = {"text": [text.upper()], "char_spans": spans, "token_spans": []}
+    squad = load_dataset_splits(dataset).splits["test"].labels
+    for split in ("train", "validation", "test"):
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert load_dataset_splits(dataset).splits["test"].labels == squad
+
+
 @pytest.mark.parametrize("task", [TaskName.TOKEN_CLASSIFICATION, TaskName.QUESTION_ANSWERING])
 def test_rows_of_positions_are_gathered_in_the_order_asked_for(task, tiny_model, tmp_path):
     split = split_of(made_dataset(task, tmp_path), tiny_model, tmp_path / "study")

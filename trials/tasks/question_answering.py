@@ -10,6 +10,7 @@ the first token's in every window; else one is always given.
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,7 +46,8 @@ class QuestionAnswering(Task):
 
     def labels(self, spec: DatasetSpec, table: Table, names: tuple[str, ...]) -> tuple[tuple[Any, ...], ...]:
         """Of each row its answers: (text, first character); () where the question has none."""
-        values = [_answers(value) for value in table.values(spec.label)]
+        contexts = table.values(str(spec.text_pair)) if spec.text_pair in table.columns else ()
+        values = [_answers(value, context) for value, context in zip_longest(table.values(spec.label), contexts)]
         what = "answers are not of the form {text: [...], answer_start: [...]}"
         require(table, label_key(spec), spec.label, what, table.values(spec.label), [v is not None for v in values])
         return tuple(value for value in values if value is not None)
@@ -140,13 +142,19 @@ class QuestionAnswering(Task):
         return answer_scores(texts, answers)
 
 
-def _answers(value: Any) -> tuple[tuple[str, int], ...] | None:
-    """Texts and their first characters, of SQuAD's form or MRQA's (``char_spans``); None for anything else."""
+def _answers(value: Any, context: Any) -> tuple[tuple[str, int], ...] | None:
+    """Texts and their first characters, of SQuAD's form or MRQA's; None for anything else.
+
+    MRQA says where answers are in ``char_spans``, the last character included; its texts may differ in case.
+    """
     if not isinstance(value, dict):
         return None
-    texts, starts = value.get("text"), value.get("answer_start")
-    if starts is None and isinstance(value.get("char_spans"), list):
-        starts = [span["start"][0] for span in value["char_spans"] if isinstance(span, dict) and span.get("start")]
+    texts, starts, spans = value.get("text"), value.get("answer_start"), value.get("char_spans")
+    if starts is None and isinstance(spans, list) and isinstance(context, str):
+        if not all(isinstance(span, dict) and span.get("start") and span.get("end") for span in spans):
+            return None
+        starts = [span["start"][0] for span in spans]
+        texts = [context[start : span["end"][0] + 1] for start, span in zip(starts, spans, strict=True)]
     if not isinstance(texts, list) or not isinstance(starts, list) or len(texts) != len(starts):
         return None
     if not all(isinstance(text, str) and isinstance(start, int) for text, start in zip(texts, starts, strict=True)):
