@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all bench lint format
+.PHONY: help setup demo test test-all bench bench-gpu lint format
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,10 @@ test-all: setup ## run every test
 bench: setup ## compare the speed of trials with Trainer's under Ray Tune (hours; BENCH=--quick: minutes)
 	$(PIP) --requirement benchmarks/requirements.txt
 	$(BIN)/python -m benchmarks.speed $(BENCH)
+
+bench-gpu: setup ## compare the trials that one GPU does in an hour (hours; BENCH="--cpu --quick" tries it without)
+	$(PIP) --requirement benchmarks/requirements.txt
+	$(BIN)/python -m benchmarks.gpu $(BENCH)
 
 lint: setup ## check style and types
 	$(BIN)/ruff check

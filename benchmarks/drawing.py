@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from analysis.images import CONFIG, write_figures
 from analysis.style import BLUE, GREEN, INK, ORANGE, PURPLE, SOFT, dress
 from benchmarks.findings import Comparison, Findings, Quality, Spread
 from benchmarks.grid import BASELINE, VARIANTS
+from benchmarks.throughput import Throughputs
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE)  # of data sets
 SCORE = "test accuracy"  # the one that is drawn
@@ -25,20 +26,23 @@ ROOFLINE = (
     "Work done against what the processor can do",
     "Needed floating-point operations of the training steps over their time; lines: the same products alone",
 )
+GPU = (
+    "Trials that one GPU does in an hour",
+    "Bars: median over rounds; whiskers: least and greatest round; difference: mean over seeds, 95 % interval",
+)
 
 
-def write(findings: Findings, results: Path) -> list[Path]:
-    """Write both figures beside the results file; returns the files."""
-    figures = {results.stem: speed_figure(findings), f"{results.stem}-roofline": roofline_figure(findings)}
+def write(figures: Mapping[str, go.Figure], folder: Path) -> list[Path]:
+    """Write figures by name; returns the files."""
     written = []
     for name, figure in figures.items():
-        path = results.with_name(f"{name}.html")
+        path = folder / f"{name}.html"
         pio.write_html(figure, path, config=CONFIG, include_plotlyjs="cdn", div_id=name)
         written.append(path)
-    if reason := write_figures(figures, results.parent, ["png"]):
+    if reason := write_figures(figures, folder, ["png"]):
         print(reason)
         return written
-    return written + [results.with_name(f"{name}.png") for name in figures]
+    return written + [folder / f"{name}.png" for name in figures]
 
 
 def speed_figure(findings: Findings) -> go.Figure:
@@ -99,6 +103,27 @@ def roofline_figure(findings: Findings) -> go.Figure:
     drawn.update_traces(offsetgroup=None)  # one data set a panel: bars lie in the middle of their rows
     drawn.update_annotations(font={"size": 13, "color": SOFT})
     drawn.update_xaxes(rangemode="tozero", title_text="GFLOP/s of a worker")
+    return drawn.update_yaxes(autorange="reversed", showgrid=False, ticklabelstandoff=8)
+
+
+def gpu_figure(found: Throughputs) -> go.Figure:
+    """Trials per GPU-hour from the first start to the last end, and differences of the students' scores."""
+    titles = ("Trials per GPU-hour, steady", f"Difference in {SCORE} to {VARIANTS[BASELINE].label}")
+    drawn = make_subplots(1, 2, subplot_titles=titles, shared_yaxes=True, horizontal_spacing=0.08)
+    steady = [each for each in found.throughputs if each.count == "steady"]
+    plot, margin = 60 + 28 * len(steady), {"t": 150, "l": 24, "r": 40, "b": 50}
+    legend = {"y": 1 + 30 / plot, "traceorder": "normal"}  # just above the panels' titles, however high the plot is
+    dress(drawn, GPU, plot + 200, margin=margin, barmode="group", scattermode="group", bargap=0.3, legend=legend)
+    for dataset, colour in zip(dict.fromkeys(each.dataset for each in steady), COLOURS, strict=False):
+        rates = [each for each in steady if each.dataset == dataset]
+        labels, values = [VARIANTS[each.variant].label for each in rates], [each.per_hour for each in rates]
+        _bars(drawn, 1, 1, labels, values, "{:.0f}", Look(dataset, colour, legend=True))
+        shown = [quality for quality in found.qualities if quality.dataset == dataset and quality.score == SCORE]
+        drawn.add_trace(_differences(shown, Look(dataset, colour)), 1, 2)
+    drawn.add_vline(x=0, line={"color": INK, "width": 1}, row=1, col=2)
+    drawn.update_xaxes(rangemode="tozero", row=1, col=1)
+    drawn.update_xaxes(tickformat="+.1~%", row=1, col=2)
+    drawn.update_annotations(font={"size": 14, "color": SOFT})
     return drawn.update_yaxes(autorange="reversed", showgrid=False, ticklabelstandoff=8)
 
 

@@ -147,14 +147,20 @@ def find(results: dict[str, Any]) -> Findings:
     cells = [(dataset, variant) for dataset in measured.datasets for variant in measured.variants]
     peers = [name for name in measured.variants if not VARIANTS[name].ours]
     ours = [name for name in measured.variants if VARIANTS[name].ours]
-    judged = [(*cell, score) for cell in cells if measured.grids(*cell) for score in SCORES]
     comparisons = [_comparison(measured, d, peer, own) for d in measured.datasets for peer in peers for own in ours]
     return Findings(
         speeds=tuple(_speed(measured, *cell) for cell in cells if measured.grids(*cell)),
         comparisons=tuple(comparison for comparison in comparisons if comparison),
-        qualities=tuple(_quality(measured, *wanted) for wanted in judged),
+        qualities=qualities(measured),
         roofs={(d, p): _roof(measured, d, p) for d in measured.datasets for p in ("fp32", "bf16")},
     )
+
+
+def qualities(measured: Measured) -> tuple[Quality, ...]:
+    """All scores of all variants' students."""
+    cells = [(dataset, variant) for dataset in measured.datasets for variant in measured.variants]
+    judged = [(*cell, score) for cell in cells if measured.grids(*cell) for score in SCORES]
+    return tuple(_quality(measured, *wanted) for wanted in judged)
 
 
 def mean_of(grid: Grid, what: Callable[[dict[str, Any]], float]) -> float:

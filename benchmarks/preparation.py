@@ -27,7 +27,7 @@ TEMPERATURE = 4.0
 DATA = ROOT.parent / "shared" / "data"
 
 DATASETS: dict[str, dict[str, Any]] = {  # in folders of these names
-    "mrpc": {"text_pair": "text_pair"},
+    "mrpc": {"text_pair": "text_pair", "examples": {"train": 2000}},
     "sst2": {"examples": {"train": 2000}},
 }
 EMBEDDED: dict[str, dict[str, Any]] = {  # in packages; these stand in where there are no such folders

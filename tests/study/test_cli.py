@@ -55,6 +55,14 @@ def data_with(folder: Path, source: Path, **changed: str | None) -> Path:
     return folder
 
 
+def model_with(folder: Path, source: Path, **changed: str) -> Path:
+    """A copy of a model folder with some values of its config.json replaced."""
+    shutil.copytree(source, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **changed}))
+    return folder
+
+
 def entry(folder: Path, **changes: object) -> dict[str, object]:
     return {"name": "words", "task": "classification", "path": str(folder), "labels": ["bad", "good"], **changes}
 
@@ -187,6 +195,44 @@ def test_plan_of_paper_a_counts_as_the_paper_does(kdstudy):
     assert len(plan["teachers"]) == 13
     assert plan["grid_paper"] == 440
     assert (plan["choices_visited"], plan["choices_in_space"]) == (4, 8)
+
+
+@pytest.mark.parametrize(
+    ("changed", "path"),
+    [
+        ({}, "packed"),
+        ({"model_type": "electra"}, "by Transformers' own forward (electra is not among bert, roberta, "),
+        ({"hidden_act": "silu"}, "by Transformers' own forward (its activation is silu)"),
+    ],
+    ids=["packed", "other-family", "other-activation"],
+)
+def test_plan_and_doctor_say_how_a_model_is_computed_and_plan_what_memory_it_takes(
+    kdstudy, tiny_study, tiny_model, tmp_path, monkeypatch, changed, path
+):
+    monkeypatch.setenv("COLUMNS", "1000")  # doctor's lines are wrapped
+    folder = model_with(tmp_path / "model", tiny_model, **changed)
+    file = tiny_study(teachers=[{"name": "tiny", "model": str(folder)}])
+    code, output = kdstudy("plan", file)
+    assert code == 0
+    assert re.search(rf"^computed +{re.escape(f'{folder}: {path}')}", output, re.MULTILINE), output
+    # A process with torch takes some hundred megabytes, the tiny student next to nothing
+    assert re.search(r"^memory of a trial +up to 0\.[3-9] GB$", output, re.MULTILINE), output
+    made = json.loads(kdstudy("plan", file, "--json")[1])
+    assert made["forward"][str(folder)].startswith(path)
+    assert 0.3 < made["memory_gigabytes"] < 1
+    code, output = kdstudy("doctor", file, "--storage", tmp_path / "runs")
+    assert code == 0, output
+    family = changed.get("model_type", "bert")
+    assert f"model {folder}: {family}, computed {path}" in output
+
+
+def test_plan_of_a_model_that_is_not_at_hand_says_so(kdstudy, tiny_study):
+    code, output = kdstudy("plan", tiny_study(teachers=[{"name": "tiny", "model": "org/none"}]))
+    assert code == 0
+    for unknown in ("hours of one worker", "disk", "memory of a trial"):
+        assert re.search(rf"^{unknown} +unknown$", output, re.MULTILINE), output
+    assert re.search("^not at hand +org/none$", output, re.MULTILINE), output
+    assert "computed" not in output
 
 
 def test_launch_prints_progress_in_plain_lines_without_rays_noise(launched: Launched):
