@@ -16,7 +16,6 @@ from typer.testing import CliRunner
 from search_spaces.space import Choices, SearchSpace, SoftLabelWeights, TemperatureSearch
 from study.cli import app
 from study.config import Resources, SearchConfig, StudyConfig, load_study
-from study.presets import preset_rows, presets
 from trials.spec import CarvedSplit, DatasetSpec, StudentSpec, TeacherSpec, TrainingRecipe
 
 ROOT = Path(__file__).parents[1]
@@ -151,14 +150,3 @@ def test_user_guide_names_every_key(model: type[BaseModel]) -> None:
     code = " ".join(re.findall(r"`[^`\n]+`", text_of(GUIDE)) + code_blocks(GUIDE, "yaml"))
     keys = [info.alias or name for name, info in model.model_fields.items()]
     assert [key for key in keys if not re.search(rf"\b{key}\b", code)] == []
-
-
-def test_user_guide_lists_every_preset_as_it_is() -> None:
-    pattern = r"^\| `(\w+)` \| (\w+) \| (\w+) \| [^|]+ \| ([\d,]+) / ([\d,]+) / ([\d,]+) \|$"
-    listed = {name: (task, metric, *rows) for name, task, metric, *rows in re.findall(pattern, text_of(GUIDE), re.M)}
-    held = {
-        name: (preset["task"], preset["metric"], *(f"{rows[split]:,}" for split in ("train", "validation", "test")))
-        for name, preset in presets().items()
-        if (rows := preset_rows(name))
-    }
-    assert listed == held

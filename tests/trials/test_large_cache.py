@@ -57,14 +57,14 @@ def spec(tiny_model: Path) -> TrialSpec:
 def workspace(spec: TrialSpec, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A study's directory with all caches of the trial; the large ones are sparse files, which take little space."""
     made = Workspace(tmp_path_factory.mktemp("large"))
-    key = digest([CACHE_FORMAT, DATA, tokenizer_fingerprint(tiny_model), LENGTH])[:24]
+    key = digest([CACHE_FORMAT, ["classification"], DATA, tokenizer_fingerprint(tiny_model), LENGTH])[:24]
     write_tokens(made.tokens(key))
     shutil.copytree(tiny_model, made.teacher(TEACHER))
     note = {"max_length": LENGTH, "label_order": list(range(len(LABELS)))}
     (made.teacher(TEACHER) / NOTE).write_text(json.dumps(note))
-    logits = made.teacher_logits(digest([key, TEACHER, "train"])[:24])
-    logits.mkdir(parents=True)
-    sparse(logits / "logits.npy", np.float32, ROWS["train"], len(LABELS))
+    outputs = made.teacher_outputs(digest([key, TEACHER, "train"])[:24])
+    outputs.mkdir(parents=True)
+    sparse(outputs / "outputs.npy", np.float32, ROWS["train"], len(LABELS))
     initial_student(spec.triple.student, tiny_model, LABELS, spec.seed, made)
     return made
 
@@ -77,7 +77,8 @@ def write_tokens(folder: Path) -> None:
         sparse(folder / f"{split}.labels.npy", np.int64, rows)
         np.save(folder / f"{split}.offsets.npy", np.arange(rows + 1) * LENGTH)
     np.save(folder / "vocabulary.npy", np.zeros(1, dtype=np.int32))
-    meta = {"label_names": LABELS, "splits": list(ROWS), "pad_id": 0, "types": False, "num_trained": 1}
+    meta = {"label_names": LABELS, "arrays": {split: ["ids", "labels", "offsets"] for split in ROWS}}
+    meta |= {"pad_id": 0, "num_trained": 1}
     (folder / "meta.json").write_text(json.dumps(meta))
 
 
@@ -91,7 +92,7 @@ def test_trial_trains_from_caches_larger_than_its_memory(
     spec: TrialSpec, workspace: Workspace, tiny_model: Path
 ) -> None:
     caches = [path for path in workspace.root.rglob("*.npy") if path.stat().st_size > 1.5 * HEADROOM]
-    assert sorted(path.name for path in caches) == ["logits.npy", "train.ids.npy"]
+    assert sorted(path.name for path in caches) == ["outputs.npy", "train.ids.npy"]
     command = [sys.executable, __file__, spec.model_dump_json(), str(tiny_model), str(workspace.root)]
     environment = {**os.environ, "PYTHONPATH": f"{TESTS.parent}:{TESTS}"}
     done = subprocess.run(
