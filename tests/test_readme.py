@@ -88,7 +88,7 @@ def test_make_targets_exist(page: Path) -> None:
 
 def test_help_lists_every_command_of_the_readme() -> None:
     listed = CliRunner().invoke(app, ["--help"])
-    table = re.findall(r"^\| `kdstudy ([a-z]+) ", text_of(README), flags=re.M)
+    table = re.findall(r"^\| `kdstudy ([a-z-]+) ", text_of(README), flags=re.M)
     # the README's table is complete: all commands, and no others
     assert sorted(table) == sorted(COMMANDS)
     assert listed.exit_code == 0
@@ -103,7 +103,7 @@ def test_kdstudy_calls_exist(page: str, call: str) -> None:
 
 
 def test_readme_names_every_option() -> None:
-    rows = dict(re.findall(r"^\| `kdstudy ([a-z]+) [A-Z]+` \|(.*)$", text_of(README), flags=re.M))
+    rows = dict(re.findall(r"^\| `kdstudy ([a-z-]+) [A-Z]+` \|(.*)$", text_of(README), flags=re.M))
     for command in COMMANDS.keys() - {"resume"}:  # resume: "options as for launch"
         offered = {option for option in options_of(command) if re.match(r"--(?!no-|help)", option)}
         assert set(re.findall(r"`(--[a-z-]+)`", rows[command])) == offered
