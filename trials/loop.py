@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -71,7 +72,7 @@ def train(
             for run in ended:
                 on_end(run)
             if ended:
-                unit = Unit([run for run in unit.runs if run not in ended])
+                unit = unit.without(ended)
             clock = time.perf_counter()
 
         # The state, every few minutes
@@ -102,5 +103,6 @@ def _step_seed(seed: int, step: int) -> int:
     return int(np.random.SeedSequence((seed, step)).generate_state(1)[0])
 
 
+@lru_cache(maxsize=1)  # all steps of an epoch share it
 def _permutation(num_examples: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(num_examples)

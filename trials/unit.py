@@ -1,6 +1,7 @@
 """Networks that are trained side by side, as one vectorised unit: one forward and backward over stacked parameters.
 
-On a GPU a step is captured as a CUDA graph for each shape of batch, so that the host only starts it.
+On a GPU a step of packed networks is captured as a CUDA graph for each shape of batch, so that the host only starts it;
+other networks' forwards may wait for the GPU, which no graph can hold.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils import _pytree as pytree
 
+from trials.networks.packed_network import PackedNetwork
 from trials.training_run import Batch, TrainingRun
 
-MAX_GRAPHS = 64  # shapes of batches; a graph holds a few megabytes
+MAX_GRAPHS = 64  # shapes of batches; a unit's graphs share one memory pool, which holds what its largest step needs
 
 
 class Unit:
@@ -28,8 +30,9 @@ class Unit:
     def __init__(self, runs: list[TrainingRun]):
         self.runs = runs
         self._stack = _Stack([run.network for run in runs]) if len(runs) > 1 else None
-        self._captured = bool(runs) and runs[0].device.type == "cuda"
+        self._captured = bool(runs) and runs[0].device.type == "cuda" and isinstance(runs[0].network, PackedNetwork)
         self._graphs: dict[Any, _Graph] = {}
+        self._pool = torch.cuda.graph_pool_handle() if self._captured else None
 
     def step(self, batch: Batch, share: float) -> None:
         """One optimizer step of all runs, at this share of their peak learning rates."""
@@ -40,6 +43,16 @@ class Unit:
             self._replay(batch)
         else:
             self._update(batch.inputs, batch.targets)
+
+    def without(self, ended: Sequence[TrainingRun]) -> Unit:
+        """The unit of the other runs. Who is stacked no more gets parameters of its own, or it would keep the stack."""
+        others = [run for run in self.runs if run not in ended]
+        if others and self._stack is not None:
+            for run in ended if len(others) > 1 else self.runs:
+                run.optimizer.zero_grad()
+                for parameter in run.network.parameters():
+                    parameter.data = parameter.data.clone()
+        return Unit(others)
 
     def _update(self, inputs: Any, targets: Any) -> None:
         for run in self.runs:
@@ -63,7 +76,7 @@ class Unit:
             self._graphs[key].run(leaves, lambda static: self._update(*pytree.tree_unflatten(static, spec)))
             return
         if len(self._graphs) < MAX_GRAPHS:
-            self._graphs[key] = _Graph()
+            self._graphs[key] = _Graph(self._pool)
         self._update(batch.inputs, batch.targets)
 
 
@@ -100,9 +113,14 @@ class _Stack:
 
 
 class _Graph:
-    """One captured step: its inputs lie where they lay when it was captured."""
+    """One captured step: its inputs lie where they lay when it was captured.
 
-    def __init__(self) -> None:
+    Args:
+        pool: The memory that it shares with the other steps of its unit, of which one runs at a time.
+    """
+
+    def __init__(self, pool: Any):
+        self._pool = pool
         self._graph: torch.cuda.CUDAGraph | None = None
         self._leaves: list[Any] = []
 
@@ -111,7 +129,7 @@ class _Graph:
         if self._graph is None:
             self._leaves = [leaf.clone() if isinstance(leaf, Tensor) else leaf for leaf in leaves]
             self._graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self._graph):
+            with torch.cuda.graph(self._graph, pool=self._pool):
                 step(self._leaves)
         for static, leaf in zip(self._leaves, leaves, strict=True):
             if isinstance(leaf, Tensor):

@@ -1,13 +1,18 @@
 """Trials side by side in one vectorised unit: the numbers of each alone; each ends and fails for itself."""
 
+import gc
+
 import pytest
 import torch
 from tiny import RECIPE
 
 from search_spaces.configuration import Distance
 from trials.checkpoints import CheckpointFile
+from trials.loop import train
 from trials.record import Status
 from trials.run import run_group
+from trials.spec import TrainingRecipe
+from trials.training_run import Batch, TrainingRun
 
 TOLERANCE = 1e-4  # relative, of losses: matrix products of a stack round differently from single ones
 
@@ -108,6 +113,29 @@ def test_group_that_was_killed_goes_on_and_ends_like_undisturbed(tiny, monkeypat
         state.remove()
     for spec in specs:
         assert_equal_results(records[spec.trial_id], undisturbed[spec.trial_id])
+
+
+def test_members_that_leave_keep_nothing_of_the_stack(tmp_path):
+    size, count, alive = 1000, 6, []
+
+    def draw(rows):
+        gc.collect()
+        tensors = [found for found in gc.get_objects() if type(found) in (torch.Tensor, torch.nn.Parameter)]
+        alive.append(sum({t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}.values()))
+        return Batch(torch.ones(2, size), torch.ones(2, 1), len(rows))
+
+    def run_that_ends_at(validation):
+        scores = iter([0.5] * (validation - 1) + [float("nan")])
+        network, checkpoint = torch.nn.Linear(size, 1), CheckpointFile(tmp_path / "state", None)
+        return TrainingRun(network, torch.nn.functional.mse_loss, lambda: (next(scores), 1.0), 0.01, checkpoint)
+
+    recipe = TrainingRecipe(epochs=100, batch_size=2, evaluate_every=2)
+    runs = [run_that_ends_at(validation) for validation in range(1, count + 1)]
+    train(runs, draw, num_examples=2, recipe=recipe, seed=13, selections=())
+    # Two steps with all of them, the first without gradients, then two with each one less: no step holds more than all
+    assert len(alive) == 2 * count
+    assert max(alive) == alive[1]
+    assert alive[-1] < alive[1]
 
 
 def test_members_of_a_group_share_its_time(tiny):
