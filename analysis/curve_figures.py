@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 from analysis.curves import TemperatureCurve, TrainingCurve
 from analysis.findings import Findings
 from analysis.style import BLUE, GREEN, PURPLE, RED, ROLE_COLOURS, dress, no_data
-from analysis.wording import configuration_words, value_words
+from analysis.wording import configuration_words, score_digits, value_words
 
 COLUMNS = 3  # panels side by side
 CURVE_COLOURS = {("ce", "equal"): BLUE, ("ce", "one"): GREEN, ("mse", "equal"): RED, ("mse", "one"): PURPLE}
@@ -40,12 +40,14 @@ def _panels(curves: Sequence[Curve], titles: tuple[str, str], trace: Trace[Curve
     """A panel per triple with its curves; each curve's name stands once in the legend."""
     if not curves:
         return no_data(titles)
-    names = list(dict.fromkeys(curve.triple_id for curve in curves))
+    metrics = {curve.triple_id: curve.metric for curve in curves}
+    names = list(metrics)
+    several = len(set(metrics.values())) > 1
     rows = -(-len(names) // COLUMNS)
     drawn = make_subplots(
         rows=rows,
         cols=min(COLUMNS, len(names)),
-        subplot_titles=[name.replace("/", " / ") for name in names],
+        subplot_titles=[_panel_title(name, metric if several else "") for name, metric in metrics.items()],
         horizontal_spacing=0.08,
         vertical_spacing=0.34 / rows,
     )
@@ -61,12 +63,17 @@ def _panels(curves: Sequence[Curve], titles: tuple[str, str], trace: Trace[Curve
     return drawn.update_annotations(font={"size": 12})
 
 
+def _panel_title(triple_id: str, metric: str) -> str:
+    title = triple_id.replace("/", " / ")
+    return f"{title}<br><span style='font-size:10px'>{metric}</span>" if metric else title
+
+
 def _temperature_trace(curve: TemperatureCurve) -> go.Scatter:
     choice = curve.choice
     name = ", ".join(value_words(v) for v in (choice.distance, choice.student_temperature, choice.teacher_checkpoint))
     colour = CURVE_COLOURS[choice.distance.value, choice.student_temperature.value]
     return _trace(
-        name, colour, curve.temperatures, curve.scores, choice.canonical().temperature,
+        name, colour, curve.temperatures, curve.scores, choice.canonical().temperature, metric=curve.metric,
         dash=CHECKPOINT_DASHES[choice.teacher_checkpoint], about=configuration_words(choice), axis="τt",
     )  # fmt: skip
 
@@ -74,7 +81,10 @@ def _temperature_trace(curve: TemperatureCurve) -> go.Scatter:
 def _training_trace(curve: TrainingCurve) -> go.Scatter:
     colour = ROLE_COLOURS[curve.role]
     about = f"{curve.triple_id}, seed {curve.seed}"
-    return _trace(str(curve.role), colour, curve.epochs, curve.scores, curve.best_epoch, about=about, axis="epoch")
+    return _trace(
+        str(curve.role), colour, curve.epochs, curve.scores, curve.best_epoch, metric=curve.metric, about=about,
+        axis="epoch",
+    )  # fmt: skip
 
 
 def _trace(
@@ -84,6 +94,7 @@ def _trace(
     y: Sequence[float],
     selected: float,
     *,
+    metric: str,
     about: str,
     axis: str,
     dash: str = "solid",
@@ -100,5 +111,5 @@ def _trace(
             "size": [10 if ring else 5 for ring in ringed],
             "line": {"color": colour, "width": [2.5 if ring else 0 for ring in ringed]},
         },
-        hovertemplate=f"{about}<br>{axis} %{{x:g}}: %{{y:.4f}}<extra>{name}</extra>",
+        hovertemplate=f"{about}<br>{axis} %{{x:g}}: %{{y:.{score_digits(metric)}f}}<extra>{name}</extra>",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from analysis.outcomes import Role, TripleOutcome, mean
+from analysis.outcomes import Role, TripleOutcome, has_softmax, mean
 from search_spaces.configuration import Configuration
 from study.search import StudySearch, TripleSearch
 from trials.record import TrialRecord
@@ -17,12 +17,14 @@ class TemperatureCurve:
 
     Attributes:
         triple_id: The triple.
+        metric: What is scored.
         choice: The tuned choice; its temperature is the one selected.
         temperatures: Rising; those whose trials completed for all seeds.
         scores: Validation scores, means over seeds; one per temperature.
     """
 
     triple_id: str
+    metric: str
     choice: Configuration
     temperatures: tuple[float, ...]
     scores: tuple[float, ...]
@@ -34,6 +36,7 @@ class TrainingCurve:
 
     Attributes:
         triple_id: The triple.
+        metric: What is scored.
         role: Best or worst.
         seed: The trial's seed.
         epochs: Passes over the data, rising.
@@ -42,6 +45,7 @@ class TrainingCurve:
     """
 
     triple_id: str
+    metric: str
     role: Role
     seed: int
     epochs: tuple[float, ...]
@@ -50,7 +54,10 @@ class TrainingCurve:
 
 
 def temperature_curves(search: StudySearch, trials: Iterable[TrialRecord]) -> tuple[TemperatureCurve, ...]:
-    """One curve per tuned choice at the default soft-label weight, triple by triple in the study's order."""
+    """One curve per tuned choice at the default soft-label weight, triple by triple in the study's order.
+
+    Triples of tasks without softmax have none: a temperature means nothing there.
+    """
     temperatures: dict[str, set[float]] = {}
     for record in trials:
         temperatures.setdefault(record.triple_id, set()).add(record.configuration.temperature)
@@ -58,7 +65,7 @@ def temperature_curves(search: StudySearch, trials: Iterable[TrialRecord]) -> tu
     return tuple(
         _temperature_curve(started, candidate.choice, sorted(temperatures.get(triple.triple_id, ())))
         for triple in search.study.triples
-        if (started := search.triples.get(triple.triple_id))
+        if (started := search.triples.get(triple.triple_id)) and has_softmax(triple)
         for candidate in started.greedy.candidates
         if candidate.choice.soft_label_weight == weight and candidate.score is not None
     )
@@ -69,6 +76,7 @@ def training_curves(search: StudySearch, outcomes: Sequence[TripleOutcome]) -> t
     return tuple(
         TrainingCurve(
             outcome.triple_id,
+            outcome.metric,
             role,
             record.spec.seed,
             tuple(point.epoch for point in record.curve),
@@ -86,7 +94,11 @@ def training_curves(search: StudySearch, outcomes: Sequence[TripleOutcome]) -> t
 def _temperature_curve(triple: TripleSearch, choice: Configuration, temperatures: Iterable[float]) -> TemperatureCurve:
     points = [(t, score) for t in temperatures if (score := _score_at(triple, choice, t)) is not None]
     return TemperatureCurve(
-        triple.triple.triple_id, choice, tuple(t for t, _ in points), tuple(score for _, score in points)
+        triple.triple.triple_id,
+        triple.triple.dataset.metric,
+        choice,
+        tuple(t for t, _ in points),
+        tuple(score for _, score in points),
     )
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import plotly.graph_objects as go
 
 from analysis.findings import Findings
-from analysis.gains import Comparison
+from analysis.gains import Comparison, Gain
 from analysis.outcomes import Role
 from analysis.parameters import ParameterEffect, Verdict
 from analysis.style import (
@@ -120,12 +120,15 @@ def _draw_triples(drawn: go.Figure, line: Line) -> None:
         mode="markers",
         marker={"color": tinted(line.colour, 0.4), "size": 6},
         customdata=[
-            [gain.triple_id, signed_percent(gain.relative, 2), score(gain.target), score(gain.baseline)]
-            for gain in line.comparison.known
+            [gain.triple_id, signed_percent(gain.relative, 2), *_scores(gain)] for gain in line.comparison.known
         ],
-        hovertemplate="<b>%{customdata[0]}</b><br>%{customdata[1]}: %{customdata[2]} over %{customdata[3]}"
-        "<extra></extra>",
+        hovertemplate="<b>%{customdata[0]}</b><br>%{customdata[1]}: %{customdata[2]} over %{customdata[3]} "
+        "(%{customdata[4]})<extra></extra>",
     )
+
+
+def _scores(gain: Gain) -> tuple[str, str, str]:
+    return score(gain.target, gain.metric), score(gain.baseline, gain.metric), gain.metric
 
 
 def _draw_draws(drawn: go.Figure, line: Line) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from analysis.answers import Answers, answer, answers_by_task
 from analysis.curves import TemperatureCurve, TrainingCurve, temperature_curves, training_curves
-from analysis.gains import Comparison, Share, at_least_as_good, best_gains, compare, lags
-from analysis.outcomes import Role, TripleOutcome, triple_outcomes
-from analysis.parameters import Change, ParameterEffect, changes, parameter_effects
+from analysis.outcomes import Role, triple_outcomes
+from analysis.parameters import Change, changes
 from analysis.provenance import Provenance, current_teachers, current_trials, provenance
 from search_spaces.configuration import Configuration
 from study.config import Study
@@ -16,21 +16,17 @@ from study.ledger import BadFile
 from study.search import StudySearch, load_search
 from study.searchers.stable import stable_choice
 from trials.record import Record, TeacherRecord
+from trials.spec import TaskName
 
 
 @dataclass(frozen=True)
-class Findings:
-    """What a study says so far.
+class Findings(Answers):
+    """What a study says so far: the answers over all its triples, and what is behind them.
 
     Attributes:
         study: The study.
-        outcomes: One per triple, in the study's order.
-        best_over_worst, best_over_random: A's figure 1.
-        stable_to_best, random_to_best, lazy_to_best: A's figure 3.
-        worst_to_best: The worst choice, seen from the best.
-        stable_share: Triples where the stable configuration is at least as good as the best.
+        by_task: The answers of each task; empty for a study of one task.
         changes: Every step of every search.
-        effects: A's figure 2 and table 3, one per parameter.
         stable: The choices that the rewards pick, from the steps made so far; None without steps.
         stable_is_final: Whether every search has ended, so that `stable` will not change.
         temperature_curves, training_curves: Validation curves.
@@ -39,16 +35,8 @@ class Findings:
     """
 
     study: Study
-    outcomes: tuple[TripleOutcome, ...]
-    best_over_worst: Comparison
-    best_over_random: Comparison
-    stable_to_best: Comparison
-    random_to_best: Comparison
-    lazy_to_best: Comparison
-    worst_to_best: Comparison
-    stable_share: Share
+    by_task: dict[TaskName, Answers]
     changes: tuple[Change, ...]
-    effects: tuple[ParameterEffect, ...]
     stable: Configuration | None
     stable_is_final: bool
     temperature_curves: tuple[TemperatureCurve, ...]
@@ -73,20 +61,11 @@ def analyse(study: Study, records: Iterable[Record], bad_files: Iterable[BadFile
     search = load_search(study, records)
     trials = current_trials(search, records)
     outcomes = triple_outcomes(search, trials)
-    over_worst, over_random = best_gains(outcomes)
-    stable, random, lazy = lags(outcomes)
     return Findings(
+        **vars(answer(search, outcomes)),
         study=study,
-        outcomes=outcomes,
-        best_over_worst=over_worst,
-        best_over_random=over_random,
-        stable_to_best=stable,
-        random_to_best=random,
-        lazy_to_best=lazy,
-        worst_to_best=compare(outcomes, Role.WORST, Role.BEST),
-        stable_share=at_least_as_good(stable),
+        by_task=answers_by_task(search, outcomes),
         changes=changes(search, outcomes),
-        effects=parameter_effects(search, outcomes),
         stable=_stable(search),
         stable_is_final=search.stable_choice is not None,
         temperature_curves=temperature_curves(search, trials),
@@ -99,15 +78,3 @@ def analyse(study: Study, records: Iterable[Record], bad_files: Iterable[BadFile
 def _stable(search: StudySearch) -> Configuration | None:
     steps = list(search.steps)
     return stable_choice(steps, search.study.space) if steps else None
-
-
-def comparisons(findings: Findings) -> Sequence[Comparison]:
-    """Every comparison between roles, figure 1 first."""
-    return (
-        findings.best_over_worst,
-        findings.best_over_random,
-        findings.stable_to_best,
-        findings.random_to_best,
-        findings.lazy_to_best,
-        findings.worst_to_best,
-    )

@@ -15,7 +15,7 @@ from search_spaces.configuration import digest
 
 NUM_DRAWS = 1000
 PERCENTILES = (0.05, 0.5, 0.95)
-TIE = 1e-12  # scores are means over seeds: sums in another order may differ this much
+TIE = 1e-12  # scores are means over seeds: sums in another order may differ this much of them
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,15 @@ class Gain:
     Attributes:
         triple_id: The triple.
         target, baseline: Test scores; None where missing.
-        one_example: What one test example is worth, 1 / rows; None where the rows are unknown.
+        one_example: What one test example is worth, the full score / rows; None where the rows are unknown.
+        metric: What is scored.
     """
 
     triple_id: str
     target: float | None
     baseline: float | None
     one_example: float | None = None
+    metric: str = ""
 
     @property
     def absolute(self) -> float | None:
@@ -61,7 +63,7 @@ class Comparison:
 
     Attributes:
         name: What is compared, such as ``best over worst``.
-        gains: One per triple, in the study's order.
+        gains: One per triple, in the study's order; being relative, they pool triples of different metrics.
         draws: For the random choice: D1..D10 over seeded draws of one candidate per triple, as the 5th, 50th and 95th
             percentile of the draws; ``(10, 3)``. Single draws spread wider than their expectation, which `gains` holds.
     """
@@ -135,9 +137,9 @@ class Share:
 def relative_gain(target: float | None, baseline: float | None) -> float | None:
     """(target - baseline) / baseline, as a fraction (A, section 4).
 
-    None where a score is missing, and where the baseline is not above 0 (as Matthews' coefficient can be) or so near
+    None where a score is missing, and where the baseline is not above 0 (as a correlation or BLEU can be) or so near
     it that the ratio overflows: it would have no meaning or the wrong sign. Such triples are counted, and their
-    absolute difference is given instead.
+    absolute difference is given instead. The target may well be below 0: it then loses more than all.
     """
     if target is None or baseline is None or baseline <= 0:
         return None
@@ -162,21 +164,23 @@ def lags(outcomes: Sequence[TripleOutcome]) -> tuple[Comparison, Comparison, Com
 
 def compare(outcomes: Sequence[TripleOutcome], target: Role, baseline: Role) -> Comparison:
     """The gain of one role over another on every triple, from final test scores."""
-    gains = tuple(
-        Gain(outcome.triple_id, outcome.final_score(target), outcome.final_score(baseline), outcome.resolution)
-        for outcome in outcomes
-    )
+    gains = tuple(gain_of(outcome, outcome.final_score(target), outcome.final_score(baseline)) for outcome in outcomes)
     return Comparison(f"{target} over {baseline}", gains, _drawn_deciles(outcomes, gains, target, baseline))
+
+
+def gain_of(outcome: TripleOutcome, target: float | None = None, baseline: float | None = None) -> Gain:
+    """The gain of one test score of a triple over another one."""
+    return Gain(outcome.triple_id, target, baseline, outcome.resolution, outcome.metric)
 
 
 def at_least_as_good(comparison: Comparison) -> Share:
     """Triples where the target's test score is not below the baseline's (A: 40 % for stable over best)."""
-    differences = [gain.absolute for gain in comparison.gains if gain.absolute is not None]
-    holds = sum(difference >= -TIE for difference in differences)
-    if not differences:
+    known = [gain for gain in comparison.gains if gain.absolute is not None]
+    holds = sum((gain.absolute or 0.0) >= -TIE * max(1.0, abs(gain.baseline or 0.0)) for gain in known)
+    if not known:
         return Share(0, 0, None, None)
-    interval = binomtest(holds, len(differences)).proportion_ci(method="wilson")
-    return Share(holds, len(differences), float(interval.low), float(interval.high))
+    interval = binomtest(holds, len(known)).proportion_ci(method="wilson")
+    return Share(holds, len(known), float(interval.low), float(interval.high))
 
 
 def random_draws(outcome: TripleOutcome, num_draws: int = NUM_DRAWS) -> NDArray[np.float64]:

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import fsum
 
+from analysis.scales import full_score
 from search_spaces.configuration import Configuration
 from study.search import StudySearch, TripleSearch
 from study.searchers.chain import Candidate
 from study.searchers.stable import FixedChoice
 from trials.record import TeacherRecord, TrialRecord
-from trials.spec import Triple
+from trials.spec import TaskName, Triple
+from trials.tasks import task_of
 
 
 class Progress(StrEnum):
@@ -47,11 +49,22 @@ class Scored:
         choice: The parameters as they were chosen.
         validation_score: What selection reads.
         test_score: What is reported.
+        softmax: Whether the task's outputs are logits; without, distance and temperatures are no parameters.
     """
 
     choice: Configuration
     validation_score: float | None
     test_score: float | None
+    softmax: bool = True
+
+    @property
+    def trained(self) -> Configuration:
+        """The choice; of a task without softmax what all choices come to that differ in nothing else."""
+        return self.choice if self.softmax else self.choice.without_softmax()
+
+    def is_trial_of(self, other: Scored) -> bool:
+        """Whether both are one and the same trial."""
+        return self.trained.canonical() == other.trained.canonical()
 
 
 @dataclass(frozen=True)
@@ -62,10 +75,10 @@ class TripleOutcome:
         triple: Teacher, student and data set.
         progress: How far it is; before `SEARCHED`, best, worst and random are those of the choices seen so far.
         failure: Why its search failed.
-        candidates: The tuned choices that its search visited, in order (A, section 3).
+        candidates: The tuned choices that its search visited, in order, each trial once (A, section 3).
         stable, lazy: A's stable configuration and lazy baseline (A, figure 3).
         teacher_score: Test score of the teacher's highest-score checkpoint.
-        majority_score: Test score of always answering the most frequent training label.
+        majority_score: Test score of the best answer that is the same for all; 0 where no such answer scores.
         test_rows: Test examples.
         num_trials, num_failed: Its finished trials, and those of them that failed.
         hours: Worker hours of its trials.
@@ -90,6 +103,21 @@ class TripleOutcome:
     def triple_id(self) -> str:
         """``teacher/student/dataset``."""
         return self.triple.triple_id
+
+    @property
+    def task(self) -> TaskName:
+        """The kind of task."""
+        return self.triple.dataset.task
+
+    @property
+    def metric(self) -> str:
+        """The score that is maximised."""
+        return self.triple.dataset.metric
+
+    @property
+    def softmax(self) -> bool:
+        """Whether the task's outputs are logits; without, distance and temperatures are no parameters."""
+        return has_softmax(self.triple)
 
     @property
     def searched(self) -> bool:
@@ -118,8 +146,8 @@ class TripleOutcome:
 
     @property
     def resolution(self) -> float | None:
-        """The share of one test example, 1 / rows: smaller differences mean nothing."""
-        return 1 / self.test_rows if self.test_rows else None
+        """The share of one test example, the full score / rows: smaller differences mean nothing."""
+        return full_score(self.metric) / self.test_rows if self.test_rows else None
 
     def configuration(self, role: Role) -> Scored | None:
         """The student of a role; None for the teacher, the majority and the random choice, which are none."""
@@ -155,7 +183,13 @@ def scored(triple: TripleSearch, candidate: Candidate) -> Scored:
     """A candidate with its test score."""
     known = candidate.score is not None
     records = triple.records(candidate.configuration) if known else []
-    return Scored(candidate.choice, candidate.score, mean(record.test_score for record in records))
+    test_score = mean(record.test_score for record in records)
+    return Scored(candidate.choice, candidate.score, test_score, has_softmax(triple.triple))
+
+
+def has_softmax(triple: Triple) -> bool:
+    """Whether outputs of the triple's task are logits."""
+    return task_of(triple.dataset).softmax
 
 
 def mean(scores: Iterable[float | None]) -> float | None:
@@ -172,7 +206,7 @@ def _outcome(search: StudySearch, triple: Triple, trials: list[TrialRecord]) -> 
         triple=triple,
         progress=_progress(search, triple, started),
         failure=search.failures.get(triple.triple_id),
-        candidates=tuple(scored(started, candidate) for candidate in started.greedy.candidates) if started else (),
+        candidates=_candidates(started) if started else (),
         stable=_evaluated(started, started.stable) if started else None,
         lazy=_evaluated(started, started.lazy) if started else None,
         teacher_score=_teacher_score(teacher),
@@ -191,6 +225,15 @@ def _progress(search: StudySearch, triple: Triple, started: TripleSearch | None)
     if started is None:
         return Progress.WAITING
     return Progress.SEARCHED if started.searched else Progress.SEARCHING
+
+
+def _candidates(triple: TripleSearch) -> tuple[Scored, ...]:
+    """What the search visited. Choices that are one trial stand here once, lest a random choice fall on it twice."""
+    found: dict[Configuration, Scored] = {}
+    for candidate in triple.greedy.candidates:
+        student = scored(triple, candidate)
+        found.setdefault(student.trained.canonical(), student)
+    return tuple(found.values())
 
 
 def _evaluated(triple: TripleSearch, evaluation: FixedChoice | None) -> Scored | None:

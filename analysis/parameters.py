@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 from scipy.stats import binomtest
 
-from analysis.gains import Comparison, Gain, relative_gain
+from analysis.gains import Comparison, Gain, gain_of, relative_gain
 from analysis.outcomes import Scored, TripleOutcome, scored
 from search_spaces.space import SearchSpace
 from study.search import StudySearch, TripleSearch
@@ -17,6 +17,7 @@ from study.searchers.greedy import Step
 from study.searchers.stable import Reward, rewards
 
 WEIGHT = "soft_label_weight"
+OF_SOFTMAX = ("distance", "student_temperature")  # no parameters of a task without softmax, such as regression
 
 
 class Verdict(StrEnum):
@@ -38,7 +39,8 @@ class Change:
         after: The alternative; for the soft-label weight the best of the other weights.
         verdict: On validation; a failed alternative loses.
         accepted: Whether the alternative became the incumbent.
-        merged: Both sides are one configuration, so that the tie says nothing.
+        merged: Both sides are one trial, so that the tie says nothing.
+        void: The task has no such parameter: always merged, and no part of a `ParameterEffect`.
         gain: Test scores, alternative over default.
     """
 
@@ -49,6 +51,7 @@ class Change:
     verdict: Verdict
     accepted: bool
     merged: bool
+    void: bool
     gain: Gain
 
     @property
@@ -59,7 +62,7 @@ class Change:
 
 @dataclass(frozen=True)
 class ParameterEffect:
-    """What overriding one default does, over triples.
+    """What overriding one default does, over the triples whose task has the parameter.
 
     Attributes:
         reward: Wins, losses and ties on validation; R of A's table 3.
@@ -82,7 +85,7 @@ class ParameterEffect:
 
     @property
     def num_merged(self) -> int:
-        """Steps whose two sides are one configuration."""
+        """Steps whose two sides are one trial."""
         return sum(change.merged for change in self.changes)
 
     @property
@@ -92,23 +95,25 @@ class ParameterEffect:
         return float(np.median(np.abs(values))) if values else None
 
 
-def changes(search: StudySearch, outcomes: tuple[TripleOutcome, ...]) -> tuple[Change, ...]:
-    """Every step made so far, triple by triple in the study's order."""
-    return tuple(
-        _change(triple, step, outcome)
-        for outcome in outcomes
-        if (triple := search.triples.get(outcome.triple_id))
-        for step in triple.greedy.steps
-    )
+def changes(search: StudySearch, outcomes: Sequence[TripleOutcome]) -> tuple[Change, ...]:
+    """Every step made so far on some triples, triple by triple."""
+    return tuple(_change(triple, step, outcome) for triple, step, outcome in _steps(search, outcomes))
 
 
-def parameter_effects(search: StudySearch, outcomes: tuple[TripleOutcome, ...]) -> tuple[ParameterEffect, ...]:
-    """One effect per parameter, in the order of the search; the soft-label weight last.
+def parameter_effects(search: StudySearch, outcomes: Sequence[TripleOutcome]) -> tuple[ParameterEffect, ...]:
+    """One effect per parameter over some triples, in the order of the search; the soft-label weight last.
 
     The rewards are A's table 3, which leaves the soft-label weight out: its reward never picks a value.
     """
-    made = changes(search, outcomes)
-    return tuple(_effect(entry, made, outcomes, search.study.space) for entry in _all_rewards(search, made))
+    made = tuple(change for change in changes(search, outcomes) if not change.void)
+    steps = [step for _, step, outcome in _steps(search, outcomes) if has_parameter(outcome, step.parameter)]
+    space = search.study.space
+    return tuple(_effect(entry, made, outcomes, space) for entry in _all_rewards(steps, made, space))
+
+
+def has_parameter(outcome: TripleOutcome, parameter: str) -> bool:
+    """Whether a parameter is one of the triple's task: regression knows neither distance nor temperatures."""
+    return outcome.softmax or parameter not in OF_SOFTMAX
 
 
 def sign_test(wins: int, losses: int) -> float | None:
@@ -116,9 +121,16 @@ def sign_test(wins: int, losses: int) -> float | None:
     return float(binomtest(wins, wins + losses).pvalue) if wins + losses else None
 
 
-def _all_rewards(search: StudySearch, made: tuple[Change, ...]) -> Iterator[Reward]:
-    space = search.study.space
-    yield from rewards(search.steps, space)
+def _steps(
+    search: StudySearch, outcomes: Iterable[TripleOutcome]
+) -> Iterator[tuple[TripleSearch, Step, TripleOutcome]]:
+    for outcome in outcomes:
+        if triple := search.triples.get(outcome.triple_id):
+            yield from ((triple, step, outcome) for step in triple.greedy.steps)
+
+
+def _all_rewards(steps: Iterable[Step], made: Iterable[Change], space: SearchSpace) -> Iterator[Reward]:
+    yield from rewards(steps, space)
     weights = [f"{weight:g}" for weight in space.soft_label_weight.then if weight != space.soft_label_weight.default]
     if weights:
         verdicts = [change.verdict for change in made if change.parameter == WEIGHT]
@@ -128,14 +140,13 @@ def _all_rewards(search: StudySearch, made: tuple[Change, ...]) -> Iterator[Rewa
 
 
 def _effect(
-    reward: Reward, made: tuple[Change, ...], outcomes: tuple[TripleOutcome, ...], space: SearchSpace
+    reward: Reward, made: Iterable[Change], outcomes: Iterable[TripleOutcome], space: SearchSpace
 ) -> ParameterEffect:
     own = tuple(change for change in made if change.parameter == reward.parameter)
     gains = {change.triple_id: change.gain for change in own}
-    missing = (Gain(outcome.triple_id, None, None) for outcome in outcomes)
-    comparison = Comparison(
-        f"{reward.alternative} over {reward.default}", tuple(gains.get(g.triple_id, g) for g in missing)
-    )
+    concerned = (outcome for outcome in outcomes if has_parameter(outcome, reward.parameter))
+    all_gains = tuple(gains.get(outcome.triple_id, gain_of(outcome)) for outcome in concerned)
+    comparison = Comparison(f"{reward.alternative} over {reward.default}", all_gains)
     num_tried = len(space.soft_label_weight.then) if reward.parameter == WEIGHT else 1
     p_value = sign_test(reward.wins, reward.losses) if num_tried == 1 else None
     return ParameterEffect(reward, comparison, own, num_tried, p_value)
@@ -151,6 +162,7 @@ def _change(triple: TripleSearch, step: Step, outcome: TripleOutcome) -> Change:
         after=after,
         verdict=Verdict.WIN if step.accepted else Verdict.LOSS if lost else Verdict.TIE,
         accepted=step.accepted,
-        merged=step.merged,
-        gain=Gain(outcome.triple_id, after.test_score, before.test_score, outcome.resolution),
+        merged=after.is_trial_of(before),
+        void=not has_parameter(outcome, step.parameter),
+        gain=gain_of(outcome, after.test_score, before.test_score),
     )

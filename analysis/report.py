@@ -12,8 +12,8 @@ import plotly.graph_objects as go
 from analysis import page, page_tables
 from analysis.findings import Findings, analyse
 from analysis.images import fragment, write_figures
-from analysis.sections import SECTIONS, Section
-from analysis.summary import Summary, summarise
+from analysis.sections import Section, sections
+from analysis.summary import Summary, pooling_sentence, summarise
 from analysis.tables import tables, write_tables
 from analysis.wording import MISSING, count, duration, percent
 from study.config import Study
@@ -47,7 +47,7 @@ def write_report(
         The page's path.
     """
     findings = analyse(study, records, bad_files)
-    figures = {section.name: section.draw(findings) for section in SECTIONS}
+    figures = {section.name: section.draw(findings) for section in sections(findings)}
     out.mkdir(parents=True, exist_ok=True)
     write_tables(tables(findings), out / "tables")
     path = out / REPORT
@@ -60,11 +60,12 @@ def write_report(
 def render(findings: Findings, figures: Mapping[str, go.Figure]) -> str:
     """The page: summary, figures with their readings, tables, how it was made."""
     summary = summarise(findings)
-    links = [(section.name, section.question.rstrip("?")) for section in SECTIONS]
+    shown = sections(findings)
+    links = [(section.name, section.question.rstrip("?")) for section in shown]
     links += [("teachers", "Teachers"), ("failures", "Failures"), ("making", "How this was made")]
     body = [
         *_summary(summary),
-        *(_figure_section(section, findings, figures[section.name]) for section in SECTIONS),
+        *(_figure_section(section, findings, figures[section.name]) for section in shown),
         page.section("teachers", "The teachers", page_tables.teachers(findings)),
         page.section("failures", "What failed", page_tables.failures(findings)),
         page.section("making", "How this was made", *_making(findings)),
@@ -86,7 +87,7 @@ def _tiles(findings: Findings) -> list[tuple[str, str]]:
     kept = f"{share.count} of {share.compared}" if share.compared else MISSING
     missing = f"scores missing of {len(findings.outcomes) * len(findings.roles)}"
     return [
-        (percent(findings.best_over_worst.decile(5)), "test gain of the best choice over the worst, at the median"),
+        (percent(findings.best_over_worst.decile(5)), "relative test gain of the best choice over the worst, median"),
         (kept, "triples where the stable configuration is at least as good as the best"),
         (f"{run.num_trials:,}", f"trials, {run.num_failed} failed; {duration(run.trial_hours)} of work"),
         (str(findings.num_missing), missing),
@@ -106,6 +107,7 @@ def _figure_section(section: Section, findings: Findings, figure: go.Figure) -> 
         section.question,
         page.paragraph(section.reading(findings), "reading"),
         f'<div class="figure">{fragment(f"{section.name}_figure", figure)}</div>',
+        page.paragraph(pooling_sentence(findings), "caption") if section.pools else "",
         page.paragraph(section.caption, "caption"),
         *_tables_of(section, findings),
     )
@@ -114,6 +116,8 @@ def _figure_section(section: Section, findings: Findings, figure: go.Figure) -> 
 def _tables_of(section: Section, findings: Findings) -> list[str]:
     if section.name == "table3_rewards":
         return [page_tables.rewards(findings)]
+    if section.name == "tasks":
+        return [page_tables.task_gains(findings), page_tables.task_rewards(findings)]
     if section.name == "scores":
         folded = page.fold("The configurations behind these scores", page_tables.configurations(findings))
         return [page_tables.outcomes(findings), folded]

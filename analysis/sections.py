@@ -10,11 +10,15 @@ import plotly.graph_objects as go
 from analysis.curve_figures import temperatures, training
 from analysis.figures import cost_of_choices, one_for_all, parameter_lines, reward_bars
 from analysis.findings import Findings
-from analysis.summary import cost_sentence, effect_sentence, stable_sentence, teacher_sentence
+from analysis.summary import cost_sentence, effect_sentence, stable_sentence, tasks_sentence, teacher_sentence
+from analysis.task_figures import gains_by_task
 from analysis.triple_figures import decisions, triple_scores
 from analysis.wording import count
 
-_DECILES = "D1 to D10 are numpy.quantile(gains, k / 10) over triples; dots are the triples."
+_DECILES = (
+    "D1 to D10 are numpy.quantile(gains, k / 10) over triples; dots are the triples. A triple whose baseline is not "
+    "above 0 has no relative gain: it is counted as undefined and left out."
+)
 _DRAWS = (
     "The random choice is drawn uniformly from the choices that the search visited: the solid line takes its exact "
     "expectation per triple; the band holds 90 % of 1000 seeded draws, the dotted line their median."
@@ -32,6 +36,7 @@ class Section:
         draw: Draws it.
         reading: What it says, in a sentence; None where there is nothing to say yet.
         caption: What was computed.
+        pools: Whether it pools the gains of all triples.
     """
 
     name: str
@@ -39,6 +44,7 @@ class Section:
     draw: Callable[[Findings], go.Figure]
     reading: Callable[[Findings], str | None]
     caption: str
+    pools: bool = False
 
 
 def _cost(findings: Findings) -> str | None:
@@ -59,10 +65,11 @@ def _clearest(findings: Findings) -> str | None:
 
 
 def _accepted(findings: Findings) -> str | None:
-    if not findings.changes:
+    made = [change for change in findings.changes if not change.void]
+    if not made:
         return None
-    accepted = sum(change.accepted for change in findings.changes)
-    return f"{accepted} of {count(len(findings.changes), 'comparison')} changed the incumbent."
+    accepted = sum(change.accepted for change in made)
+    return f"{accepted} of {count(len(made), 'comparison')} changed the incumbent."
 
 
 def _selected(findings: Findings) -> str | None:
@@ -85,6 +92,7 @@ SECTIONS = (
         _cost,
         f"A, figure 1. Relative gain (best - baseline) / baseline per triple. {_DECILES} {_DRAWS} {_TEST} "
         "A search visits only some choices, so that these gains are lower bounds.",
+        pools=True,
     ),
     Section(
         "fig2_parameters",
@@ -94,6 +102,7 @@ SECTIONS = (
         f"A, figure 2. Each step of the search changes one parameter and tunes the rest again; the gain is that of the "
         f"alternative over the default. {_DECILES} {_TEST} Of the soft-label weights, the alternative is the one that "
         "validates best.",
+        pools=True,
     ),
     Section(
         "table3_rewards",
@@ -101,7 +110,7 @@ SECTIONS = (
         reward_bars,
         _clearest,
         "A, table 3. R is the number of triples where the alternative validates better minus those where it validates "
-        "worse; p is a two-sided sign test without ties. Merged steps compare a configuration with itself.",
+        "worse; p is a two-sided sign test without ties. Merged steps compare a trial with itself.",
     ),
     Section(
         "fig3_one_for_all",
@@ -110,21 +119,23 @@ SECTIONS = (
         stable_sentence,
         f"A, figure 3. Relative difference to each triple's best choice. Stable: the choices that the rewards pick. "
         f"Lazy: a random choice at temperature 1. {_DECILES} {_DRAWS} {_TEST}",
+        pools=True,
     ),
     Section(
         "scores",
         "What did every triple reach?",
         triple_scores,
         teacher_sentence,
-        f"{_TEST} Teacher: its highest-score checkpoint. Majority: always the most frequent training label.",
+        f"{_TEST} Teacher: its highest-score checkpoint. Majority: the best answer that is the same for all, such as "
+        "the most frequent training label; it is not drawn where no such answer scores.",
     ),
     Section(
         "decisions",
         "How did each search decide?",
         decisions,
         _accepted,
-        "Relative gain on validation of the changed choice over the incumbent, both tuned. A tie keeps the default; "
-        "“same” marks two sides that are one configuration.",
+        "Relative gain on validation of the changed choice over the incumbent, both tuned; win, loss or tie where the "
+        "incumbent's score is not above 0. A tie keeps the default; “same” marks two sides that are one trial.",
     ),
     Section(
         "temperatures",
@@ -132,7 +143,7 @@ SECTIONS = (
         temperatures,
         _selected,
         "One curve per choice at its tuned learning rate and the default soft-label weight. MSE between logits scaled "
-        "alike does not depend on the temperature and stands at 1.",
+        "alike does not depend on the temperature and stands at 1; regression knows no temperature and has no curve.",
     ),
     Section(
         "training",
@@ -142,3 +153,20 @@ SECTIONS = (
         "Validation score of the trials behind each triple's best and worst choice, one curve per seed.",
     ),
 )
+
+TASKS = Section(
+    "tasks",
+    "Does it hold for each task?",
+    gains_by_task,
+    tasks_sentence,
+    f"Gains and rewards as above, over the triples of one task at a time. {_TEST} Medians of few triples move a lot "
+    "with each of them, and with so many sign tests some are below .05 by chance.",
+)
+
+
+def sections(findings: Findings) -> tuple[Section, ...]:
+    """The report's sections in order; a study of several tasks has one more, before the scores."""
+    if not findings.by_task:
+        return SECTIONS
+    scores = next(index for index, section in enumerate(SECTIONS) if section.name == "scores")
+    return (*SECTIONS[:scores], TASKS, *SECTIONS[scores:])

@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from analysis.answers import Answers
 from analysis.findings import Findings
 from analysis.gains import Comparison
 from analysis.outcomes import Progress, Role
-from analysis.parameters import WEIGHT, ParameterEffect
-from analysis.wording import PARAMETERS, choice_words, count, duration, listing, p_words, percent, signed, value_words
+from analysis.parameters import OF_SOFTMAX, WEIGHT, ParameterEffect
+from analysis.wording import (
+    PARAMETERS,
+    choice_words,
+    count,
+    duration,
+    listing,
+    p_words,
+    percent,
+    signed,
+    signed_percent,
+    task_words,
+    value_words,
+)
 from study.searchers.stable import Reward
 
 FEW_TRIPLES = 10
@@ -34,8 +47,7 @@ class Summary:
 def summarise(findings: Findings) -> Summary:
     """The whole summary."""
     found = [*_cost(findings), *_parameters(findings), *_stable(findings)]
-    if sentence := teacher_sentence(findings):
-        found.append(sentence)
+    found += [sentence for sentence in (tasks_sentence(findings), teacher_sentence(findings)) if sentence]
     return Summary(
         tuple(found or ["No search has ended yet, so there is nothing to compare."]),
         tuple(_cautions(findings)),
@@ -69,7 +81,27 @@ def stable_sentence(findings: Findings) -> str | None:
         return None
     interval = f"95 % interval {percent(share.low, 0)} to {percent(share.high, 0)}"
     where = f"in {percent(share.share, 0)} of triples ({share.count} of {share.compared}; {interval})"
-    return f"It is at least as good as the triple's own best {where}; at the median it is {_lag(findings)}."
+    return f"It is at least as good as the triple's own best {where}{_lag(findings)}."
+
+
+def pooling_sentence(findings: Findings) -> str | None:
+    """Why deciles may pool triples of several metrics; None where there is one."""
+    if len(findings.metrics) < 2:
+        return None
+    own = " Each task's own gains stand further below." if findings.by_task else ""
+    pooled = f"these deciles pool triples of {listing(list(findings.metrics), limit=len(findings.metrics))}"
+    return f"Gains are shares of the baseline's score, whatever its metric: {pooled}.{own}"
+
+
+def tasks_sentence(findings: Findings) -> str | None:
+    """What the best choice gains in each task; None in a study of one task."""
+    gains = [
+        f"{signed_percent(answers.best_over_worst.decile(5))} in {task_words(task)} "
+        f"({count(len(answers.best_over_worst.known), 'triple')})"
+        for task, answers in findings.by_task.items()
+        if answers.best_over_worst.values
+    ]
+    return f"By task, the best choice gains over the worst at the median {listing(gains)}." if gains else None
 
 
 def teacher_sentence(findings: Findings) -> str | None:
@@ -99,9 +131,11 @@ def _verdict(reward: Reward) -> str:
 
 def _lag(findings: Findings) -> str:
     median = findings.stable_to_best.decile(5)
-    if median is None or percent(abs(median)) == percent(0):
-        return "level with it"
-    return f"{percent(abs(median))} {'behind' if median < 0 else 'ahead'}"
+    if median is None:  # no best is above 0
+        return ""
+    if percent(abs(median)) == percent(0):
+        return "; at the median it is level with it"
+    return f"; at the median it is {percent(abs(median))} {'behind' if median < 0 else 'ahead'}"
 
 
 def _cost(findings: Findings) -> Iterator[str]:
@@ -143,7 +177,9 @@ def _cautions(findings: Findings) -> Iterator[str]:
     if weak:
         yield f"Compatible with chance (sign test, p > .05): {listing(weak)}."
     if merged := sum(effect.num_merged for effect in findings.effects):
-        yield f"{count(merged, 'step')} compared a configuration with itself, so that the tie says nothing."
+        yield f"{count(merged, 'step')} compared a trial with itself, so that the tie says nothing."
+    yield from _disagreements(findings)
+    yield from _without_softmax(findings)
     if any(effect.parameter == WEIGHT and effect.num_tried > 1 and effect.changes for effect in findings.effects):
         yield "The soft-label weight's alternative is the best of several values, which wins more often by chance."
 
@@ -156,14 +192,36 @@ def _below_resolution(findings: Findings) -> Iterator[str]:
 
 
 def _undefined(findings: Findings) -> Iterator[str]:
-    names = {
-        gain.triple_id
-        for comparison in (findings.best_over_worst, findings.best_over_random, findings.stable_to_best)
-        for gain in comparison.gains
-        if gain.undefined
-    }
-    if names:
-        yield f"No relative gain where the baseline's score is not above 0: {listing(sorted(names))}."
+    comparisons = [*findings.comparisons, *(effect.comparison for effect in findings.effects)]
+    gains = [gain for comparison in comparisons for gain in comparison.gains if gain.undefined]
+    if gains:
+        names = sorted({gain.triple_id for gain in gains})
+        left_out = f"left out of the deciles, {count(len(gains), 'gain')} of {count(len(names), 'triple')}"
+        yield f"No relative gain where the baseline's score is not above 0: {left_out} ({listing(names)})."
+    if findings.best_over_random.values and findings.best_over_random.draws is None:
+        yield "No band of random draws: some of the drawn baselines are not above 0."
+
+
+def _disagreements(findings: Findings) -> Iterator[str]:
+    """Parameters whose default is better in one task and worse in another."""
+    for effect in findings.effects:
+        rewards = {task: _reward_of(answers, effect.parameter) for task, answers in findings.by_task.items()}
+        if min(rewards.values(), default=0) < 0 < max(rewards.values(), default=0):
+            each = [f"{signed(reward)} in {task_words(task)}" for task, reward in rewards.items() if reward]
+            yield f"The tasks disagree on the {PARAMETERS[effect.parameter].lower()}: R is {listing(each)}."
+
+
+def _reward_of(answers: Answers, parameter: str) -> int:
+    return next(effect.reward.reward for effect in answers.effects if effect.parameter == parameter)
+
+
+def _without_softmax(findings: Findings) -> Iterator[str]:
+    plain = [outcome for outcome in findings.outcomes if not outcome.softmax]
+    compared = [PARAMETERS[name].lower() for name, _ in findings.study.space.alternatives() if name in OF_SOFTMAX]
+    if plain and compared:
+        tasks = listing(list(dict.fromkeys(task_words(outcome.task) for outcome in plain)))
+        where = count(len(plain), "triple")
+        yield f"{tasks.capitalize()} knows no {' and no '.join(compared)}: not compared on its {where}."
 
 
 def _progress(findings: Findings) -> Iterator[str]:

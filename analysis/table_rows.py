@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from analysis.findings import Findings, comparisons
+from analysis.answers import Answers
+from analysis.findings import Findings
 from analysis.outcomes import Role, Scored, TripleOutcome
 from trials.record import TeacherRecord
+from trials.spec import DatasetSpec
 
 Rows = Iterable[dict[str, Any]]
 
@@ -16,8 +18,8 @@ def _outcome_rows(findings: Findings) -> Rows:
     for outcome in findings.outcomes:
         yield {
             **_names(outcome),
+            **_parts(outcome),
             "progress": str(outcome.progress),
-            "metric": outcome.triple.dataset.metric,
             **{f"{role}_test": outcome.test_score(role) for role in Role},
             **{f"{role}_validation": _validation(outcome.configuration(role)) for role in _STUDENTS},
             **{f"{role}_configuration": _configuration(outcome.configuration(role)) for role in _STUDENTS},
@@ -35,15 +37,15 @@ def _candidate_rows(findings: Findings) -> Rows:
     for outcome in findings.outcomes:
         for position, candidate in enumerate(outcome.candidates):
             scores = {"validation": candidate.validation_score, "test": candidate.test_score}
-            yield {"triple": outcome.triple_id, "position": position, **candidate.choice.as_dict(), **scores}
+            yield {**_names(outcome), "position": position, **candidate.trained.as_dict(), **scores}
 
 
 def _gain_rows(findings: Findings) -> Rows:
-    for comparison in comparisons(findings):
-        for gain in comparison.gains:
+    for comparison in findings.comparisons:
+        for outcome, gain in zip(findings.outcomes, comparison.gains, strict=True):
             yield {
                 "comparison": comparison.name,
-                "triple": gain.triple_id,
+                **_names(outcome),
                 "target_test": gain.target,
                 "baseline_test": gain.baseline,
                 "relative_gain": gain.relative,
@@ -53,9 +55,9 @@ def _gain_rows(findings: Findings) -> Rows:
             }
 
 
-def _decile_rows(findings: Findings) -> Rows:
-    effects = {f"{effect.parameter}: {effect.comparison.name}": effect.comparison for effect in findings.effects}
-    for name, comparison in {**{found.name: found for found in comparisons(findings)}, **effects}.items():
+def _decile_rows(answers: Answers) -> Rows:
+    effects = {f"{effect.parameter}: {effect.comparison.name}": effect.comparison for effect in answers.effects}
+    for name, comparison in {**{found.name: found for found in answers.comparisons}, **effects}.items():
         draws = comparison.draws or [(None, None, None)] * 10
         counts = {"triples": len(comparison.known), "missing": comparison.num_missing}
         for number, (value, drawn) in enumerate(zip(comparison.deciles, draws, strict=False), start=1):
@@ -65,9 +67,10 @@ def _decile_rows(findings: Findings) -> Rows:
 
 
 def _step_rows(findings: Findings) -> Rows:
+    names = {outcome.triple_id: _names(outcome) for outcome in findings.outcomes}
     for change in findings.changes:
         yield {
-            "triple": change.triple_id,
+            **names[change.triple_id],
             "parameter": change.parameter,
             "before": str(change.before.choice),
             "after": str(change.after.choice),
@@ -82,8 +85,8 @@ def _step_rows(findings: Findings) -> Rows:
         }
 
 
-def _reward_rows(findings: Findings) -> Rows:
-    for effect in findings.effects:
+def _reward_rows(answers: Answers) -> Rows:
+    for effect in answers.effects:
         reward = effect.reward
         yield {
             "parameter": reward.parameter,
@@ -100,13 +103,21 @@ def _reward_rows(findings: Findings) -> Rows:
         }
 
 
+def _by_task(rows: Callable[[Answers], Rows]) -> Callable[[Findings], Rows]:
+    """The rows of each task, one task after the other; none in a study of one task."""
+    return lambda findings: (
+        {"task": str(task), **row} for task, answers in findings.by_task.items() for row in rows(answers)
+    )
+
+
 def _temperature_rows(findings: Findings) -> Rows:
+    names = {outcome.triple_id: _names(outcome) for outcome in findings.outcomes}
     for curve in findings.temperature_curves:
         choice = {key: curve.choice.as_dict()[key] for key in _CURVE_KEYS}
         for temperature, score in zip(curve.temperatures, curve.scores, strict=True):
             selected = temperature == curve.choice.canonical().temperature
             own = {"temperature": temperature, "validation": score, "selected": selected}
-            yield {"triple": curve.triple_id, **choice, **own}
+            yield {**names[curve.triple_id], **choice, **own}
 
 
 def _teacher_rows(findings: Findings) -> Rows:
@@ -120,6 +131,7 @@ def _teacher_row(record: TeacherRecord, role: str) -> dict[str, Any]:
     return {
         "teacher": record.task.teacher.name,
         "dataset": record.task.dataset.name,
+        **_scoring(record.task.dataset),
         "checkpoint": role,
         "epoch": checkpoint.epoch,
         "validation": checkpoint.validation_score,
@@ -138,9 +150,16 @@ def _failure_rows(findings: Findings) -> Rows:
 
 
 def _names(outcome: TripleOutcome) -> dict[str, str]:
+    return {"triple": outcome.triple_id, **_scoring(outcome.triple.dataset)}
+
+
+def _scoring(dataset: DatasetSpec) -> dict[str, str]:
+    return {"task": str(dataset.task), "metric": dataset.metric}
+
+
+def _parts(outcome: TripleOutcome) -> dict[str, str]:
     triple = outcome.triple
-    parts = {"teacher": triple.teacher.name, "student": triple.student.name, "dataset": triple.dataset.name}
-    return {"triple": outcome.triple_id, **parts}
+    return {"teacher": triple.teacher.name, "student": triple.student.name, "dataset": triple.dataset.name}
 
 
 def _validation(student: Scored | None) -> float | None:
@@ -148,7 +167,7 @@ def _validation(student: Scored | None) -> float | None:
 
 
 def _configuration(student: Scored | None) -> str | None:
-    return str(student.choice) if student else None
+    return str(student.trained) if student else None
 
 
 _STUDENTS = (Role.BEST, Role.STABLE, Role.LAZY, Role.WORST)
@@ -159,6 +178,8 @@ ROWS: dict[str, Callable[[Findings], Rows]] = {
     "gains": _gain_rows,
     "deciles": _decile_rows,
     "rewards": _reward_rows,
+    "task_deciles": _by_task(_decile_rows),
+    "task_rewards": _by_task(_reward_rows),
     "steps": _step_rows,
     "temperatures": _temperature_rows,
     "teachers": _teacher_rows,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.findings import Findings
-from analysis.table_columns import COLUMNS, DESCRIPTIONS
+from analysis.table_columns import BY_TASK, COLUMNS, DESCRIPTIONS
 from analysis.table_rows import ROWS, Rows
 
 
@@ -31,8 +31,9 @@ class Table:
 
 
 def tables(findings: Findings) -> dict[str, Table]:
-    """All tables by name."""
-    return {name: _table(name, rows(findings)) for name, rows in ROWS.items()}
+    """All tables by name; those by task only of a study of several tasks."""
+    wanted = {name: rows for name, rows in ROWS.items() if findings.by_task or name not in BY_TASK}
+    return {name: _table(name, rows(findings)) for name, rows in wanted.items()}
 
 
 def write_tables(found: dict[str, Table], folder: Path) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from analysis.outcomes import Scored
+from analysis.scales import full_score
 from search_spaces.configuration import Configuration
 from study.searchers.stable import Reward
+from trials.spec import TaskName
 
 MISSING = "–"
 
@@ -35,9 +38,10 @@ def versus(reward: Reward) -> str:
 
 def choice_words(choice: Configuration) -> str:
     """The compared parameters of a configuration."""
-    checkpoint = f"{value_words(choice.teacher_checkpoint).replace(' ', '-')} teacher"
     temperature = value_words(choice.student_temperature)
-    return f"{value_words(choice.distance)}, {checkpoint}, {temperature}, α = {choice.soft_label_weight:g}"
+    return (
+        f"{value_words(choice.distance)}, {_checkpoint_words(choice)}, {temperature}, α = {choice.soft_label_weight:g}"
+    )
 
 
 def configuration_words(configuration: Configuration) -> str:
@@ -46,9 +50,28 @@ def configuration_words(configuration: Configuration) -> str:
     return f"{choice_words(configuration)}, {tuned}"
 
 
-def score(value: float | None) -> str:
-    """A score, to four decimals."""
-    return MISSING if value is None else f"{value:.4f}"
+def student_words(student: Scored) -> str:
+    """All parameters of a student that mean something in its task."""
+    if student.softmax:
+        return configuration_words(student.choice)
+    made = student.trained
+    weight = f"α = {made.soft_label_weight:g}, learning rate {made.learning_rate:g}"
+    return f"{value_words(made.distance)}, {_checkpoint_words(made)}, {weight}"
+
+
+def task_words(task: TaskName) -> str:
+    """A task as sentences name it."""
+    return task.replace("_", " ")
+
+
+def score(value: float | None, metric: str) -> str:
+    """A score in units of its metric: to four decimals, or two where scores go up to 100."""
+    return MISSING if value is None else f"{value:.{score_digits(metric)}f}".replace("-", "−")
+
+
+def score_digits(metric: str) -> int:
+    """Decimals of a metric's scores: those of a hundredth of a percent."""
+    return 4 if full_score(metric) == 1 else 2
 
 
 def percent(fraction: float | None, digits: int = 1) -> str:
@@ -94,6 +117,10 @@ def listing(words: list[str], limit: int = 5) -> str:
     """``a, b and c``; a long list is cut with the number of the rest."""
     shown = words if len(words) <= limit else [*words[:limit], f"{len(words) - limit} more"]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else "none"
+
+
+def _checkpoint_words(configuration: Configuration) -> str:
+    return f"{value_words(configuration.teacher_checkpoint).replace(' ', '-')} teacher"
 
 
 def _nonzero(value: float, digits: int) -> float:

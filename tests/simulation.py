@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from search_spaces.configuration import Configuration
@@ -17,12 +17,19 @@ Scores = Callable[[TrialSpec], tuple[float, float] | None]
 """trial -> (validation score, test score), or None for a failed trial"""
 
 
-def make_study(*, datasets: int = 2, students: int = 2, space: SearchSpace | None = None, **overrides: object) -> Study:
-    """A study of one teacher that needs no data."""
+def make_study(
+    *,
+    datasets: int = 2,
+    students: int = 2,
+    tasks: Sequence[TaskName] = (TaskName.CLASSIFICATION,),
+    space: SearchSpace | None = None,
+    **overrides: object,
+) -> Study:
+    """A study of one teacher that needs no data; its data sets take the tasks in turn."""
     values = {
         "name": "simulated",
         "datasets": [
-            DatasetSpec(name=f"data{i}", task=TaskName.CLASSIFICATION, path=f"/nowhere/data{i}")
+            DatasetSpec.model_validate({"name": f"data{i}", "task": tasks[i % len(tasks)], "path": f"/nowhere/data{i}"})
             for i in range(datasets)
         ],
         "teachers": [TeacherSpec(name="teacher", model="model")],
@@ -90,15 +97,19 @@ def trial_record(trial: TrialSpec, scores: Scores) -> TrialRecord:
 
 
 def teacher_record(task: TeacherTask, one_checkpoint: bool) -> TeacherRecord:
-    """The record of one simulated teacher: three checkpoints; the last scores highest, the second has least loss."""
+    """The record of one simulated teacher: three checkpoints; the last scores highest, the second has least loss.
+
+    Scores of translation are between 0 and 100, and only classes have a constant answer that scores.
+    """
+    full = 100 if task.dataset.metric in ("bleu", "chrf") else 1
     points = [(0.80, 0.6), (0.85, 0.3 if not one_checkpoint else 0.5), (0.90, 0.4)]
     checkpoints = tuple(
         TeacherCheckpointRecord(
             step=10 * (i + 1),
             epoch=i + 1.0,
-            validation_score=score,
+            validation_score=full * score,
             validation_loss=loss,
-            test_score=score - 0.01,
+            test_score=full * (score - 0.01),
             fingerprint=f"{task.teacher_id}-{i}",
         )
         for i, (score, loss) in enumerate(points)
@@ -111,7 +122,7 @@ def teacher_record(task: TeacherTask, one_checkpoint: bool) -> TeacherRecord:
         lowest_loss=2 if one_checkpoint else 1,
         label_names=("no", "yes"),
         rows={"train": 1000, "validation": 200, "test": 200},
-        majority_score=0.5,
+        majority_score=0.5 if task.dataset.task is TaskName.CLASSIFICATION else 0.0,
         num_parameters=2_000_000,
         run=_run_info(),
     )

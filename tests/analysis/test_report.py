@@ -111,7 +111,7 @@ def test_one_checkpoint_is_one_row(tmp_path):
     study = make_study()
     text = visible(report(tmp_path, study, finished(study, plain_score, one_checkpoint=True)))
     assert text.count("<td>highest score and lowest loss</td>") == 2
-    assert "tie, one configuration" in text
+    assert "tie, one trial" in text
 
 
 def test_figures_share_one_plotly(tmp_path):
