@@ -147,7 +147,7 @@ class TeacherRecord(_Record):
         highest_score, lowest_loss: Positions of the selected ones in `checkpoints` (the first of equals).
         label_names: Labels in the order of the teacher's outputs.
         rows: Examples per split.
-        majority_score: Test score of always answering the most frequent training label.
+        majority_score: Test score of the best answer that is the same for all (a label; none); 0 where none scores.
         num_parameters: The teacher's parameters.
         run: Where and when.
     """

@@ -5,6 +5,7 @@ Torch-free: the study, the status page and the analysis read these without loadi
 
 from __future__ import annotations
 
+from collections.abc import Set
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
@@ -212,6 +213,11 @@ class TrainingRecipe(Part):
     sequence_level: bool = False
     precision: Precision = Precision.FP32
 
+    def identity(self, exclude: Set[str] = frozenset()) -> dict[str, Any]:
+        """What of it decides a result; keys that came later say nothing at their defaults."""
+        newer = set() if self.sequence_level else {"sequence_level"}
+        return self.model_dump(mode="json", exclude={*exclude, *newer})
+
 
 class TeacherSpec(Part):
     """A teacher: a pretrained model that is fine-tuned on each data set, or checkpoints that exist.
@@ -340,7 +346,7 @@ class TrialSpec(Part):
             "task": [self.triple.dataset.task, self.triple.dataset.metric, *self.triple.dataset.reading],
             "configuration": self.configuration.as_dict(),
             "seed": self.seed,
-            "training": self.training.model_dump(mode="json", exclude={"learning_rate"}),
+            "training": self.training.identity(exclude={"learning_rate"}),
             "fingerprints": [self.data_fingerprint, self.teacher_fingerprint, self.source_fingerprint],
         }
         return digest(identity)[:24]
@@ -370,7 +376,7 @@ class TeacherTask(Part):
             "pair": [self.teacher.name, self.dataset.name],
             "task": [self.dataset.task, self.dataset.metric, *self.dataset.reading],
             "seed": self.teacher.seed,
-            "training": self.training.model_dump(mode="json"),
+            "training": self.training.identity(),
             "fingerprints": [self.data_fingerprint, self.model_fingerprint],
         }
         return digest(identity)[:24]

@@ -60,7 +60,7 @@ def prepare_teacher(
         "highest_score": highest,
         "lowest_loss": lowest,
         "label_names": data.label_names,
-        "rows": {name: len(split) for name, split in data.splits.items()},
+        "rows": {name: task_of(task.dataset).num_examples(split) for name, split in data.splits.items()},
         "majority_score": task_of(task.dataset).trivial_score(
             task.dataset.metric, data.splits["train"], data.splits["test"], data.label_names
         ),

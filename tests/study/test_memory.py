@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+import study.fitness
 import study.preflight
 from study.config import load_study
 from study.memory import Memory
@@ -27,19 +29,19 @@ def check(file: Path, memory: Path) -> Preflight:
 def forgetful(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of what was really looked at."""
     looked: list[str] = []
-    for name in ("load_dataset_splits", "load_tokenizer"):
-        _count(monkeypatch, name, looked)
+    _count(monkeypatch, study.preflight, "load_dataset_splits", looked)
+    _count(monkeypatch, study.fitness, "load_tokenizer", looked)
     return looked
 
 
-def _count(monkeypatch: pytest.MonkeyPatch, name: str, looked: list[str]) -> None:
-    real = getattr(study.preflight, name)
+def _count(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, looked: list[str]) -> None:
+    real = getattr(module, name)
 
     def counted(argument: object) -> object:
         looked.append(name)
         return real(argument)
 
-    monkeypatch.setattr(study.preflight, name, counted)
+    monkeypatch.setattr(module, name, counted)
 
 
 def test_second_preflight_finds_the_same_without_reading(tiny_study, tmp_path, forgetful):

@@ -141,6 +141,15 @@ class QuestionAnswering(Task):
         texts = ["" if nothing > score else text for nothing, (score, text) in zip(none, best, strict=True)]
         return answer_scores(texts, answers)
 
+    def num_examples(self, split: TokenizedSplit) -> int:
+        """Questions, not windows."""
+        return len(split.texts["answers"])
+
+    def trivial_score(self, metric: str, train: TokenizedSplit, test: TokenizedSplit, names: tuple[str, ...]) -> float:
+        """No answer to any question."""
+        answers = test.texts["answers"]
+        return answer_scores([""] * len(answers), answers)[metric]
+
 
 def _answers(value: Any, context: Any) -> tuple[tuple[str, int], ...] | None:
     """Texts and their first characters, of SQuAD's form or MRQA's; None for anything else.

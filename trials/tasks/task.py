@@ -193,6 +193,10 @@ class Task(ABC):
     def score(self, outputs: Any, split: TokenizedSplit) -> Scores:
         """All scores of outputs, float32 [positions, width], over a split; of translation those of texts."""
 
+    def num_examples(self, split: TokenizedSplit) -> int:
+        """Examples that are scored; of question answering several rows may be of one."""
+        return len(split)
+
     def trivial_score(self, metric: str, train: TokenizedSplit, test: TokenizedSplit, names: tuple[str, ...]) -> float:
         """Score on test of the best answer that is the same for all; 0 where the task's scores start there."""
         return 0.0
