@@ -85,28 +85,30 @@ def triple_faults(
         configs: Each model's config.json, by what `Study.teacher_source` or `Study.student_source` name.
         facts: Its tokenizer, likewise.
     """
-    task, name = task_of(triple.dataset), triple.dataset.name
-    teacher, student = study.teacher_source(triple.teacher, triple.dataset), study.student_source(triple.student)
-    keys = {teacher: f"teachers.{triple.teacher.name}", student: f"students.{triple.student.name}"}
-    for source, key in keys.items():
+    task, dataset = task_of(triple.dataset), triple.dataset
+    teacher, student = study.teacher_source(triple.teacher, dataset), study.student_source(triple.student)
+    of_teacher, of_student = f"teachers.{triple.teacher.name}", f"students.{triple.student.name}"
+    for source, key in {student: of_student, teacher: of_teacher}.items():  # a model that is both is the teacher's
         if source not in configs:
             continue
         model_type = configs[source].get("model_type", "unknown")
         if not has_head(model_type, task.head):
-            yield Fault("study file", key, source[0], f"{model_type} models do no {triple.dataset.task} (data {name})")
-        elif task.same_tokens and not (facts[source].aligned and facts[source].first):
-            message = f"its tokenizer says not which words and characters tokens are from, as data {name} need"
+            message = f"{model_type} models do no {dataset.task} (data {dataset.name})"
             yield Fault("study file", key, source[0], message)
-    if not task.same_tokens or not keys.keys() <= facts.keys():
+        elif task.head in (Head.TOKENS, Head.SPANS) and not (facts[source].aligned and facts[source].first):
+            message = f"its tokenizer says not which words and characters tokens are from, as data {dataset.name} need"
+            yield Fault("study file", key, source[0], message)
+    if not task.same_tokens or not {teacher, student} <= facts.keys():
         return
     if facts[teacher].behaviour != facts[student].behaviour:
-        message = f"reads other tokens than teacher {triple.teacher.name}; on data {name} both must read the same"
-        yield Fault("study file", keys[student], student[0], message)
-    dataset = triple.dataset
+        message = (
+            f"reads other tokens than teacher {triple.teacher.name}; on data {dataset.name} both must read the same"
+        )
+        yield Fault("study file", of_student, student[0], message)
     lengths = study.teacher_recipe(triple.teacher, dataset).max_length, study.student_recipe(dataset).max_length
     if lengths[0] != lengths[1]:
-        message = f"must be the students' {lengths[1]}: on data {name} both must read the same tokens"
-        yield Fault("study file", f"{keys[teacher]}.training.max_length", lengths[0], message)
+        message = f"must be the students' {lengths[1]}: on data {dataset.name} both must read the same tokens"
+        yield Fault("study file", f"{of_teacher}.training.max_length", lengths[0], message)
 
 
 @cache

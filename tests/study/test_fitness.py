@@ -1,0 +1,117 @@
+"""Triples whose parts are right each for itself and do not fit each other: refused before anything starts."""
+
+import json
+import shutil
+
+import pytest
+import yaml
+from made_tasks import made_dataset
+from transformers import ElectraConfig, ElectraModel
+
+from study.config import load_study
+from study.fitness import has_head
+from study.preflight import preflight
+from trials.families import FAMILIES, Head
+from trials.spec import TaskName
+
+TOKEN_TASKS = [TaskName.TOKEN_CLASSIFICATION, TaskName.QUESTION_ANSWERING]
+TEXT_TASKS = [TaskName.CLASSIFICATION, TaskName.REGRESSION]
+
+
+@pytest.fixture
+def other_words(tiny_model, tmp_path):
+    """The tiny model with two words swapped in its tokenizer."""
+    folder = tmp_path / "other"
+    shutil.copytree(tiny_model, folder)
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    words = tokenizer["model"]["vocab"]
+    words["film"], words["book"] = words["book"], words["film"]
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    return folder
+
+
+def faults_of(task, model, tmp_path, *, student=None, teacher=None, **keys):
+    """All faults of a study of one triple."""
+    dataset = made_dataset(task, tmp_path / "data").model_dump(mode="json", exclude_none=True)
+    values = {
+        "name": "made",
+        "datasets": [dataset],
+        "teachers": [{"name": "tiny", "model": str(model), **(teacher or {})}],
+        "students": [{"name": "small", "from": "tiny", "layers": 1, **(student or {})}],
+        "search": {"space": "demo"},
+        "training": {"max_length": 16},
+        **keys,
+    }
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(values))
+    return [str(fault) for fault in preflight(load_study(tmp_path / "study.yaml")).faults]
+
+
+@pytest.mark.parametrize("task", [*TEXT_TASKS, *TOKEN_TASKS])
+def test_parts_that_fit_are_no_fault(task, tiny_model, tmp_path):
+    assert faults_of(task, tiny_model, tmp_path) == []
+
+
+def test_translators_fit_translation(tiny_translator, tmp_path):
+    assert faults_of(TaskName.TRANSLATION, tiny_translator, tmp_path) == []
+
+
+@pytest.mark.parametrize("task", TOKEN_TASKS)
+def test_other_tokens_where_outputs_belong_to_tokens(task, tiny_model, other_words, tmp_path):
+    (fault,) = faults_of(task, tiny_model, tmp_path, student={"from": str(other_words)})
+    assert f"students.small = '{other_words}': reads other tokens than teacher tiny; on data made both must" in fault
+
+
+@pytest.mark.parametrize("task", TEXT_TASKS)
+def test_other_tokens_are_fine_where_outputs_belong_to_texts(task, tiny_model, other_words, tmp_path):
+    assert faults_of(task, tiny_model, tmp_path, student={"from": str(other_words)}) == []
+
+
+@pytest.mark.parametrize("task", TOKEN_TASKS)
+def test_other_lengths_where_outputs_belong_to_tokens(task, tiny_model, tmp_path):
+    (fault,) = faults_of(task, tiny_model, tmp_path, teacher={"training": {"max_length": 24}})
+    assert "teachers.tiny.training.max_length = 24: must be the students' 16" in fault
+
+
+def test_encoder_does_no_translation(tiny_model, tmp_path):
+    faults = faults_of(TaskName.TRANSLATION, tiny_model, tmp_path)
+    assert len(faults) == 1
+    assert "bert models do no translation (data made)" in faults[0]
+
+
+def test_translator_does_no_entities(tiny_translator, tmp_path):
+    faults = faults_of(TaskName.TOKEN_CLASSIFICATION, tiny_translator, tmp_path)
+    assert "marian models do no token_classification (data made)" in "\n".join(faults)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"encoder_layers": 1}, "students.small.encoder_layers = 1: {model} is no encoder-decoder: say layers"),
+        ({"layers": 9}, "students.small.layers = 9: {model} has only 4 layers"),
+    ],
+)
+def test_layers_of_an_encoder(keys, message, tiny_model, tmp_path):
+    (fault,) = faults_of(TaskName.CLASSIFICATION, tiny_model, tmp_path, student=keys)
+    assert message.format(model=tiny_model) in fault
+
+
+def test_layers_of_an_encoder_decoder(tiny_translator, tmp_path):
+    keys = {"layers": None, "encoder_layers": 2, "decoder_layers": 3}
+    (fault,) = faults_of(TaskName.TRANSLATION, tiny_translator, tmp_path, student=keys)
+    assert f"students.small.decoder_layers = 3: {tiny_translator} has only 2 decoder layers" in fault
+
+
+def test_heads_are_those_of_transformers():
+    assert all(has_head(family, head) for family in FAMILIES for head in (Head.SEQUENCE, Head.TOKENS, Head.SPANS))
+    assert has_head("t5", Head.SEQ2SEQ)
+    assert has_head("electra", Head.SPANS)
+    assert not has_head("electra", Head.SEQ2SEQ)
+
+
+def test_any_other_encoder_takes_its_own_forward(tiny_model, tmp_path):
+    electra = tmp_path / "electra"
+    shutil.copytree(tiny_model, electra)
+    size = {"hidden_size": 16, "embedding_size": 16, "num_attention_heads": 2, "intermediate_size": 16}
+    words = json.loads((tiny_model / "config.json").read_text())["vocab_size"]
+    ElectraModel(ElectraConfig(vocab_size=words, num_hidden_layers=2, **size)).save_pretrained(electra)
+    assert faults_of(TaskName.QUESTION_ANSWERING, electra, tmp_path) == []
