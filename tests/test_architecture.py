@@ -6,6 +6,7 @@ import ast
 import functools
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -189,3 +190,8 @@ def test_analysis_loads_neither_torch_nor_ray() -> None:
     modules = [name.removesuffix(".py").replace("/", ".") for name in NAMES if name.startswith("analysis/")]
     assert "analysis.__init__" in modules
     assert not loaded_by("analysis", *(module for module in modules if not module.endswith("__init__")))
+
+
+def test_every_folder_of_code_is_installed() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    assert sorted(listed) == sorted({".".join(file.relative_to(ROOT).parts[:-1]) for file in FILES})
