@@ -187,6 +187,22 @@ def report(
     out.print(f"report: {_shown(page)}", highlight=False, markup=False, soft_wrap=True)
 
 
+@app.command()
+def make_model(
+    specification: Annotated[Path, typer.Argument(metavar="SPEC", help="File that says what model.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The model's folder, which is not there yet.")],
+) -> None:
+    """Make a model from scratch: random weights, and a tokenizer trained on a data set's training texts."""
+    from study.model_file import make_from_file
+
+    spec, made = make_from_file(specification, output)
+    wanted, vocabulary = spec.tokenizer.vocabulary, f"{made.vocabulary:,} tokens"
+    if made.vocabulary < wanted:
+        vocabulary += f" (the texts give no {wanted:,})"
+    described = f"{made.architecture}, {made.parameters:,} parameters, {vocabulary}"
+    out.print(f"model: {_shown(output)}: {described}", highlight=False, markup=False, soft_wrap=True)
+
+
 def main() -> None:
     """Entry point: a user's mistake is one clear message and exit code 2, never a traceback."""
     try:

@@ -16,7 +16,10 @@ from typer.testing import CliRunner
 from search_spaces.space import Choices, SearchSpace, SoftLabelWeights, TemperatureSearch
 from study.cli import app
 from study.config import Resources, SearchConfig, StudyConfig, load_study
+from study.model_file import load_model_spec
+from trials.scratch import ModelSpec
 from trials.spec import CarvedSplit, DatasetSpec, StudentSpec, TeacherSpec, TrainingRecipe
+from trials.tokenizer_training import TokenizerSpec
 
 ROOT = Path(__file__).parents[1]
 README, GUIDE = ROOT / "README.md", ROOT / "docs/user-guide.md"
@@ -31,6 +34,7 @@ STUDY_MODELS = (
     StudentSpec,
     TrainingRecipe,
 )
+MODEL_MODELS = (ModelSpec, TokenizerSpec)
 SPACE_MODELS = (SearchSpace, Choices, SoftLabelWeights, TemperatureSearch)
 BASE = """
 name: example
@@ -132,6 +136,10 @@ def example_ids() -> list[Any]:
 @pytest.mark.parametrize("block", example_ids())
 def test_yaml_examples_load(block: str, tmp_path: Path) -> None:
     values = yaml.safe_load(block)
+    if "architecture" in values:
+        (tmp_path / "model.yaml").write_text(block, encoding="utf-8")
+        assert load_model_spec(tmp_path / "model.yaml").architecture
+        return
     if "choices" in values:
         SearchSpace.model_validate(values)
         return
@@ -145,7 +153,7 @@ def test_yaml_examples_load(block: str, tmp_path: Path) -> None:
     assert load_study(tmp_path / "study.yaml").triples
 
 
-@pytest.mark.parametrize("model", [*STUDY_MODELS, *SPACE_MODELS])
+@pytest.mark.parametrize("model", [*STUDY_MODELS, *SPACE_MODELS, *MODEL_MODELS])
 def test_user_guide_names_every_key(model: type[BaseModel]) -> None:
     code = " ".join(re.findall(r"`[^`\n]+`", text_of(GUIDE)) + code_blocks(GUIDE, "yaml"))
     keys = [info.alias or name for name, info in model.model_fields.items()]
