@@ -40,7 +40,8 @@ from study.ledger import Ledger  # noqa: E402
 from study.progress import Progress  # noqa: E402
 from study.search import StudySearch  # noqa: E402
 from study.searchers.ray_adapter import Outlook, StudySearcher  # noqa: E402
-from trials.spec import TeacherTask  # noqa: E402
+from trials.group_host import announce, open_keeper  # noqa: E402
+from trials.spec import TeacherTask, Work  # noqa: E402
 from trials.trainable import KDTrainable  # noqa: E402
 from trials.workbench import Workbench  # noqa: E402
 from trials.workspace import Workspace  # noqa: E402
@@ -61,15 +62,6 @@ def run_experiment(
     """One Tune experiment that holds all chains."""
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(workers)
     resources = study.config.resources
-    searcher = StudySearcher(
-        search,
-        ledger,
-        source_of=lambda work: ("", "") if isinstance(work, TeacherTask) else study.student_source(work.triple.student),
-        workers=workers,
-        max_trials=options.max_trials,
-        on_start=progress.started,
-        on_record=progress.recorded,
-    )
     bench = Workbench(
         workspace=workspace,
         ledger=Ledger(workspace.ledger),
@@ -78,8 +70,24 @@ def run_experiment(
         checkpoint_seconds=study.config.checkpoint_seconds,
         group=resources.group,
     )
+    keeper = open_keeper(bench) if bench.group > 1 else None
+
+    def started(work: Work) -> None:
+        progress.started(work)
+        if keeper is not None:
+            announce(keeper, work)
+
+    searcher = StudySearcher(
+        search,
+        ledger,
+        source_of=lambda work: ("", "") if isinstance(work, TeacherTask) else study.student_source(work.triple.student),
+        workers=workers,
+        max_trials=options.max_trials,
+        on_start=started,
+        on_record=progress.recorded,
+    )
     share = {"cpu": resources.cpu / resources.group, "gpu": resources.gpu / resources.group}
-    trainable = tune.with_parameters(KDTrainable, bench=bench)
+    trainable = tune.with_parameters(KDTrainable, bench=bench, keeper=keeper)
     tune_folder = workspace.root / ".tune"
     shutil.rmtree(tune_folder, ignore_errors=True)  # nothing in it is ever read again
     tuner = tune.Tuner(

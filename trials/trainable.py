@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from ray import tune
 
 from trials.group_host import run_with_others
-from trials.spec import TeacherTask, TrialSpec, Work, work_id
+from trials.spec import TeacherTask, TrialSpec, work_id
 from trials.workbench import Workbench
 
 WORK: TypeAdapter[TrialSpec | TeacherTask] = TypeAdapter(TrialSpec | TeacherTask)
@@ -21,30 +21,29 @@ WORK: TypeAdapter[TrialSpec | TeacherTask] = TypeAdapter(TrialSpec | TeacherTask
 class KDTrainable(tune.Trainable):
     """Runs ``config["work"]``, a trial or a teacher as JSON text; ``config["source"]`` is the student's model."""
 
-    def setup(self, config: dict[str, Any], bench: Workbench) -> None:  # type: ignore[override]  # by with_parameters
+    def setup(self, config: dict[str, Any], bench: Workbench, keeper: Any = None) -> None:  # type: ignore[override]  # by with_parameters
         """Take what all of a study's trials share; a worker is reused for many of them.
 
         Args:
             config: The first piece of work.
             bench: How work is done on this node.
+            keeper: The study's `GroupKeeper`, which has work done beside others; without one it is done here.
         """
         self.bench = bench
-        if bench.group == 1:
+        self.keeper = keeper
+        if keeper is None:
             bench.warm_up()
 
     def step(self) -> dict[str, Any]:
         """Do the work, alone or beside others of its group; report that its record is in the ledger."""
         work = WORK.validate_json(self.config["work"])
         if self.bench.ledger.get(work_id(work)) is None:  # else a worker was lost between its record and its report
-            self.do(work, tuple(self.config["source"]))
+            source = tuple(self.config["source"])
+            if self.keeper is None:
+                self.bench.do([work], source)
+            else:
+                run_with_others(self.keeper, work, source)
         return {"done": True, "record_id": work_id(work)}
-
-    def do(self, work: Work, source: tuple[str, str]) -> None:
-        """Do one piece of work; its record is then in the ledger."""
-        if self.bench.group == 1:
-            self.bench.do([work], source)
-        else:
-            run_with_others(work, source, self.bench)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Always ready for other work: False would leave Tune waiting for ever."""
