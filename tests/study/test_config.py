@@ -180,6 +180,15 @@ def test_wrong_type_is_one_fault_at_its_key(tmp_path: Path, key: str, value: Any
     assert only_fault(tmp_path, **{key: value}).key.startswith(key)
 
 
+@pytest.mark.parametrize("gpu", [0.25, 1.5, 2])
+def test_group_wants_one_whole_gpu(tmp_path: Path, gpu: float) -> None:
+    found = only_fault(tmp_path, resources={"cpu": 1, "gpu": gpu, "group": 8})
+    assert (found.key, found.value) == ("resources.group", 8)
+    assert f"set gpu to 1, not {gpu:g}" in found.message
+    for whole in (0, 1):
+        assert load(tmp_path, resources={"cpu": 1, "gpu": whole, "group": 8}).config.resources.group == 8
+
+
 @pytest.mark.parametrize("entries", [[3], [None], [[]], ["text"]])
 @pytest.mark.parametrize("key", ["datasets", "teachers", "students"])
 def test_entry_that_is_no_mapping_is_a_fault(tmp_path: Path, key: str, entries: list[Any]) -> None:
