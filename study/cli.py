@@ -81,12 +81,16 @@ def doctor(study: StudyArgument, storage: StorageOption = "runs") -> None:
     from study.continuation import open_study
     from study.preflight import preflight
     from study.sizes import forward_path
+    from trials.tasks import task_of
 
     opened, workspace = open_study(study)
     found = preflight(opened, workspace.root.parent if workspace else _local_storage(storage))
-    for name, checked in found.data.items():
+    for dataset in opened.config.datasets:
+        if (checked := found.data.get(dataset.name)) is None:
+            continue
         rows = ", ".join(f"{split} {count:,}" for split, count in checked.rows.items())
-        out.print(f"data {name}: {rows}; labels {', '.join(checked.label_names)}", highlight=False, markup=False)
+        labels = "" if task_of(dataset).output_names else f"; labels {', '.join(checked.label_names)}"
+        out.print(f"data {dataset.name} ({dataset.task}): {rows}{labels}", highlight=False, markup=False)
     for source, config in found.models.items():
         described = f"{config.get('model_type')}, computed {forward_path(config)}"
         out.print(f"model {source[0]}: {described}", highlight=False, markup=False)
