@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -63,17 +64,19 @@ def forced_loss(task: Task, network: Seq2SeqNetwork, split: TokenizedSplit) -> f
 
 
 @torch.no_grad()
-def decoder_states(network: Seq2SeqNetwork, split: TokenizedSplit) -> np.ndarray:
-    """The decoder's last hidden states of each target token, float16 [positions, hidden], in the split's order."""
+def write_decoder_states(network: Seq2SeqNetwork, split: TokenizedSplit, file: Path) -> None:
+    """The decoder's last hidden states of each target token, float16 [positions, hidden], in the split's order.
+
+    They go into a .npy file batch by batch: together they may be more than memory holds.
+    """
     network.eval()
     found: np.ndarray | None = None
     for rows in batches_by_length(split.lengths, logits_budget(network)):
         states = network.states(network.inputs(split, rows)).to(torch.float16).cpu().numpy()
         if found is None:
-            found = np.empty((int(split.position_offsets[-1]), states.shape[1]), dtype=np.float16)
+            shape = (int(split.position_offsets[-1]), states.shape[1])
+            found = np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=shape)
         found[ragged_index(split.position_offsets, rows)] = states
-    assert found is not None
-    return found
 
 
 def logits_budget(network: Seq2SeqNetwork) -> int:

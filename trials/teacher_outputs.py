@@ -16,7 +16,7 @@ from torch import Tensor
 
 from search_spaces.configuration import digest
 from trials.encoding import Encoder
-from trials.evaluation import decoder_states, predict
+from trials.evaluation import predict, write_decoder_states
 from trials.generation import translate
 from trials.networks import open_network
 from trials.networks.seq2seq_network import Seq2SeqNetwork
@@ -78,7 +78,7 @@ class Teacher:
                 weight, bias = network.output_head()
                 parts = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
                 save_file({name: part.cpu().contiguous() for name, part in parts.items()}, target / HEAD)
-                np.save(target / "outputs.npy", decoder_states(network, rows))
+                write_decoder_states(network, rows, target / "outputs.npy")
             else:
                 np.save(target / "outputs.npy", predict(network, rows)[:, self.note.label_order])
 
