@@ -16,8 +16,10 @@ from study.config import Study
 from study.memory import Memory
 from trials.families import FAMILIES, Head
 from trials.models import load_tokenizer, model_fingerprint
-from trials.spec import Triple
+from trials.spec import DatasetSpec, Triple
+from trials.tables import key_of
 from trials.tasks import task_of
+from trials.tasks.translation import language_code
 
 MAPPINGS = {  # of Transformers: which model types have a head
     Head.SEQUENCE: "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES",
@@ -36,12 +38,14 @@ class TokenizerFacts:
         behaviour: Hash of all that decides its tokens.
         aligned: Whether it says which word and characters a token is from.
         first: Whether rows start with a token of its own.
+        languages: Its special tokens, if it marks languages by some of them.
     """
 
     window: int
     behaviour: str
     aligned: bool
     first: bool
+    languages: tuple[str, ...] | None
 
 
 def tokenizer_facts(folder: Path, memory: Memory) -> TokenizerFacts:
@@ -50,8 +54,10 @@ def tokenizer_facts(folder: Path, memory: Memory) -> TokenizerFacts:
     Raises:
         InputError: It has no usable tokenizer.
     """
-    key = digest(["tokenizer facts", model_fingerprint(folder), version("transformers")])
-    return TokenizerFacts(**memory.recall(key, lambda: asdict(_facts(load_tokenizer(folder)))))
+    key = digest(["tokenizer facts", 2, model_fingerprint(folder), version("transformers")])
+    values = memory.recall(key, lambda: asdict(_facts(load_tokenizer(folder))))
+    languages = values["languages"]
+    return TokenizerFacts(**{**values, "languages": None if languages is None else tuple(languages)})
 
 
 def _facts(tokenizer: Any) -> TokenizerFacts:
@@ -62,6 +68,7 @@ def _facts(tokenizer: Any) -> TokenizerFacts:
         behaviour=digest(behaviour),
         aligned=bool(tokenizer.is_fast),
         first=bool(ids) and ids[0] in (tokenizer.cls_token_id, tokenizer.bos_token_id),
+        languages=tuple(tokenizer.all_special_tokens) if hasattr(tokenizer, "src_lang") else None,
     )
 
 
@@ -98,6 +105,8 @@ def triple_faults(
         elif task.head in (Head.TOKENS, Head.SPANS) and not (facts[source].aligned and facts[source].first):
             message = f"its tokenizer says not which words and characters tokens are from, as data {dataset.name} need"
             yield Fault("study file", key, source[0], message)
+        elif task.head is Head.SEQ2SEQ and (special := facts[source].languages) is not None:
+            yield from _language_faults(dataset, special)
     if not task.same_tokens or not {teacher, student} <= facts.keys():
         return
     if facts[teacher].behaviour != facts[student].behaviour:
@@ -109,6 +118,16 @@ def triple_faults(
     if lengths[0] != lengths[1]:
         message = f"must be the students' {lengths[1]}: on data {dataset.name} both must read the same tokens"
         yield Fault("study file", f"{of_teacher}.training.max_length", lengths[0], message)
+
+
+def _language_faults(dataset: DatasetSpec, special: tuple[str, ...]) -> Iterator[Fault]:
+    """Languages that a tokenizer which marks them does not know."""
+    known, key = ", ".join(token for token in special if "_" in token), key_of(dataset, "languages")
+    if dataset.languages is None:
+        yield Fault("study file", key, None, f"is required, for the tokenizer marks languages: {known}")
+    for language in dataset.languages or ():
+        if language_code(special, language) is None:
+            yield Fault("study file", key, language, f"the tokenizer has no such language: {known}")
 
 
 @cache

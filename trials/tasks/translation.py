@@ -45,7 +45,8 @@ class Translation(Task):
         """Sources and targets, both cut at the encoder's length."""
         tokenizer, start = encoder.tokenizer, None
         if spec.languages and hasattr(tokenizer, "src_lang"):  # mBART and the like mark languages by codes
-            tokenizer.src_lang, tokenizer.tgt_lang = (_code(tokenizer, spec, language) for language in spec.languages)
+            special = tokenizer.all_special_tokens
+            tokenizer.src_lang, tokenizer.tgt_lang = (language_code(special, each) for each in spec.languages)
             start = tokenizer.convert_tokens_to_ids(tokenizer.tgt_lang)
         sources = [f"{spec.source_prefix or ''}{text}" for text in examples.texts]
         texts = {"references": examples.labels, "start": start, "max_length": encoder.max_length}
@@ -95,12 +96,7 @@ def _side(spec: DatasetSpec, table: Table, column: str, side: int, key: str) -> 
     return texts
 
 
-def _code(tokenizer: Any, spec: DatasetSpec, language: str) -> str:
-    """A tokenizer's code of a language, such as ``de_DE`` of ``de``."""
-    codes = [token for token in tokenizer.all_special_tokens if token.startswith(f"{language}_")]
-    if language in tokenizer.all_special_tokens:
-        return language
-    if len(codes) != 1:
-        known = ", ".join(token for token in tokenizer.all_special_tokens if "_" in token)
-        raise fault("study file", key_of(spec, "languages"), language, f"the tokenizer has no such language: {known}")
-    return codes[0]
+def language_code(tokens: Sequence[str], language: str) -> str | None:
+    """The one among a tokenizer's special tokens that means a language, such as ``de_DE`` of ``de``."""
+    codes = [token for token in tokens if token == language or token.startswith(f"{language}_")]
+    return codes[0] if len(codes) == 1 else None
