@@ -115,6 +115,8 @@ def _run_idle(root: str, trials: str, work_seconds: str) -> None:
     from study.ledger import Ledger
     from study.progress import Progress
     from study.search import StudySearch
+    from trials.spec import work_id
+    from trials.trainable import WORK
     from trials.workspace import Workspace
 
     sleep = float(work_seconds)
@@ -122,9 +124,16 @@ def _run_idle(root: str, trials: str, work_seconds: str) -> None:
     class Idle(experiment.KDTrainable):
         """A worker that sleeps instead of training."""
 
-        def _record_of(self, work: Any) -> Any:
+        def setup(self, config: dict[str, Any], bench: Any, keeper: Any = None) -> None:  # type: ignore[override]
+            self.bench = bench
+
+        def step(self) -> dict[str, Any]:
+            work, workspace = WORK.validate_json(self.config["work"]), self.bench.workspace
+            workspace.log_event("start", work_id(work))
             time.sleep(sleep)
-            return _made_up(work)
+            self.bench.ledger.write(_made_up(work))
+            workspace.log_event("end", work_id(work))
+            return {"done": True, "record_id": work_id(work)}
 
     setattr(experiment, "KDTrainable", Idle)  # noqa: B010 - to mypy a class is no variable
     study, fingerprints = _made_up_study()
