@@ -129,8 +129,9 @@ class Study:
         return TrainingRecipe.model_validate({**self.config.training.model_dump(), **dataset.training})
 
     def teacher_recipe(self, teacher: TeacherSpec, dataset: DatasetSpec) -> TrainingRecipe:
-        """The students' recipe with the teacher's own keys on top."""
-        return TrainingRecipe.model_validate({**self.student_recipe(dataset).model_dump(), **teacher.training})
+        """The students' recipe, but for whose translations they train on, with the teacher's own keys on top."""
+        recipe = self.student_recipe(dataset).model_dump(exclude={"sequence_level"})
+        return TrainingRecipe.model_validate({**recipe, **teacher.training})
 
     def student_source(self, student: StudentSpec) -> tuple[str, str]:
         """Reference and revision of the model that a student starts from, a teacher's name resolved to its model."""
@@ -272,6 +273,11 @@ def _cross_faults(values: dict[str, Any], path: Path) -> list[Fault]:
     for kind in ("datasets", "teachers"):
         for index, entry in enumerate(_entries(values, kind)):
             faults += _recipe_faults(entry.get("training"), f"{kind}[{index}].training", path)
+    for index, teacher in enumerate(_entries(values, "teachers")):
+        training = teacher.get("training")
+        if isinstance(training, dict) and training.get("sequence_level"):
+            message = "is for students, who then train on their teacher's translations"
+            faults.append(Fault(str(path), f"teachers[{index}].training.sequence_level", True, message))
     return faults
 
 

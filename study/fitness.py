@@ -107,17 +107,64 @@ def triple_faults(
             yield Fault("study file", key, source[0], message)
         elif task.head is Head.SEQ2SEQ and (special := facts[source].languages) is not None:
             yield from _language_faults(dataset, special)
-    if not task.same_tokens or not {teacher, student} <= facts.keys():
-        return
+    if task.same_tokens and {teacher, student} <= facts.keys():
+        yield from _token_faults(study, triple, configs, facts)
+
+
+def _token_faults(
+    study: Study,
+    triple: Triple,
+    configs: dict[tuple[str, ...], dict[str, Any]],
+    facts: dict[tuple[str, ...], TokenizerFacts],
+) -> Iterator[Fault]:
+    """Where teacher and student do not read and write the same tokens."""
+    dataset = triple.dataset
+    teacher, student = study.teacher_source(triple.teacher, dataset), study.student_source(triple.student)
+    of_teacher, of_student = f"teachers.{triple.teacher.name}", f"students.{triple.student.name}"
     if facts[teacher].behaviour != facts[student].behaviour:
         message = (
             f"reads other tokens than teacher {triple.teacher.name}; on data {dataset.name} both must read the same"
         )
         yield Fault("study file", of_student, student[0], message)
+    outputs = _vocabulary(configs[teacher]), _vocabulary(configs[student])
+    if task_of(dataset).head is Head.SEQ2SEQ and outputs[0] != outputs[1]:
+        message = f"has outputs for {outputs[1]} tokens, teacher {triple.teacher.name} for {outputs[0]}"
+        yield Fault("study file", of_student, student[0], message)
     lengths = study.teacher_recipe(triple.teacher, dataset).max_length, study.student_recipe(dataset).max_length
     if lengths[0] != lengths[1]:
         message = f"must be the students' {lengths[1]}: on data {dataset.name} both must read the same tokens"
         yield Fault("study file", f"{of_teacher}.training.max_length", lengths[0], message)
+
+
+def _vocabulary(config: dict[str, Any]) -> int | None:
+    """Tokens that an encoder-decoder has an output for."""
+    return config.get("decoder_vocab_size") or config.get("vocab_size")
+
+
+def head_faults(key: str, folder: Path, dataset: DatasetSpec) -> Iterator[Fault]:
+    """What is wrong with the head of a fine-tuned checkpoint, which is used as it is.
+
+    Args:
+        key: The model's key in the study file.
+        folder: The checkpoint.
+        dataset: What it is for.
+    """
+    config, task = config_of(folder), task_of(dataset)
+    if task.head is Head.SEQ2SEQ:  # those have one head
+        return
+    held, wanted = ", ".join(config.get("architectures") or ("none",)), task.head.removeprefix("AutoModel")
+    if wanted not in held:
+        message = f"is not fine-tuned for {dataset.task} (data {dataset.name}): its class must be a ...{wanted}"
+        yield Fault(str(folder), key, held, message)
+    width = len(config.get("id2label") or range(config.get("num_labels", 2)))
+    if task.output_names and width != len(task.output_names):
+        message = f"{dataset.task} (data {dataset.name}) has {len(task.output_names)}: {', '.join(task.output_names)}"
+        yield Fault(str(folder), f"{key} (number of outputs)", width, message)
+
+
+def config_of(folder: Path) -> dict[str, Any]:
+    """A model folder's config.json."""
+    return json.loads((folder / "config.json").read_text(encoding="utf-8"))
 
 
 def _language_faults(dataset: DatasetSpec, special: tuple[str, ...]) -> Iterator[Fault]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import uuid
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from typing import Any
 from search_spaces.configuration import digest
 from search_spaces.faults import Fault, InputError
 from study.config import Study
-from study.fitness import TokenizerFacts, tokenizer_facts, triple_faults
+from study.fitness import TokenizerFacts, config_of, head_faults, tokenizer_facts, triple_faults
 from study.memory import Memory
 from study.search import Fingerprints
 from study.sizes import depths
@@ -138,12 +137,14 @@ def _check_teacher(study: Study, teacher: TeacherSpec, dataset: DatasetSpec, fou
     present = [folder for folder in folders if folder is not None]
     if len(present) < len(folders):
         return
-    found.models[source] = _config_of(present[0])
+    found.models[source] = config_of(present[0])
     found.tokenizers[source] = tokenizer_facts(present[0], found.memory)
     found.fingerprints.models[source] = models_fingerprint(present)
-    if given and dataset.name in found.data and not task_of(dataset).output_names:
+    if given and dataset.name in found.data:
         for folder in present:
-            _check_labels(folder, found.data[dataset.name], found)
+            found.faults += head_faults(f"teachers.{teacher.name}", folder, dataset)
+            if not task_of(dataset).output_names:
+                _check_labels(folder, found.data[dataset.name], found)
 
 
 def _check_student(study: Study, student: StudentSpec, found: Preflight) -> None:
@@ -154,7 +155,7 @@ def _check_student(study: Study, student: StudentSpec, found: Preflight) -> None
     folder = _check_model(key, source[0], source[1] or None, longest, found)
     if folder is None:
         return
-    found.models[source] = config = _config_of(folder)
+    found.models[source] = config = config_of(folder)
     found.tokenizers[source] = tokenizer_facts(folder, found.memory)
     found.fingerprints.models[source] = model_fingerprint(folder)
     found.faults += _depth_faults(student, source[0], depths(config))
@@ -183,7 +184,7 @@ def _check_model(key: str, reference: str, revision: str | None, max_length: int
     except InputError as error:
         found.faults += [Fault("study file", key, item.value, f"{item.where}: {item.message}") for item in error.faults]
         return None
-    window = min(_positions(_config_of(folder), max_length), facts.window)
+    window = min(_positions(config_of(folder), max_length), facts.window)
     if max_length > window:
         message = f"{reference} reads {window} tokens at most"
         found.faults.append(Fault("study file", f"{key}.training.max_length", max_length, message))
@@ -204,14 +205,10 @@ def _positions(config: dict[str, Any], default: int) -> int:
 def _check_labels(folder: Path, checked: CheckedDataset, found: Preflight) -> None:
     from trials.labels import match_labels
 
-    config = _config_of(folder)
+    config = config_of(folder)
     unnamed = {str(index): f"LABEL_{index}" for index in range(config.get("num_labels", 2))}  # Transformers' default
     names = config.get("id2label") or unnamed
     try:
         match_labels(names, checked.label_names, folder)
     except InputError as error:
         found.faults += error.faults
-
-
-def _config_of(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "config.json").read_text(encoding="utf-8"))

@@ -48,7 +48,7 @@ def load_dataset_splits(spec: DatasetSpec) -> LoadedDataset:
     if not faults:
         with collecting(faults):
             splits = _sample(spec, _carve(spec, splits))
-            task.check_train(spec, splits["train"], names)
+            faults += task.check_splits(spec, splits, names)
     if faults:
         raise InputError(faults)
     return LoadedDataset(spec, names, splits, fingerprint(names, splits))

@@ -71,7 +71,7 @@ def write_decoder_states(network: Seq2SeqNetwork, split: TokenizedSplit, file: P
     """
     network.eval()
     found: np.ndarray | None = None
-    for rows in batches_by_length(split.lengths, logits_budget(network)):
+    for rows in batches_by_length(split.lengths):
         states = network.states(network.inputs(split, rows)).to(torch.float16).cpu().numpy()
         if found is None:
             shape = (int(split.position_offsets[-1]), states.shape[1])

@@ -110,20 +110,25 @@ class GroupKeeper:
     async def _train(self, unit: Sequence[_Member], place: Place) -> None:
         """Do a unit's work; of one that fails each member does its own alone. Every member then has ended."""
         error: Exception = RuntimeError("the work was done, but has no record")
-        unit = self._without_record(unit)
         try:
-            if unit:
-                await self._host(place).do.remote([member.work for member in unit], unit[0].source)
+            if waiting := self._without_record(unit):
+                await self._host(place).do.remote([member.work for member in waiting], waiting[0].source)
+            left = self._without_record(waiting)
         except Exception as caught:
-            error = caught
+            error, left = caught, [member for member in unit if not member.ended.done()]
             self._end_host(place)
-        for member in self._without_record(unit):
+        for member in left:
             if len(unit) > 1:
                 await self._train([member], place)
             else:
                 self._end(work_id(member.work), error)
 
     def _without_record(self, unit: Sequence[_Member]) -> list[_Member]:
+        """Those that still wait, and let go of the others.
+
+        Raises:
+            OSError: The ledger cannot be read.
+        """
         for member in unit:
             if self._bench.ledger.get(work_id(member.work)) is not None:
                 self._end(work_id(member.work), None)

@@ -6,14 +6,11 @@ import hashlib
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from search_spaces.faults import fault
 from trials.embedded import file_digest, verify_embedded_model
 from trials.families import Head
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 WEIGHTS = "*.safetensors"
 INDEX = "*.safetensors.index.json"  # of weights in several files
@@ -94,13 +91,13 @@ def load_tokenizer(folder: Path, *, words: bool = False) -> Any:
         raise fault(folder, "model", str(folder), f"has no usable tokenizer: {_first_line(error)}") from None
 
 
-def load_model(folder: Path, head: Head, **options: Any) -> PreTrainedModel:
+def load_model(folder: Path, head: Head, **options: Any) -> Any:
     """The Transformers model in a folder, in float32.
 
     Args:
         folder: Its folder.
         head: What stands on its encoder.
-        options: Further ones of ``from_pretrained``.
+        options: Further ones of ``from_pretrained``, which may ask it for more than the model.
     """
     import torch
     import transformers

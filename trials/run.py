@@ -33,7 +33,7 @@ from trials.tasks import task_of
 from trials.teacher import prepare_teacher
 from trials.teacher_outputs import Teacher
 from trials.tokens import InputsChanged, tokenized
-from trials.training_run import Batch, TrainingRun, TrialFailed
+from trials.training_run import Batch, TrainingRun, TrialFailed, set_weights
 from trials.workspace import Workspace
 
 CPU = torch.device("cpu")
@@ -156,7 +156,7 @@ def _distil(
         if run.failure is not None:
             status, fields = Status.FAILED, {"reason": str(run.failure)}
         else:  # test, once, at the validation that scored highest
-            run.network.load_state_dict(run.result.weights["highest_score"])
+            set_weights(run.network, run.result.weights["highest_score"])
             test_scores, _ = evaluate(kind, run.network, data.splits["test"])
             status, fields = Status.COMPLETED, _fields(run, test_scores, dataset.metric)
         on_record(TrialRecord(spec=spec, status=status, run=start.info(device, len(specs)), **fields))

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import chain, compress
+from itertools import compress
 from pathlib import Path
 from typing import Any, get_args
 
@@ -31,7 +31,7 @@ class Table:
 
     Attributes:
         where: File, or source and split.
-        columns: Lists, or lazy arrow or `datasets` columns, by name.
+        columns: Lists or arrow columns, by name.
         class_names: Names of the classes, where the source says what its label numbers mean.
     """
 
@@ -42,13 +42,27 @@ class Table:
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
 
-    def values(self, name: str) -> list[Any]:
-        """A column as a list."""
-        return _values(self.columns[name])
+    def values(self, name: str, field: str | None = None) -> list[Any]:
+        """A column as a list; of a column of mappings what they hold for a field."""
+        column = self.columns[name]
+        if isinstance(column, list):
+            return column if field is None else [_field(value, field) for value in column]
+        if field is not None:
+            from pyarrow.compute import struct_field
+
+            column = struct_field(column, field)
+        return column.to_pylist()
+
+    def fields(self, name: str) -> tuple[str, ...]:
+        """What the mappings of a column hold; () of any other column."""
+        column = self.columns[name]
+        if isinstance(column, list):
+            return tuple(column[0]) if column and isinstance(column[0], dict) else ()
+        return tuple(field.name for field in column.type.fields) if hasattr(column.type, "fields") else ()
 
 
-def _values(column: Any) -> list[Any]:
-    return column.to_pylist() if hasattr(column, "to_pylist") else list(column)
+def _field(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
 
 
 def folder_splits(folder: Path) -> dict[str, Any]:
@@ -164,21 +178,6 @@ def _read_split(spec: DatasetSpec, held: Mapping[str, Any], part: HubPart, key: 
     return table
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """Columns one after the other, or some rows of them, read when they are asked for."""
-
-    columns: tuple[Any, ...]
-    chosen: tuple[bool, ...] | None = None
-
-    def __len__(self) -> int:
-        return sum(map(len, self.columns)) if self.chosen is None else sum(self.chosen)
-
-    def __iter__(self) -> Iterator[Any]:
-        rows = chain.from_iterable(map(_values, self.columns))
-        return rows if self.chosen is None else compress(rows, self.chosen)
-
-
 def _joined(spec: DatasetSpec, split: Split, tables: Sequence[Table]) -> Table:
     """Tables one below the other: the columns that all of them have."""
     first = tables[0]
@@ -189,8 +188,17 @@ def _joined(spec: DatasetSpec, split: Split, tables: Sequence[Table]) -> Table:
             message = f"its labels are {_class_list(table)}; those of {first.where} are {_class_list(first)}"
             raise fault(table.where, key_of(spec, f"parts.{split}"), None, message)
     names = [name for name in first.columns if all(name in table.columns for table in tables)]
-    columns = {name: _Rows(tuple(table.columns[name] for table in tables)) for name in names}
+    columns = {name: _stacked([table.columns[name] for table in tables]) for name in names}
     return Table(f"{first.where}, and {len(tables) - 1} more", columns, first.class_names)
+
+
+def _stacked(columns: Sequence[Any]) -> Any:
+    """Columns one after the other: arrow's if all of them are, of one type."""
+    if any(isinstance(column, list) for column in columns) or len({column.type for column in columns}) > 1:
+        return [value for column in columns for value in (column if isinstance(column, list) else column.to_pylist())]
+    import pyarrow
+
+    return pyarrow.chunked_array([chunk for column in columns for chunk in column.chunks])
 
 
 def _class_list(table: Table) -> str:
@@ -209,20 +217,25 @@ def _chosen(spec: DatasetSpec, split: Split, table: Table) -> Table:
             raise fault(table.where, key, value, f"no row holds it; {nearest(str(value), {str(v) for v in values})}")
         chosen = [was and held == value for was, held in zip(chosen, values, strict=True)]
     if spec.skip_empty:
-        for name in {spec.text, spec.text_pair, spec.label} & table.columns.keys():
-            chosen = [was and not _is_empty(value) for was, value in zip(chosen, table.values(str(name)), strict=True)]
+        texts = (name for name in (spec.text, spec.text_pair, spec.label) if name is not None and name in table.columns)
+        for name in dict.fromkeys(texts):
+            for field in table.fields(name) or (None,):
+                values = table.values(name, field)
+                chosen = [was and not _is_empty(value, field) for was, value in zip(chosen, values, strict=True)]
     if all(chosen):
         return table
     if not any(chosen):
         raise fault(table.where, key_of(spec, f"splits.{split}"), None, "no row is left")
-    return replace(table, columns={name: _Rows((held,), tuple(chosen)) for name, held in table.columns.items()})
+    return replace(table, columns={name: _kept(column, chosen) for name, column in table.columns.items()})
 
 
-def _is_empty(value: Any) -> bool:
-    """Whether a text is blank, a list holds no words, or a side of a translation is blank."""
-    if isinstance(value, dict):
-        return any(isinstance(text, str) and _is_empty(text) for text in value.values())
-    return not value.strip() if isinstance(value, str) else value == []
+def _is_empty(value: Any, field: str | None) -> bool:
+    """Whether a text is blank, or a list holds no words; of a mapping only texts count."""
+    return not value.strip() if isinstance(value, str) else field is None and value == []
+
+
+def _kept(column: Any, chosen: list[bool]) -> Any:
+    return list(compress(column, chosen)) if isinstance(column, list) else column.filter(chosen)
 
 
 def read_table(held: Any, where: str, label: str, key: str) -> Table:
@@ -236,7 +249,7 @@ def read_table(held: Any, where: str, label: str, key: str) -> Table:
     if not isinstance(held, Path):  # a datasets.Dataset
         feature = held.features.get(label)
         names = getattr(getattr(feature, "feature", feature), "names", None)  # of a list's elements
-        return Table(where, {name: held[name] for name in held.column_names}, tuple(names) if names else None)
+        return _arrow_table(where, held.with_format("arrow")[:], names)
     try:
         return READERS[held.suffix](held, label)
     except (OSError, ValueError, csv.Error) as error:  # the errors of arrow, json and unicode are ValueErrors
@@ -249,8 +262,12 @@ def _read_parquet(file: Path, label: str) -> Table:
     table = pyarrow.parquet.read_table(file)
     features = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features", {})
     feature = features.get(label, {})
-    names = feature.get("feature", feature).get("names")  # of a list's elements
-    return Table(str(file), dict(zip(table.column_names, table.columns, strict=True)), tuple(names) if names else None)
+    return _arrow_table(str(file), table, feature.get("feature", feature).get("names"))  # of a list's elements
+
+
+def _arrow_table(where: str, table: Any, class_names: Sequence[str] | None) -> Table:
+    columns = dict(zip(table.column_names, table.columns, strict=True))
+    return Table(where, columns, tuple(class_names) if class_names else None)
 
 
 def _read_csv(file: Path, label: str) -> Table:

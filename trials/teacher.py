@@ -21,7 +21,7 @@ from trials.tasks import Task, task_of
 from trials.teacher_cache import TeacherNote, store_fine_tuned, store_given
 from trials.teacher_outputs import Teacher
 from trials.tokens import InputsChanged, TokenizedData, tokenized
-from trials.training_run import HIGHEST_SCORE, LOWEST_LOSS, Batch, TrainingResult, TrainingRun
+from trials.training_run import HIGHEST_SCORE, LOWEST_LOSS, Batch, TrainingResult, TrainingRun, set_weights
 from trials.workspace import Workspace, build_once
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _stored(
     """All points of the curve; the selected ones with weights stored and test score."""
     kept: dict[int, tuple[str, float]] = {}
     for name, index in result.best.items():
-        network.load_state_dict(result.weights[name])
+        set_weights(network, result.weights[name])
         note = TeacherNote(task.training.max_length, list(range(len(data.label_names))))
         fingerprint = store_fine_tuned(network, source, note, workspace)
         found, _ = evaluate(task_of(task.dataset), network, data.splits["test"])

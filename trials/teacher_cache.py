@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from search_spaces.configuration import digest
+from search_spaces.faults import fault
 from trials.families import Head
 from trials.models import load_model, model_files, model_fingerprint, tokenizer_files
 from trials.networks import Network
@@ -38,7 +39,8 @@ def store_fine_tuned(network: Network, source: Path, note: TeacherNote, workspac
         network.save(temporary)
         _copy(tokenizer_files(source), temporary)
         fingerprint = _fingerprint(temporary, note)
-        _store(fingerprint, note, workspace, lambda target: _copy(model_files(temporary), target))
+        files = [*model_files(temporary), *temporary.glob("generation_config.json")]
+        _store(fingerprint, note, workspace, lambda target: _copy(files, target))
         return fingerprint
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -48,11 +50,17 @@ def store_given(folder: Path, head: Head, note: TeacherNote, workspace: Workspac
     """Copy a checkpoint folder into the study, which thus needs no other place; returns its fingerprint.
 
     It is written anew by Transformers: one file of weights, with today's names.
+
+    Raises:
+        InputError: It has no weights for some of its parts.
     """
     fingerprint = _fingerprint(folder, note)
 
     def write(target: Path) -> None:
-        load_model(folder, head).save_pretrained(target)
+        model, report = load_model(folder, head, output_loading_info=True)
+        if missing := sorted(report["missing_keys"]):
+            raise fault(folder, "checkpoints", str(folder), f"has no weights for {', '.join(missing[:3])}")
+        model.save_pretrained(target)
         _copy(tokenizer_files(folder), target)
 
     _store(fingerprint, note, workspace, write)

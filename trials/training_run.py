@@ -141,15 +141,14 @@ class TrainingRun:
             best = self.result.best.get(selection.name)
             if best is None or selection.key(point) > selection.key(self.result.curve[best]):
                 self.result.best[selection.name] = len(self.result.curve) - 1
-                self.result.weights[selection.name] = {
-                    name: value.detach().cpu().clone() for name, value in self.network.state_dict().items()
-                }
+                kept = {name: value.cpu().clone() for name, value in weights_of(self.network).items()}
+                self.result.weights[selection.name] = kept
         self.network.train()
         self.loss_sum.zero_()
 
     def save(self, step: int) -> None:
         """Replace the checkpoint by the present state."""
-        tensors = {f"model/{name}": value for name, value in self.network.state_dict().items()}
+        tensors = {f"model/{name}": value for name, value in weights_of(self.network).items()}
         for name, weights in self.result.weights.items():
             tensors |= {f"kept:{name}/{key}": value for key, value in weights.items()}
         tensors |= {f"optimizer/{name}": value for name, value in self.optimizer.state().items()}
@@ -172,7 +171,7 @@ class TrainingRun:
         for name, value in tensors.items():
             part, _, key = name.partition("/")
             parts.setdefault(part, {})[key] = value
-        self.network.load_state_dict(parts["model"])
+        set_weights(self.network, parts["model"])
         self.optimizer.load_state(parts["optimizer"])
         self.loss_sum.copy_(parts["loss"]["sum"])
         self.result = TrainingResult(
@@ -183,6 +182,23 @@ class TrainingRun:
             examples_seen=values["examples_seen"],
         )
         return values["step"]
+
+
+def weights_of(network: nn.Module) -> State:
+    """A network's parameters and buffers by name; those that are tied bear one name only."""
+    state, names = network.state_dict(), _first_names(network)
+    return {name: state[name] for name in dict.fromkeys(names.values())}
+
+
+def set_weights(network: nn.Module, weights: State) -> None:
+    """Let a network have these weights, as `weights_of` names them."""
+    network.load_state_dict({name: weights[first] for name, first in _first_names(network).items()})
+
+
+def _first_names(network: nn.Module) -> dict[str, str]:
+    """Each name in a network's state with the first name of the same tensor."""
+    first: dict[int, str] = {}
+    return {name: first.setdefault(id(value), name) for name, value in network.state_dict(keep_vars=True).items()}
 
 
 def _stopped_early(curve: list[CurvePoint], patience: int | None) -> bool:

@@ -263,6 +263,15 @@ def test_student_from_a_teacher_is_not_a_folder_of_that_name(tmp_path: Path) -> 
     assert study.student_source(study.config.students[0]) == ("some/model", "")
 
 
+def test_teachers_train_on_peoples_translations(tmp_path: Path) -> None:
+    study = load(tmp_path, training={"sequence_level": True})
+    (dataset,), (teacher,) = study.config.datasets, study.config.teachers
+    assert study.student_recipe(dataset).sequence_level
+    assert not study.teacher_recipe(teacher, dataset).sequence_level
+    with pytest.raises(InputError, match=r"teachers\[0\]\.training\.sequence_level = True: is for students"):
+        load(tmp_path, teachers=[{"name": "big", "model": "some/model", "training": {"sequence_level": True}}])
+
+
 def test_teacher_recipe_is_the_studys_with_its_own_keys(tmp_path: Path) -> None:
     teacher = {**GOOD["teachers"][0], "training": {"epochs": 7, "early_stopping": None}}
     study = load(tmp_path, teachers=[teacher], training={"epochs": 2, "batch_size": 8, "early_stopping": 2})

@@ -6,7 +6,15 @@ import shutil
 import pytest
 import yaml
 from made_tasks import made_dataset
-from transformers import ElectraConfig, ElectraModel
+from transformers import (
+    BertConfig,
+    BertForQuestionAnswering,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+    BertModel,
+    ElectraConfig,
+    ElectraModel,
+)
 
 from study.config import load_study
 from study.fitness import has_head
@@ -70,6 +78,50 @@ def test_other_tokens_are_fine_where_outputs_belong_to_texts(task, tiny_model, o
 def test_other_lengths_where_outputs_belong_to_tokens(task, tiny_model, tmp_path):
     (fault,) = faults_of(task, tiny_model, tmp_path, teacher={"training": {"max_length": 24}})
     assert "teachers.tiny.training.max_length = 24: must be the students' 16" in fault
+
+
+def test_other_numbers_of_outputs_where_vocabularies_are_compared(tiny_translator, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(tiny_translator, other)
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps(config | {"vocab_size": config["vocab_size"] + 8}))
+    student = {"from": str(other)}
+    (fault,) = faults_of(TaskName.TRANSLATION, tiny_translator, tmp_path, student=student)
+    words = config["vocab_size"]
+    assert f"students.small = '{other}': has outputs for {words + 8} tokens, teacher tiny for {words}" in fault
+
+
+HEADS = {
+    TaskName.CLASSIFICATION: (BertForSequenceClassification, 2),
+    TaskName.REGRESSION: (BertForSequenceClassification, 1),
+    TaskName.TOKEN_CLASSIFICATION: (BertForTokenClassification, 3),
+    TaskName.QUESTION_ANSWERING: (BertForQuestionAnswering, 2),
+}
+
+
+def checkpoint_of(model, head, labels, folder):
+    """The tiny model as if it were fine-tuned; its labels are those of the made data, where it has as many."""
+    shutil.copytree(model, folder)
+    config = BertConfig.from_pretrained(model, num_labels=labels)
+    names = {2: ("bad", "good"), 3: ("B-BAD", "B-GOOD", "O")}.get(labels)
+    if names is not None and head is not BertForQuestionAnswering:
+        config.id2label = dict(enumerate(names))
+    head(config).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.mark.parametrize("given", [*HEADS, None])
+@pytest.mark.parametrize("task", HEADS)
+def test_given_checkpoints_must_have_the_tasks_head(task, given, tiny_model, tmp_path):
+    head, labels = HEADS[given] if given else (BertModel, HEADS[task][1])
+    folder = checkpoint_of(tiny_model, head, labels, tmp_path / "given")
+    faults = faults_of(task, tiny_model, tmp_path, teacher={"checkpoints": {"made": [folder]}})
+    if given is task:
+        assert faults == []
+    elif head is HEADS[task][0]:  # another number of outputs
+        assert any(folder in fault for fault in faults)
+    else:
+        assert f"{folder}: teachers.tiny = '{head.__name__}': is not fine-tuned for {task} (data made)" in faults[0]
 
 
 def test_encoder_does_no_translation(tiny_model, tmp_path):

@@ -187,6 +187,17 @@ def test_trial_that_is_tried_again_after_its_failure_runs_again(stage: Stage, sp
     assert stage.run((specs[0], HERE)) == [None]
 
 
+def test_members_end_when_the_ledger_cannot_be_read(
+    stage: Stage, specs: list[TrialSpec], monkeypatch: pytest.MonkeyPatch
+):
+    def unreadable(_: Ledger, record_id: str) -> None:
+        raise OSError(f"cannot read {record_id}")
+
+    monkeypatch.setattr(Ledger, "get", unreadable)
+    ended = stage.run((specs[0], HERE), (specs[1], HERE))
+    assert [type(each) for each in ended] == [OSError, OSError]
+
+
 def test_member_that_a_unit_leaves_without_a_record_ends(stage: Stage, specs: list[TrialSpec]):
     async def forget(given: list[TrialSpec]) -> None:
         await stage.finish([spec for spec in given if spec != specs[0]])

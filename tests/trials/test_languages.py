@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from transformers import MBartConfig, MBartForConditionalGeneration, MBartTokenizer
+from transformers import MBart50Tokenizer, MBartConfig, MBartForConditionalGeneration, MBartTokenizer
 
 from study.config import load_study
 from study.preflight import preflight
@@ -26,10 +26,19 @@ WORDS = sorted({word for pair in PAIRS for text in pair for word in text.split()
 @pytest.fixture(scope="module")
 def mbart(tmp_path_factory):
     """A tiny mBART with real language codes; its configuration starts decoders in French."""
-    folder = tmp_path_factory.mktemp("mbart")
+    return made(MBartTokenizer, tmp_path_factory.mktemp("mbart"))
+
+
+@pytest.fixture(scope="module")
+def mbart50(tmp_path_factory):
+    """A tiny mBART-50: codes come first, in sources and in targets."""
+    return made(MBart50Tokenizer, tmp_path_factory.mktemp("mbart50"))
+
+
+def made(tokenizer_class, folder):
     special = [(token, 0.0) for token in ("<s>", "<pad>", "</s>", "<unk>")]
     pieces = [(f"▁{word}", -1.0 - index / 100) for index, word in enumerate(WORDS)]
-    tokenizer = MBartTokenizer(vocab=[*special, *pieces, ("▁", -9.0)])
+    tokenizer = tokenizer_class(vocab=[*special, *pieces, ("▁", -9.0)])
     tokenizer.save_pretrained(folder)
     torch.manual_seed(0)
     stacks = {f"{stack}_{name}": value for stack in ("encoder", "decoder") for name, value in SIZE.items()}
@@ -67,20 +76,37 @@ def test_codes_end_sources_and_targets_and_start_decoders(languages, codes, mbar
     assert tokens(split, inputs) == [codes[1], *(f"▁{w}" for w in target.split()), "</s>"]
 
 
-def test_translation_starts_with_the_targets_code_whatever_the_configuration_says(mbart, tmp_path, monkeypatch):
-    split = data_of(mbart, tmp_path).splits["test"]
-    network, starts = Seq2SeqNetwork.open(mbart, Precision.FP32), []
+@pytest.mark.parametrize(("family", "start"), [("mbart", ["en_XX"]), ("mbart50", ["</s>", "en_XX"])])
+def test_translations_start_as_decoders_do_in_training(family, start, request, tmp_path, monkeypatch):
+    folder = request.getfixturevalue(family)
+    split = data_of(folder, tmp_path).splits["test"]
+    network, starts = Seq2SeqNetwork.open(folder, Precision.FP32), []
     generate = network.model.generate
 
     def watched(**options):
         ids = generate(**options)
-        starts.extend(tokens(split, ids[:, 0]))
+        starts.extend(tokens(split, row[: len(start)]) for row in ids)
         return ids
 
     monkeypatch.setattr(network.model, "generate", watched)
     texts = translate(network, split)
-    assert starts == ["en_XX", "en_XX"]
+    assert starts == [start, start]
+    trained = network.inputs(split, np.array([0, 1]))["decoder_input_ids"]
+    assert [tokens(split, row[: len(start)]) for row in trained] == starts
     assert not any("_XX" in text or "</s>" in text for text in texts)
+
+
+def test_models_are_searched_alike_whatever_their_own_settings_are(mbart, tmp_path):
+    split = data_of(mbart, tmp_path).splits["test"]
+    one, other = (Seq2SeqNetwork.open(mbart, Precision.FP32) for _ in range(2))
+    other.model.generation_config.update(num_beams=1, max_length=3, forced_bos_token_id=9, no_repeat_ngram_size=1)
+    assert translate(one, split) == translate(other, split)
+    # A saved one translates in plain Transformers as it was scored
+    other.save(tmp_path / "saved")
+    again = MBartForConditionalGeneration.from_pretrained(tmp_path / "saved")
+    batch = split.batch(np.array([0, 1]), again.device)
+    ids = again.generate(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
+    assert split.tokenizer.batch_decode(ids, skip_special_tokens=True) == translate(one, split)
 
 
 def test_student_keeps_codes_and_ties(mbart, tmp_path):

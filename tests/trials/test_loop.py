@@ -10,7 +10,15 @@ from torch import nn
 from trials.checkpoints import CheckpointFile
 from trials.loop import train, warmup_decay
 from trials.spec import TrainingRecipe
-from trials.training_run import HIGHEST_SCORE, LOWEST_LOSS, Batch, TrainingRun, TrialFailed
+from trials.training_run import (
+    HIGHEST_SCORE,
+    LOWEST_LOSS,
+    Batch,
+    TrainingRun,
+    TrialFailed,
+    set_weights,
+    weights_of,
+)
 
 ROWS = 40
 FEATURES = torch.randn(ROWS, 6, generator=torch.Generator().manual_seed(1))
@@ -86,6 +94,24 @@ def test_train_killed_and_resumed_ends_bit_for_bit_like_undisturbed(tmp_path, ki
     for name, weights in expected.weights.items():
         assert all(torch.equal(value, result.weights[name][key]) for key, value in weights.items())
     assert result.examples_seen == expected.examples_seen == 4 * ROWS
+
+
+def test_tied_weights_are_kept_and_saved_once(tmp_path):
+    class Tied(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embeddings = nn.Embedding(5, 3)
+            self.head = nn.Linear(3, 5)
+            self.head.weight = self.embeddings.weight
+            self.register_buffer("shift", torch.ones(5))
+
+    torch.manual_seed(1)
+    one, other = Tied(), Tied()
+    weights = weights_of(one)
+    assert list(weights) == ["embeddings.weight", "head.bias", "shift"]
+    set_weights(other, weights)
+    assert other.head.weight is other.embeddings.weight
+    assert all(torch.equal(value, other.state_dict()[name]) for name, value in one.state_dict().items())
 
 
 def test_train_with_an_unreadable_checkpoint_starts_anew(tmp_path):

@@ -87,6 +87,12 @@ def test_languages_are_needed_where_a_column_holds_both(tmp_path):
         load_dataset_splits(dataset)
 
 
+def test_languages_that_a_column_does_not_hold_are_named(tmp_path):
+    dataset = made_dataset(MT, tmp_path).model_copy(update={"languages": ("xx", "zz")})
+    with pytest.raises(InputError, match=r"made\.languages = 'zz': .*known: xx, yy"):
+        load_dataset_splits(dataset)
+
+
 def test_source_and_target_may_be_columns_of_their_own(tmp_path):
     dataset = made_dataset(MT, tmp_path)
     for split in ("train", "validation", "test"):
@@ -108,10 +114,28 @@ def test_labels_that_are_all_the_same_are_a_fault(task, tmp_path):
     key = "ner_tags" if task is NER else "label"
     rows = [row | {key: same[key](row)} for row in lines(tmp_path, "train")]
     (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    given = dataset if task is SCORES else dataset.model_copy(update={"labels": ("O", "B-GOOD", "B-BAD")})
     with pytest.raises(InputError, match="there is nothing to learn"):
-        load_dataset_splits(
-            dataset if task is SCORES else dataset.model_copy(update={"labels": ("O", "B-GOOD", "B-BAD")})
-        )
+        load_dataset_splits(given)
+
+
+NOTHING = {
+    SCORES: ({"label": -1}, "all scores of the {} split are the same"),
+    NER: ({"tokens": ["a"], "ner_tags": ["O"]}, "all words of the {} split have the same tag"),
+    QA: ({"answers": {"text": [], "answer_start": []}}, "no question of the {} split has an answer"),
+}
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+@pytest.mark.parametrize("task", NOTHING)
+def test_splits_without_labels_are_a_fault(task, split, tmp_path):
+    dataset, (changes, message) = made_dataset(task, tmp_path), NOTHING[task]
+    rows = [json.dumps(row | changes) for row in lines(tmp_path, split)]
+    (tmp_path / f"{split}.jsonl").write_text("\n".join(rows))
+    with pytest.raises(InputError) as error:
+        load_dataset_splits(dataset)
+    (fault,) = error.value.faults
+    assert f"{message.format(split)}: there is nothing to score" in str(fault)
 
 
 @pytest.mark.parametrize("task", list(TaskName))

@@ -28,7 +28,8 @@ class Seq2SeqNetwork(nn.Module):
         self.model = model
         self._precision = precision
         self._places: Tensor | None = None
-        self._states: Tensor | None = None
+        self._wanted = slice(None)
+        self._states = torch.empty(0)
         self._hook()
 
     @classmethod
@@ -55,18 +56,20 @@ class Seq2SeqNetwork(nn.Module):
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
         """Logits of each target token, float32 [positions, vocabulary]; ``places`` are theirs in the padded targets."""
-        inputs = {name: values for name, values in batch.items() if name != "places"}
-        self._places = batch["places"]
-        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self._precision is Precision.BF16):
-            logits = self.model(**inputs, use_cache=False).logits
-        self._places = None
-        return logits.float()
+        return self._run(batch, slice(None))[0].float()
 
     def states(self, batch: dict[str, Tensor]) -> Tensor:
         """What the output head reads to give these logits: the decoder's last hidden states, [positions, hidden]."""
-        self(batch)
-        assert self._states is not None
-        return self._states
+        return self._run(batch, slice(1))[1]
+
+    def _run(self, batch: dict[str, Tensor], wanted: slice) -> tuple[Tensor, Tensor]:
+        """Logits of the wanted target tokens, and states of all."""
+        inputs = {name: values for name, values in batch.items() if name != "places"}
+        self._places, self._wanted = batch["places"], wanted
+        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self._precision is Precision.BF16):
+            logits = self.model(**inputs, use_cache=False).logits
+        states, self._states, self._places = self._states, torch.empty(0), None
+        return logits, states
 
     def output_head(self) -> tuple[Tensor, Tensor | None]:
         """Weight [vocabulary, hidden] and bias [vocabulary] that make logits of states."""
@@ -87,6 +90,6 @@ class Seq2SeqNetwork(nn.Module):
             if self._places is None:
                 return arguments
             self._states = arguments[0].flatten(0, 1).index_select(0, self._places)
-            return (self._states,)
+            return (self._states[self._wanted],)
 
         self.model.get_output_embeddings().register_forward_pre_hook(select)

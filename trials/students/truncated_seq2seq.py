@@ -51,7 +51,6 @@ def build_truncated_seq2seq(student: StudentSpec, source: Path, seed: int) -> Pr
     torch.manual_seed(seed)
     shallow: PreTrainedModel = AutoModelForSeq2SeqLM.from_config(config, dtype=torch.float32)
     shallow.load_state_dict(weights)
-    shallow.generation_config = copy.deepcopy(model.generation_config)
     return shallow
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from search_spaces.faults import fault, nearest
+from search_spaces.faults import Fault, fault, nearest
 from trials.encoding import EncodedSplit, Encoder
 from trials.examples import UNLABELLED, Examples, known_labels, label_key, named_labels
 from trials.families import Head
@@ -60,12 +60,14 @@ class Classification(Task):
         """The classes."""
         return np.asarray(examples.labels)
 
-    def check_train(self, spec: DatasetSpec, train: Examples, names: tuple[str, ...]) -> None:
-        """There must be two classes."""
-        classes = np.unique(self.strata(train)).tolist()
+    def check_splits(
+        self, spec: DatasetSpec, splits: Mapping[Split, Examples], names: tuple[str, ...]
+    ) -> Iterator[Fault]:
+        """There must be two classes to learn."""
+        classes = np.unique(self.strata(splits["train"])).tolist()
         if len(classes) == 1:
             message = "the train split holds one class only: there is nothing to learn"
-            raise fault(source_of(spec), key_of(spec, "label"), names[classes[0]], message)
+            yield Fault(source_of(spec), key_of(spec, "label"), names[classes[0]], message)
 
     def check_metric(self, spec: DatasetSpec, names: tuple[str, ...]) -> None:
         """``f1`` is of the second of two classes."""

@@ -10,20 +10,21 @@ the first token's in every window; else one is always given.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from search_spaces.configuration import Configuration
-from search_spaces.faults import fault
+from search_spaces.faults import Fault, fault
 from trials.encoding import EncodedSplit, Encoder, Parts
 from trials.examples import Examples, label_key, require
 from trials.families import Head
 from trials.metrics import answer_scores
-from trials.spec import DatasetSpec, TrainingRecipe
-from trials.tables import Table, key_of
-from trials.tasks.task import Scores, Targets, Task
+from trials.spec import DatasetSpec, Split, TrainingRecipe
+from trials.tables import Table, key_of, source_of
+from trials.tasks.task import Scores, Targets, Task, useless
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,10 +48,11 @@ class QuestionAnswering(Task):
     def labels(self, spec: DatasetSpec, table: Table, names: tuple[str, ...]) -> tuple[tuple[Any, ...], ...]:
         """Of each row its answers: (text, first character); () where the question has none."""
         contexts = table.values(str(spec.text_pair)) if spec.text_pair in table.columns else ()
-        values = [_answers(value, context) for value, context in zip_longest(table.values(spec.label), contexts)]
+        values = table.values(spec.label)
+        answers = [_answers(value, context) for value, context in zip_longest(values, contexts)]
         what = "answers are not of the form {text: [...], answer_start: [...]}"
-        require(table, label_key(spec), spec.label, what, table.values(spec.label), [v is not None for v in values])
-        return tuple(value for value in values if value is not None)
+        require(table, label_key(spec), spec.label, what, values, [each is not None for each in answers])
+        return tuple(each for each in answers if each is not None)
 
     def check(self, spec: DatasetSpec, table: Table, examples: Examples) -> None:
         """Answers stand in their contexts, where they say they do."""
@@ -60,6 +62,15 @@ class QuestionAnswering(Task):
             for context, answers in zip(contexts, examples.labels, strict=True)
         ]
         require(table, label_key(spec), spec.label, "answers are not in their context", examples.labels, right)
+
+    def check_splits(
+        self, spec: DatasetSpec, splits: Mapping[Split, Examples], names: tuple[str, ...]
+    ) -> Iterator[Fault]:
+        """Some questions must have an answer."""
+        for name, examples in splits.items():
+            if not any(examples.labels):
+                message = f"no question of the {name} split has an answer: {useless(name)}"
+                yield Fault(source_of(spec), key_of(spec, "label"), None, message)
 
     def check_recipe(self, spec: DatasetSpec, recipe: TrainingRecipe) -> None:
         """Windows must go on."""

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from search_spaces.configuration import Configuration
-from search_spaces.faults import fault
+from search_spaces.faults import Fault
 from trials.encoding import EncodedSplit, Encoder
 from trials.examples import Examples, label_key, require
 from trials.families import Head
 from trials.metrics import correlation_scores
-from trials.spec import DatasetSpec
+from trials.spec import DatasetSpec, Split
 from trials.tables import Table, key_of, source_of
-from trials.tasks.task import Scores, Targets, Task
+from trials.tasks.task import Scores, Targets, Task, useless
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,18 +38,20 @@ class Regression(Task):
 
     def labels(self, spec: DatasetSpec, table: Table, names: tuple[str, ...]) -> np.ndarray:
         """float32 [rows]."""
-        values = [_number(value) for value in table.values(spec.label)]
-        require(
-            table, label_key(spec), spec.label, "scores are no finite numbers", table.values(spec.label),
-            [math.isfinite(value) for value in values],
-        )  # fmt: skip
-        return np.array(values, np.float32)
+        values = table.values(spec.label)
+        scores = [_number(value) for value in values]
+        right = [math.isfinite(score) for score in scores]
+        require(table, label_key(spec), spec.label, "scores are no finite numbers", values, right)
+        return np.array(scores, np.float32)
 
-    def check_train(self, spec: DatasetSpec, train: Examples, names: tuple[str, ...]) -> None:
-        """Scores must differ."""
-        if len(train) and np.ptp(np.asarray(train.labels)) == 0:
-            message = "all scores of the train split are the same: there is nothing to learn"
-            raise fault(source_of(spec), key_of(spec, "label"), float(train.labels[0]), message)
+    def check_splits(
+        self, spec: DatasetSpec, splits: Mapping[Split, Examples], names: tuple[str, ...]
+    ) -> Iterator[Fault]:
+        """Scores must differ: else there is nothing to learn, and no correlation."""
+        for name, examples in splits.items():
+            if np.ptp(np.asarray(examples.labels)) == 0:
+                message = f"all scores of the {name} split are the same: {useless(name)}"
+                yield Fault(source_of(spec), key_of(spec, "label"), float(examples.labels[0]), message)
 
     def encode(self, encoder: Encoder, examples: Examples, spec: DatasetSpec) -> EncodedSplit:
         """Whole texts, cut at the encoder's length."""

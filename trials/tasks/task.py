@@ -9,7 +9,7 @@ position where the task is about the whole text, and one per word or token where
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -107,12 +107,11 @@ class Task(ABC):
         """int64 [rows]: a sample has its share of each of these."""
         return np.zeros(len(examples), np.int64)
 
-    def check_train(self, spec: DatasetSpec, train: Examples, names: tuple[str, ...]) -> None:  # noqa: B027
-        """Whether there is something to learn.
-
-        Raises:
-            InputError: There is not.
-        """
+    def check_splits(
+        self, spec: DatasetSpec, splits: Mapping[Split, Examples], names: tuple[str, ...]
+    ) -> Iterable[Fault]:
+        """Whether there is something to learn, and something to score."""
+        return ()
 
     def check_metric(self, spec: DatasetSpec, names: tuple[str, ...]) -> None:
         """Whether the data set's metric is one of the task's, and can be computed.
@@ -200,3 +199,10 @@ class Task(ABC):
     def trivial_score(self, metric: str, train: TokenizedSplit, test: TokenizedSplit, names: tuple[str, ...]) -> float:
         """Score on test of the best answer that is the same for all; 0 where the task's scores start there."""
         return 0.0
+
+
+def useless(split: Split) -> str:
+    """What it means that a split's labels are all alike."""
+    if split == "train":
+        return "there is nothing to learn"
+    return "there is nothing to score (published without labels? take another split, or carve one)"

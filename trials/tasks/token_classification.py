@@ -6,20 +6,20 @@ and say nothing. Words that the model does not see, cut off at its longest input
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from search_spaces.faults import fault, nearest
+from search_spaces.faults import Fault, fault, nearest
 from trials.encoding import EncodedSplit, Encoder, Parts
 from trials.examples import Examples, known_labels, label_key, named_labels, require
 from trials.families import Head
 from trials.metrics import span_scores
 from trials.spec import DatasetSpec, Split
 from trials.tables import Table, key_of, source_of
-from trials.tasks.task import Scores, Task
+from trials.tasks.task import Scores, Task, useless
 
 if TYPE_CHECKING:
     from trials.tokens import TokenizedSplit
@@ -77,11 +77,15 @@ class TokenClassification(Task):
         what = "rows have other numbers of words than of tags"
         require(table, label_key(spec), spec.label, what, shown, [words == tags for words, tags in pairs])
 
-    def check_train(self, spec: DatasetSpec, train: Examples, names: tuple[str, ...]) -> None:
-        """There must be an entity."""
-        if len(train) and len({tag for tags in train.labels for tag in tags}) == 1:
-            message = "all words of the train split have the same tag: there is nothing to learn"
-            raise fault(source_of(spec), key_of(spec, "label"), names[train.labels[0][0]], message)
+    def check_splits(
+        self, spec: DatasetSpec, splits: Mapping[Split, Examples], names: tuple[str, ...]
+    ) -> Iterator[Fault]:
+        """There must be something to learn, and to find."""
+        for name, examples in splits.items():
+            tags = {tag for row in examples.labels for tag in row}
+            if len(tags) == 1:
+                message = f"all words of the {name} split have the same tag: {useless(name)}"
+                yield Fault(source_of(spec), key_of(spec, "label"), names[tags.pop()], message)
 
     def encode(self, encoder: Encoder, examples: Examples, spec: DatasetSpec) -> EncodedSplit:
         """Sentences as words; ``words`` int32 [positions] is the word of each position, ``tags`` are all words'."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from search_spaces.faults import fault
+from search_spaces.faults import fault, nearest
 from trials.encoding import EncodedSplit, Encoder, Parts
 from trials.examples import Examples, label_key, require, strings
 from trials.families import Head
@@ -82,15 +82,14 @@ def encoded_targets(encoder: Encoder, texts: Sequence[str]) -> dict[str, np.ndar
 
 def _side(spec: DatasetSpec, table: Table, column: str, side: int, key: str) -> tuple[str, ...]:
     """Texts of a language: a column of its own, or what a column of mappings holds for it."""
-    values = table.values(column)
-    if values and isinstance(values[0], dict):
+    if languages := table.fields(column):
         if spec.languages is None:
-            message = f"is required: source and target of {', '.join(values[0])}"
+            message = f"is required: source and target of {', '.join(languages)}"
             raise fault(table.where, key_of(spec, "languages"), None, message)
         language = spec.languages[side]
-        values = [value.get(language) if isinstance(value, dict) else None for value in values]
-        table = Table(table.where, {column: values})
-        key = f"{key}.{language}"
+        if language not in languages:
+            raise fault(table.where, key_of(spec, "languages"), language, nearest(language, languages))
+        table, key = Table(table.where, {column: table.values(column, language)}), f"{key}.{language}"
     texts = strings(table, column, key)
     require(table, key, column, "texts are empty", texts, [bool(text.strip()) for text in texts])
     return texts
