@@ -84,10 +84,11 @@ def test_other_numbers_of_outputs_where_vocabularies_are_compared(tiny_translato
     other = tmp_path / "other"
     shutil.copytree(tiny_translator, other)
     config = json.loads((other / "config.json").read_text())
-    (other / "config.json").write_text(json.dumps(config | {"vocab_size": config["vocab_size"] + 8}))
+    words = config["vocab_size"]
+    larger = dict.fromkeys(("vocab_size", "decoder_vocab_size"), words + 8)
+    (other / "config.json").write_text(json.dumps(config | larger))
     student = {"from": str(other)}
     (fault,) = faults_of(TaskName.TRANSLATION, tiny_translator, tmp_path, student=student)
-    words = config["vocab_size"]
     assert f"students.small = '{other}': has outputs for {words + 8} tokens, teacher tiny for {words}" in fault
 
 

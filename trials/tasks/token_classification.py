@@ -83,9 +83,10 @@ class TokenClassification(Task):
         """There must be something to learn, and to find."""
         for name, examples in splits.items():
             tags = {tag for row in examples.labels for tag in row}
-            if len(tags) == 1:
+            only = names[tags.pop()] if len(tags) == 1 else None
+            if only is not None and (name == "train" or only == OUTSIDE):
                 message = f"all words of the {name} split have the same tag: {useless(name)}"
-                yield Fault(source_of(spec), key_of(spec, "label"), names[tags.pop()], message)
+                yield Fault(source_of(spec), key_of(spec, "label"), only, message)
 
     def encode(self, encoder: Encoder, examples: Examples, spec: DatasetSpec) -> EncodedSplit:
         """Sentences as words; ``words`` int32 [positions] is the word of each position, ``tags`` are all words'."""
