@@ -176,7 +176,7 @@ class Source:
 class AllTokens(PackedClassifier):
     """A `PackedClassifier` that computes the last layer for all tokens."""
 
-    def forward(self, batch: PackedBatch) -> Tensor:
+    def forward(self, batch: PackedBatch, states: list[Tensor] | None = None) -> Tensor:
         """Logits, float32 [R, labels]."""
         x = self.embeddings(batch).to(self.compute_dtype)
         biases = [self._attention_bias(group) for group in batch.groups]

@@ -115,8 +115,8 @@ def _run_idle(root: str, trials: str, work_seconds: str) -> None:
     from study.ledger import Ledger
     from study.progress import Progress
     from study.search import StudySearch
-    from trials.spec import work_id
     from trials.trainable import WORK
+    from trials.work import work_id
     from trials.workspace import Workspace
 
     sleep = float(work_seconds)

@@ -11,6 +11,10 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Self
 
+from search_spaces.layer_maps import LayerMap
+
+OF_HIDDEN_STATES = ("hidden_weight", "layer_map", "projection")
+
 
 class Distance(StrEnum):
     """Distance between teacher and student predictions (A, section 2, L2 of eq. 1)."""
@@ -33,6 +37,13 @@ class StudentTemperature(StrEnum):
     ONE = "one"
 
 
+class Projection(StrEnum):
+    """What makes hidden states of teacher and student comparable where their widths differ."""
+
+    LEARNED = "learned"  # a linear layer, trained with the student
+    LEADING = "leading"  # given: the leading states that both have, fit for students sliced from their teacher
+
+
 @dataclass(frozen=True)
 class Configuration:
     """One KD configuration.
@@ -44,6 +55,9 @@ class Configuration:
         soft_label_weight: Weight of the teacher's term, A's alpha, in [0, 1]; the hard labels get the rest.
         temperature: The teacher's temperature, at least 1.
         learning_rate: Peak learning rate of the student's training.
+        hidden_weight: Weight of the squared error between hidden states, in [0, 1]; with the soft labels' at most 1.
+        layer_map: Which layers that error compares: a name of `layer_maps`, or pairs of (student's, teacher's) layer.
+        projection: What makes hidden states comparable where widths differ.
     """
 
     distance: Distance
@@ -52,11 +66,14 @@ class Configuration:
     soft_label_weight: float
     temperature: float
     learning_rate: float
+    hidden_weight: float = 0.0
+    layer_map: str | LayerMap = "uniform"
+    projection: Projection = Projection.LEARNED
 
     @property
     def hard_label_weight(self) -> float:
-        """Weight of the human labels: 1 - alpha (A, eq. 1)."""
-        return 1.0 - self.soft_label_weight
+        """Weight of the human labels: what the other terms leave, 1 - alpha in A (eq. 1), a third in B (section 4)."""
+        return 1.0 - self.soft_label_weight - self.hidden_weight
 
     @property
     def student_temperature_value(self) -> float:
@@ -70,14 +87,16 @@ class Configuration:
             one_checkpoint: The teacher's highest-score and lowest-loss checkpoints are one and the same.
         """
         same = self
-        if one_checkpoint or same.soft_label_weight == 0:
+        if one_checkpoint or same.soft_label_weight == same.hidden_weight == 0:
             same = replace(same, teacher_checkpoint=TeacherCheckpoint.HIGHEST_SCORE)
-        if same.soft_label_weight == 0:  # no teacher term: its settings are void
+        if same.soft_label_weight == 0:  # no soft labels: their settings are void
             same = replace(same, distance=Distance.CE, temperature=1.0)
         if same.distance is Distance.MSE and same.student_temperature is StudentTemperature.EQUAL:
             same = replace(same, temperature=1.0)  # t^2 * mean((z_s/t - z_t/t)^2) is free of t
         if same.temperature == 1:
             same = replace(same, student_temperature=StudentTemperature.EQUAL)
+        if same.hidden_weight == 0:
+            same = replace(same, layer_map="uniform", projection=Projection.LEARNED)
         return same
 
     def without_softmax(self) -> Self:
@@ -91,8 +110,9 @@ class Configuration:
         return digest(self.as_dict())[:12]
 
     def as_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return asdict(self)
+        """As plain JSON values; what came later says nothing where it is not used."""
+        values = asdict(self)
+        return values if self.hidden_weight else {name: values[name] for name in values if name not in OF_HIDDEN_STATES}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -108,13 +128,21 @@ class Configuration:
             soft_label_weight=float(values["soft_label_weight"]),
             temperature=float(values["temperature"]),
             learning_rate=float(values["learning_rate"]),
+            hidden_weight=float(values.get("hidden_weight", 0)),
+            layer_map=_parsed_map(values.get("layer_map", "uniform")),
+            projection=Projection(values.get("projection", Projection.LEARNED)),
         )
 
     def __str__(self) -> str:
         return (
             f"{self.distance} {self.teacher_checkpoint} ts={self.student_temperature} "
             f"alpha={self.soft_label_weight:g} t={self.temperature:g} lr={self.learning_rate:g}"
+            + (f" hidden={self.hidden_weight:g} {self.layer_map}" if self.hidden_weight else "")
         )
+
+
+def _parsed_map(value: Any) -> str | LayerMap:
+    return value if isinstance(value, str) else tuple((int(own), int(other)) for own, other in value)
 
 
 def digest(value: Any) -> str:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
-from search_spaces.configuration import Configuration, Distance, StudentTemperature, TeacherCheckpoint
+from search_spaces.configuration import Configuration, Distance, Projection, StudentTemperature, TeacherCheckpoint
 from search_spaces.faults import InputError, fault, faults_of, nearest, read_yaml
 
 PRESETS = Path(__file__).parent
@@ -36,6 +36,7 @@ def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
 DISTINCT = AfterValidator(_distinct)
 Weight = Annotated[float, Field(ge=0, le=1)]
 LearningRate = Annotated[float, Field(gt=0, lt=1)]
+Pairs = Annotated[tuple[tuple[PositiveInt, PositiveInt], ...], Field(min_length=1), DISTINCT]
 
 
 class _Model(BaseModel):
@@ -89,6 +90,20 @@ class SoftLabelWeights(_Model):
     then: Annotated[tuple[Weight, ...], DISTINCT] = ()
 
 
+class HiddenStates(_Model):
+    """The intermediate loss: the squared error between hidden states of mapped layers (B, section 4).
+
+    Attributes:
+        weight: Its share of the loss; soft labels have theirs, hard labels the rest.
+        layer_map: A name of `layer_maps`, or pairs of (student's, teacher's) layer, counted from 1.
+        projection: What makes states comparable where widths differ: ``learned``, or ``leading`` ones alone.
+    """
+
+    weight: Weight = 0.0
+    layer_map: Literal["uniform", "ends", "pkd_skip", "pkd_last", "paper_b", "distilbert", "bart"] | Pairs = "uniform"
+    projection: Projection = Projection.LEARNED
+
+
 class Choices(_Model):
     """The compared choices. Each list's first value is the default; greedy search changes them in file order."""
 
@@ -111,6 +126,7 @@ class SearchSpace(_Model):
         soft_label_weight: Values of A's alpha.
         learning_rates: Learning rates tried inside each choice.
         temperature: The temperature search inside each choice.
+        hidden_states: The intermediate loss, the same in all configurations.
     """
 
     name: str
@@ -123,6 +139,17 @@ class SearchSpace(_Model):
     soft_label_weight: SoftLabelWeights = SoftLabelWeights()
     learning_rates: Annotated[tuple[LearningRate, ...], Field(min_length=1), DISTINCT]
     temperature: TemperatureSearch = TemperatureSearch()
+    hidden_states: HiddenStates = HiddenStates()
+
+    @model_validator(mode="after")
+    def _weights_fit(self) -> Self:
+        most = max(self.soft_label_weight.default, *self.soft_label_weight.then, 0.0)
+        if most + self.hidden_states.weight > 1 + 1e-9:
+            raise ValueError(
+                f"hidden_states.weight ({self.hidden_states.weight:g}) and soft_label_weight ({most:g}) are shares of "
+                "one loss: together at most 1"
+            )
+        return self
 
     def default(self) -> Configuration:
         """The configuration that the search starts from: each choice's first value."""
@@ -133,6 +160,9 @@ class SearchSpace(_Model):
             soft_label_weight=self.soft_label_weight.default,
             temperature=self.temperature.default,
             learning_rate=self.learning_rates[0],
+            hidden_weight=self.hidden_states.weight,
+            layer_map=self.hidden_states.layer_map,
+            projection=self.hidden_states.projection,
         )
 
     def alternatives(self) -> Iterator[tuple[str, Any]]:

@@ -70,6 +70,8 @@ def plan(study: StudyArgument, as_json: JsonOption = False) -> None:
         ("memory of a trial", "unknown" if made.memory_gigabytes is None else f"up to {made.memory_gigabytes:.1f} GB"),
     ]
     rows += [("computed", f"{model}: {path}") for model, path in made.forward.items()]
+    rows += [("student", f"{name}: {shape}") for name, shape in made.students.items()]
+    rows += [("layers compared", f"{pair}: {pairs} (student's-teacher's)") for pair, pairs in made.layer_maps.items()]
     if made.unknown:
         rows.append(("not at hand", ", ".join(made.unknown)))
     _print_pairs(rows)
@@ -185,7 +187,7 @@ def report(
     records = ledger.refresh()
     folder = output or workspace.report
     try:
-        page = write_report(opened, records, ledger.bad_files, folder)
+        page = write_report(opened, records, ledger.bad_files, folder, folder=workspace.root)
     except OSError as error:
         raise fault(folder, "--output", str(folder), f"cannot be written: {error.strerror or error}") from None
     out.print(f"report: {_shown(page)}", highlight=False, markup=False, soft_wrap=True)

@@ -16,6 +16,7 @@ from search_spaces.faults import Fault, InputError, faults_of, nearest, read_yam
 from search_spaces.space import DISTINCT, SearchSpace, load_space
 from study.presets import expand_dataset
 from trials.spec import DatasetSpec, Name, Part, StudentSpec, TeacherSpec, TrainingRecipe, Triple
+from trials.work import SpeedSettings
 
 NOUNS = {"teachers": "teacher", "students": "student", "datasets": "data set"}  # in the order of a triple
 
@@ -80,6 +81,7 @@ class StudyConfig(Part):
         seeds: Every configuration is trained once per seed; scores are averaged.
         resources: What one trial occupies.
         checkpoint_seconds: A running trial saves its state at most this often, to go on from after a kill.
+        speed: How response times are measured, once all else is done; None measures none.
         mirror: Folder that holds presets' data by name, for machines without the hub.
     """
 
@@ -94,6 +96,7 @@ class StudyConfig(Part):
     resources: Resources = Resources()
     checkpoint_seconds: float = Field(300, ge=0)
     mirror: str | None = None
+    speed: SpeedSettings | None = None
 
 
 @dataclass(frozen=True)

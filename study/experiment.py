@@ -41,8 +41,9 @@ from study.progress import Progress  # noqa: E402
 from study.search import StudySearch  # noqa: E402
 from study.searchers.ray_adapter import Outlook, StudySearcher  # noqa: E402
 from trials.group_host import announce, open_keeper  # noqa: E402
-from trials.spec import TeacherTask, Work  # noqa: E402
+from trials.spec import TrialSpec  # noqa: E402
 from trials.trainable import KDTrainable  # noqa: E402
+from trials.work import Work  # noqa: E402
 from trials.workbench import Workbench  # noqa: E402
 from trials.workspace import Workspace  # noqa: E402
 
@@ -80,7 +81,7 @@ def run_experiment(
     searcher = StudySearcher(
         search,
         ledger,
-        source_of=lambda work: ("", "") if isinstance(work, TeacherTask) else study.student_source(work.triple.student),
+        source_of=lambda work: study.student_source(work.triple.student) if isinstance(work, TrialSpec) else ("", ""),
         workers=workers,
         max_trials=options.max_trials,
         on_start=started,

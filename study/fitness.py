@@ -12,11 +12,13 @@ from typing import Any
 
 from search_spaces.configuration import digest
 from search_spaces.faults import Fault
+from search_spaces.layer_maps import layer_map
 from study.config import Study
 from study.memory import Memory
 from trials.families import FAMILIES, Head
 from trials.models import load_tokenizer, model_fingerprint
 from trials.spec import DatasetSpec, Triple
+from trials.students.shapes import depths, student_config
 from trials.tables import key_of
 from trials.tasks import task_of
 from trials.tasks.translation import language_code
@@ -107,8 +109,24 @@ def triple_faults(
             yield Fault("study file", key, source[0], message)
         elif task.head is Head.SEQ2SEQ and (special := facts[source].languages) is not None:
             yield from _language_faults(dataset, special)
+    if study.space.hidden_states.weight and {teacher, student} <= configs.keys():
+        shape = student_config(configs[student], triple.student)
+        yield from _map_faults(study, triple, depths(configs[teacher]), depths(shape))
     if task.same_tokens and {teacher, student} <= facts.keys():
         yield from _token_faults(study, triple, configs, facts)
+
+
+def _map_faults(study: Study, triple: Triple, teacher: dict[str, int], student: dict[str, int]) -> Iterator[Fault]:
+    """Hidden states that cannot be compared: of encoder-decoders, or of layers that a map does not know."""
+    key, name = "search.space.hidden_states", study.space.hidden_states.layer_map
+    if "layers" not in teacher or "layers" not in student:
+        message = f"hidden states are compared of encoders, not of those of {triple.triple_id}"
+        yield Fault("study file", f"{key}.weight", study.space.hidden_states.weight, message)
+        return
+    try:
+        layer_map(name, student["layers"], teacher["layers"])
+    except ValueError as error:
+        yield Fault("study file", f"{key}.layer_map", name, f"{error} ({triple.triple_id})")
 
 
 def _token_faults(

@@ -19,7 +19,7 @@ from study.memory import Memory
 from study.preflight import preflight
 from study.progress import Progress
 from study.search import StudySearch, work_name
-from trials.spec import work_id
+from trials.work import work_id
 from trials.workspace import Workspace
 
 

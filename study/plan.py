@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from search_spaces.configuration import Configuration, StudentTemperature
+from search_spaces.layer_maps import layer_map
 from search_spaces.space import SearchSpace
 from study.config import SearchConfig, Study
 from study.search import make_tuner
@@ -23,11 +25,13 @@ from study.sizes import (
     hidden_size,
     layer_weights,
     model_config,
+    num_parameters,
     token_weights,
     trial_memory,
 )
 from trials.families import Head
-from trials.spec import Triple
+from trials.spec import StudentSpec, Triple
+from trials.students.shapes import HEAD_NAMES, Config, depths, name_in, student_config
 from trials.tasks import task_of
 
 CPU_FLOPS, GPU_FLOPS = 5e10, 2e13  # assumed per core and per GPU, for the estimate of hours
@@ -51,6 +55,8 @@ class Plan:
         disk_gigabytes: Estimated disk use; None if a size is not known here.
         memory_gigabytes: Estimated memory of the largest trial; None if a size is not known here.
         forward: How each model is computed, where its configuration is known.
+        students: What each student is, where its source is known: layers, heads, width, parameters, initialisation.
+        layer_maps: Of which layers hidden states are compared, by pair, where they are.
         unknown: Data and models that are not at hand, so that estimates leave them out.
     """
 
@@ -68,6 +74,8 @@ class Plan:
     disk_gigabytes: float | None
     memory_gigabytes: float | None
     forward: dict[str, str]
+    students: dict[str, str]
+    layer_maps: dict[str, str]
     unknown: tuple[str, ...]
 
 
@@ -91,8 +99,42 @@ def make_plan(study: Study) -> Plan:
         disk_gigabytes=_bytes(study, sizes) / 1e9 if known else None,
         memory_gigabytes=_memory(study, sizes) / 1e9 if known else None,
         forward={name: forward_path(config) for name, config in sizes.models.items() if "model_type" in config},
+        students={
+            student.name: _shape(student, sizes.student(study, student))
+            for student in study.config.students
+            if study.student_source(student)[0] in sizes.models
+        },
+        layer_maps=_layer_maps(study, sizes),
         unknown=sizes.missing,
     )
+
+
+def _shape(student: StudentSpec, config: Config) -> str:
+    """A student in words."""
+    layers = " and ".join(f"{depth} {key.replace('_', ' ')}" for key, depth in depths(config).items())
+    heads = config.get(name_in(config, HEAD_NAMES))
+    shape = [layers, f"{heads} heads" if heads else "", f"width {hidden_size(config)}"]
+    if "decoder_layers" not in depths(config):
+        shape.append(f"{num_parameters(config) / 1e6:.1f} million parameters")
+    return ", ".join(part for part in (*shape, f"init {student.init}") if part)
+
+
+def _layer_maps(study: Study, sizes: _Sizes) -> dict[str, str]:
+    """The maps of all triples whose hidden states are compared; `doctor` says which cannot be."""
+    if study.space.hidden_states.weight == 0:
+        return {}
+    found = {}
+    for triple in study.triples:
+        teacher = sizes.models.get(study.teacher_source(triple.teacher, triple.dataset)[0])
+        if teacher is None or study.student_source(triple.student)[0] not in sizes.models:
+            continue
+        deep = depths(teacher).get("layers", 0), depths(sizes.student(study, triple.student)).get("layers", 0)
+        with contextlib.suppress(ValueError):
+            pairs = layer_map(study.space.hidden_states.layer_map, deep[1], deep[0])
+            found[f"{triple.student.name} of {triple.teacher.name}"] = ", ".join(
+                f"{own}-{other}" for own, other in pairs
+            )
+    return found
 
 
 def trial_bounds(study: Study) -> tuple[int, int]:
@@ -186,12 +228,16 @@ class _Sizes:
             tuple(name for found in (data, models) for name, size in found.items() if not size),
         )
 
+    def student(self, study: Study, student: StudentSpec) -> dict[str, Any]:
+        """The config.json of a student."""
+        return student_config(self.models[study.student_source(student)[0]], student)
+
 
 def _seconds(study: Study, sizes: _Sizes, trials: int) -> float:
     """Training floating-point operations (6 per weight and token) over the assumed rate of one worker."""
     total = 0.0
     for triple in study.triples:
-        weights = token_weights(sizes.models[study.student_source(triple.student)[0]], triple.student)
+        weights = token_weights(sizes.student(study, triple.student))
         recipe = study.student_recipe(triple.dataset)
         total += trials * 6 * weights * sizes.data[triple.dataset.name].tokens(recipe.max_length) * recipe.epochs
     for teacher, dataset in study.teacher_pairs:
@@ -207,8 +253,7 @@ def _memory(study: Study, sizes: _Sizes) -> float:
 
     def of(triple: Triple) -> float:
         size, recipe = sizes.data[triple.dataset.name], study.student_recipe(triple.dataset)
-        config = sizes.models[study.student_source(triple.student)[0]]
-        return trial_memory(config, triple.student, recipe, size.tokens(recipe.max_length) / size.rows)
+        return trial_memory(sizes.student(study, triple.student), recipe, size.tokens(recipe.max_length) / size.rows)
 
     return max(of(triple) for triple in study.triples)
 
@@ -222,10 +267,13 @@ def _bytes(study: Study, sizes: _Sizes) -> float:
         max_length = study.teacher_recipe(teacher, dataset).max_length
         total += 2 * size.output_bytes(max_length, hidden_size(config))
         total += BYTES_PER_TOKEN * size.tokens(max_length)
+        if study.space.hidden_states.weight:  # of each text's first token
+            of_checkpoint = BYTES_PER_WEIGHT * size.rows * sum(depths(config).values()) * hidden_size(config)
+            total += len(study.space.choices.teacher_checkpoint) * of_checkpoint
         if task_of(dataset).head is Head.SEQ2SEQ:  # the output heads, with the outputs
             total += 2 * BYTES_PER_WEIGHT * embedding_weights(config)
     for triple in study.triples:
-        config = sizes.models[study.student_source(triple.student)[0]]
-        weights = layer_weights(config, triple.student) + embedding_weights(config)
+        config = sizes.student(study, triple.student)
+        weights = layer_weights(config) + embedding_weights(config)
         total += len(study.config.seeds) * BYTES_PER_WEIGHT * weights
     return total

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,11 @@ from study.config import Study
 from study.fitness import TokenizerFacts, config_of, head_faults, tokenizer_facts, triple_faults
 from study.memory import Memory
 from study.search import Fingerprints
-from study.sizes import depths
 from trials.datasets import load_dataset_splits
 from trials.families import FAMILIES
 from trials.models import model_fingerprint, model_folder, models_fingerprint
 from trials.spec import DatasetSpec, Split, StudentSpec, TeacherSpec, TrainingRecipe
+from trials.students.shapes import shape_faults
 from trials.tables import collecting, source_digest
 from trials.tasks import task_of
 
@@ -158,22 +157,7 @@ def _check_student(study: Study, student: StudentSpec, found: Preflight) -> None
     found.models[source] = config = config_of(folder)
     found.tokenizers[source] = tokenizer_facts(folder, found.memory)
     found.fingerprints.models[source] = model_fingerprint(folder)
-    found.faults += _depth_faults(student, source[0], depths(config))
-
-
-def _depth_faults(student: StudentSpec, source: str, depths: dict[str, int]) -> Iterator[Fault]:
-    """Layers that the source does not have."""
-    chosen = max([student.layers or 0, *(layer + 1 for layer in student.layer_choice or ())])
-    for stack in ("encoder_layers", "decoder_layers"):
-        if getattr(student, stack) and stack not in depths:
-            message = f"{source} is no encoder-decoder: say layers"
-            yield Fault("study file", f"students.{student.name}.{stack}", getattr(student, stack), message)
-    for stack, depth in depths.items():
-        wanted = getattr(student, stack) or chosen
-        if wanted > depth:
-            key = stack if getattr(student, stack) else "layers"
-            what = "layers" if stack == "layers" else stack.replace("_", " ")
-            yield Fault("study file", f"students.{student.name}.{key}", wanted, f"{source} has only {depth} {what}")
+    found.faults += shape_faults(student, source[0], config)
 
 
 def _check_model(key: str, reference: str, revision: str | None, max_length: int, found: Preflight) -> Path | None:

@@ -12,7 +12,8 @@ from rich.table import Table
 from study.plan import trial_bounds
 from study.search import StudySearch, TripleSearch, work_name
 from trials.record import Record, TeacherRecord, TrialRecord
-from trials.spec import TeacherTask, Triple, Work, work_id
+from trials.spec import TeacherTask, TrialSpec, Triple
+from trials.work import Work, work_id
 
 REDRAW_SECONDS = 0.5
 
@@ -70,8 +71,10 @@ class Progress:
         if isinstance(work, TeacherTask):
             self._running[work_id(work)] = work_name(work)
             self._log(f"preparing {work_name(work)}")
-        else:
+        elif isinstance(work, TrialSpec):
             self._running[work_id(work)] = f"{work_name(work)}: {work.configuration}"
+        else:
+            self._running[work_id(work)] = work_name(work)
 
     def recorded(self, record: Record) -> None:
         """A record came back."""
@@ -79,8 +82,11 @@ class Progress:
         if isinstance(record, TrialRecord):
             self._recorded += 1
             self._log(self._trial_line(record))
-        else:
+        elif isinstance(record, TeacherRecord):
             self._log(_teacher_line(record))
+        else:
+            speeds = ", ".join(f"{model.name} {model.median:.0f}" for model in record.models)
+            self._log(f"samples a second on {record.task.dataset.name}: {speeds}")
 
     def tick(self) -> None:
         """Time passes: redraw the table now and then."""

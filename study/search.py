@@ -14,9 +14,10 @@ from study.searchers.chain import Chain
 from study.searchers.greedy import GreedySearch, Step
 from study.searchers.stable import FixedChoice, lazy_choice, lazy_tuner, stable_choice
 from study.searchers.tuning import Tuner, coordinate, joint, optuna_tpe
-from trials.record import Record, TeacherRecord, TrialRecord
-from trials.spec import DatasetSpec, TeacherSpec, TeacherTask, TrialSpec, Triple, Work
+from trials.record import Record, SpeedRecord, TeacherRecord, TrialRecord
+from trials.spec import DatasetSpec, TeacherSpec, TeacherTask, TrialSpec, Triple
 from trials.tasks import task_of
+from trials.work import SpeedSettings, SpeedTask, Work
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Fingerprints:
                 data[record.task.dataset.name] = record.task.data_fingerprint
                 if pair in teachers:
                     models[teachers[pair]] = record.task.model_fingerprint
-            elif record.spec.triple.student.name in students:
+            elif isinstance(record, TrialRecord) and record.spec.triple.student.name in students:
                 models[students[record.spec.triple.student.name]] = record.spec.source_fingerprint
         return cls(data, models)
 
@@ -159,16 +160,21 @@ class StudySearch:
         self.triples: dict[str, TripleSearch] = {}
         self._trials: dict[str, TrialRecord] = {}
         self._teachers: dict[str, TeacherRecord] = {}
+        self._speed_records: dict[str, SpeedRecord] = {}
         for record in records:
             self._remember(record)
         self._advance(study.triples)
 
     def propose(self) -> list[Work]:
-        """All work that can start now: teachers first, then the trials of the chains that have done least."""
+        """All work that can start now: teachers first, then the trials of the chains that have done least.
+
+        Response times come when all else has its record, one at a time, so that nothing runs beside them.
+        """
         teachers = [self._teacher_task(*pair) for pair in self.study.teacher_pairs]
         missing: list[Work] = [task for task in teachers if task.teacher_id not in self._teachers]
         chains = sorted(self.triples.values(), key=lambda triple: triple.chain.requests_done)
-        return missing + [spec for triple in chains for spec in triple.propose()]
+        trials: list[Work] = [spec for triple in chains for spec in triple.propose()]
+        return missing + trials or self._speeds()[:1]
 
     def observe(self, record: Record) -> None:
         """Take in one record."""
@@ -226,6 +232,8 @@ class StudySearch:
     def _remember(self, record: Record) -> None:
         if isinstance(record, TeacherRecord):
             self._teachers[record.record_id] = record
+        elif isinstance(record, SpeedRecord):
+            self._speed_records[record.record_id] = record
         else:
             self._trials[record.record_id] = record
 
@@ -245,6 +253,34 @@ class StudySearch:
             for triple in self.triples.values():
                 triple.evaluate_stable(choice)
 
+    def _speeds(self) -> list[Work]:
+        """The response times that are missing."""
+        if (settings := self.study.config.speed) is None:
+            return []
+        tasks = [self._speed_task(*pair, settings) for pair in self.study.teacher_pairs]
+        return [task for task in tasks if task.speed_id not in self._speed_records]
+
+    def speed_record(self, teacher: TeacherSpec, dataset: DatasetSpec) -> SpeedRecord | None:
+        """The record of a teacher's and its students' response times on a data set, if there is one."""
+        if (settings := self.study.config.speed) is None:
+            return None
+        return self._speed_records.get(self._speed_task(teacher, dataset, settings).speed_id)
+
+    def _speed_task(self, teacher: TeacherSpec, dataset: DatasetSpec, settings: SpeedSettings) -> SpeedTask:
+        triples = [t for t in self.study.triples if (t.teacher, t.dataset) == (teacher, dataset)]
+        students = tuple(triple.student for triple in triples)
+        sources = (teacher.model, teacher.revision or ""), *map(self.study.student_source, students)
+        return SpeedTask(
+            teacher=teacher,
+            students=students,
+            dataset=dataset,
+            max_length=self.study.student_recipe(dataset).max_length,
+            settings=settings,
+            data_fingerprint=self.fingerprints.data.get(dataset.name, ""),
+            sources=sources,
+            fingerprints=tuple(self.fingerprints.models.get(source, "") for source in sources),
+        )
+
     def _teacher_task(self, teacher: TeacherSpec, dataset: DatasetSpec) -> TeacherTask:
         return TeacherTask(
             teacher=teacher,
@@ -259,6 +295,8 @@ def work_name(work: Work) -> str:
     """Whose work it is: a triple's id, or the teacher and its data set."""
     if isinstance(work, TeacherTask):
         return f"teacher {work.teacher.name} on {work.dataset.name}"
+    if isinstance(work, SpeedTask):
+        return f"response times on {work.dataset.name}"
     return work.triple.triple_id
 
 

@@ -16,12 +16,12 @@ from study.presets import preset_rows
 from trials.datasets import load_dataset_splits
 from trials.embedded import package_folder
 from trials.families import Head, why_not_packed
-from trials.spec import EVALUATION_TOKENS, DatasetSpec, StudentSpec, TrainingRecipe
+from trials.spec import EVALUATION_TOKENS, DatasetSpec, TrainingRecipe
+from trials.students.shapes import HEAD_NAMES, INNER_NAMES, WIDTH_NAMES, Config, depths, name_in
 from trials.tasks import Task, task_of
 
 CHARACTERS_PER_TOKEN = 4.5
 PROCESS_BYTES = 5e8  # python, torch, ray, scikit-learn
-DEPTH_KEYS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")
 
 KNOWN_MODELS: dict[str, dict[str, Any]] = {  # of paper A, so that its study is planned before they are downloaded
     "FacebookAI/roberta-large": {
@@ -113,58 +113,44 @@ def model_config(reference: str, revision: str) -> dict[str, Any] | None:
         return None
 
 
-def depths(config: dict[str, Any]) -> dict[str, int]:
-    """Layers by the key of a student that says their number; empty where the configuration does not."""
-    decoder = config.get("decoder_layers", config.get("num_decoder_layers"))
-    if decoder is not None:
-        return {"encoder_layers": config.get("encoder_layers", config.get("num_layers", 0)), "decoder_layers": decoder}
-    return next(({"layers": config[key]} for key in DEPTH_KEYS if key in config), {})
-
-
-def hidden_size(config: dict[str, Any]) -> int:
+def hidden_size(config: Config) -> int:
     """Width of a model."""
-    return int(config.get("hidden_size", config.get("dim", config.get("d_model", 0))))
+    return int(config.get(name_in(config, WIDTH_NAMES), 0))
 
 
-def inner_size(config: dict[str, Any]) -> int:
+def inner_size(config: Config) -> int:
     """Width of its feed-forward parts."""
-    names = ("intermediate_size", "hidden_dim", "encoder_ffn_dim", "d_ff")
-    return int(next((config[name] for name in names if name in config), 4 * hidden_size(config)))
+    return int(config.get(name_in(config, INNER_NAMES), 4 * hidden_size(config)))
 
 
-def num_layers(config: dict[str, Any], student: StudentSpec | None = None) -> dict[str, int]:
-    """Layers of a model, or of a student of it, by stack."""
-    found = depths(config)
-    if student is None:
-        return found
-    chosen = len(student.layer_choice or ()) or student.layers
-    return {key: getattr(student, key) or chosen or depth for key, depth in found.items()}
-
-
-def layer_weights(config: dict[str, Any], student: StudentSpec | None = None) -> float:
+def layer_weights(config: Config) -> float:
     """Weights of the layers: 4 h^2 of attention (8 in a decoder, which reads an encoder) and 2 h i of the rest each."""
     hidden, inner = hidden_size(config), inner_size(config)
-    attentions = {key: 2 if key == "decoder_layers" else 1 for key in num_layers(config)}
-    return float(
-        sum(
-            depth * (4 * attentions[key] * hidden**2 + 2 * hidden * inner)
-            for key, depth in num_layers(config, student).items()
-        )
-    )
+    attentions = {key: 2 if key == "decoder_layers" else 1 for key in depths(config)}
+    weights = (depth * (4 * attentions[key] * hidden**2 + 2 * hidden * inner) for key, depth in depths(config).items())
+    return float(sum(weights))
 
 
-def embedding_weights(config: dict[str, Any]) -> float:
+def embedding_weights(config: Config) -> float:
     """Weights of the token embeddings."""
     return float(config.get("vocab_size", 0) * hidden_size(config))
 
 
-def token_weights(config: dict[str, Any], student: StudentSpec | None = None) -> float:
+def num_parameters(config: Config) -> int:
+    """Parameters of an encoder like BERT with this config.json, its pooler's among them and no head's."""
+    hidden, inner = hidden_size(config), inner_size(config)
+    embedded = config.get("vocab_size", 0) + config.get("max_position_embeddings", 0) + config.get("type_vocab_size", 0)
+    layer = 4 * hidden * (hidden + 1) + inner * (hidden + 1) + hidden * (inner + 1) + 4 * hidden
+    return embedded * hidden + 2 * hidden + sum(depths(config).values()) * layer + hidden * (hidden + 1)
+
+
+def token_weights(config: Config) -> float:
     """Weights that each token is multiplied with: the layers', and of an encoder-decoder the output head's."""
     head = embedding_weights(config) if "decoder_layers" in depths(config) else 0.0
-    return layer_weights(config, student) + head
+    return layer_weights(config) + head
 
 
-def trial_memory(config: dict[str, Any], student: StudentSpec, recipe: TrainingRecipe, row_tokens: float) -> float:
+def trial_memory(config: Config, recipe: TrainingRecipe, row_tokens: float) -> float:
     """Bytes that a trial takes at most, roughly: the process, six copies of the weights, activations.
 
     The copies: weights, gradients, two moments, the best validation's, and those before training, which the worker
@@ -172,22 +158,20 @@ def trial_memory(config: dict[str, Any], student: StudentSpec, recipe: TrainingR
     of an encoder-decoder also five copies of a batch's logits over the vocabulary.
 
     Args:
-        config: The config.json of what the student starts from.
-        student: The student.
+        config: The student's config.json.
         recipe: Its training recipe.
         row_tokens: Tokens of a training row, in the mean.
     """
     hidden, inner = hidden_size(config), inner_size(config)
-    weights = layer_weights(config, student) + embedding_weights(config)
-    layers = sum(num_layers(config, student).values())
-    of_token = 13 * hidden + 2 * inner + 3 * config.get("num_attention_heads", 12) * row_tokens
+    weights, layers = layer_weights(config) + embedding_weights(config), sum(depths(config).values())
+    of_token = 13 * hidden + 2 * inner + 3 * config.get(name_in(config, HEAD_NAMES), 12) * row_tokens
     batch = 1.5 * recipe.batch_size * row_tokens
     logits = 5 * batch * config.get("vocab_size", 0) if "decoder_layers" in depths(config) else 0
     evaluation = EVALUATION_TOKENS * (8 * hidden + 2 * inner)
     return PROCESS_BYTES + 4 * (6 * weights + max(batch * layers * of_token + logits, evaluation))
 
 
-def forward_path(config: dict[str, Any]) -> str:
+def forward_path(config: Config) -> str:
     """How a model is computed, in words."""
     reason = why_not_packed(config)
     return "packed" if reason is None else f"by Transformers' own forward ({reason})"

@@ -9,9 +9,20 @@ from pathlib import Path
 from search_spaces.configuration import Configuration
 from search_spaces.space import SearchSpace, load_space
 from study.config import SearchConfig, Study, StudyConfig
-from study.search import Fingerprints, StudySearch, Work
-from trials.record import CurvePoint, Record, RunInfo, Status, TeacherCheckpointRecord, TeacherRecord, TrialRecord
+from study.search import Fingerprints, StudySearch
+from trials.record import (
+    CurvePoint,
+    ModelSpeed,
+    Record,
+    RunInfo,
+    SpeedRecord,
+    Status,
+    TeacherCheckpointRecord,
+    TeacherRecord,
+    TrialRecord,
+)
 from trials.spec import DatasetSpec, StudentSpec, TaskName, TeacherSpec, TeacherTask, TrialSpec
+from trials.work import SpeedTask, Work
 
 Scores = Callable[[TrialSpec], tuple[float, float] | None]
 """trial -> (validation score, test score), or None for a failed trial"""
@@ -60,6 +71,8 @@ def hashed_score(trial: TrialSpec) -> tuple[float, float]:
 
 def do_work(work: Work, scores: Scores = hashed_score, *, one_checkpoint: bool = False) -> Record:
     """The record that some work would end with."""
+    if isinstance(work, SpeedTask):
+        return speed_record(work)
     return teacher_record(work, one_checkpoint) if isinstance(work, TeacherTask) else trial_record(work, scores)
 
 
@@ -126,6 +139,16 @@ def teacher_record(task: TeacherTask, one_checkpoint: bool) -> TeacherRecord:
         num_parameters=2_000_000,
         run=_run_info(),
     )
+
+
+def speed_record(task: SpeedTask) -> SpeedRecord:
+    """The record of simulated response times: smaller models are faster."""
+    names = [task.teacher.name, *(student.name for student in task.students)]
+    models = tuple(
+        ModelSpeed(name=name, num_parameters=2_000_000 // (i + 1), samples_per_second=(90.0 + 30 * i, 100.0 + 30 * i))
+        for i, name in enumerate(names)
+    )
+    return SpeedRecord(task=task, models=models, threads=1, run=_run_info())
 
 
 def configurations(records: list[Record]) -> list[Configuration]:

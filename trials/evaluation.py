@@ -13,6 +13,7 @@ from torch import Tensor
 from trials.generation import translate
 from trials.networks import Network
 from trials.networks.seq2seq_network import Seq2SeqNetwork
+from trials.predictions import write_predictions
 from trials.spec import EVALUATION_TOKENS
 from trials.tasks import Task
 from trials.tokens import TokenizedSplit, batches_by_length, ragged_index
@@ -34,7 +35,11 @@ def predict(network: Network, split: TokenizedSplit) -> np.ndarray:
 
 
 def evaluate(
-    task: Task, network: Network, split: TokenizedSplit, order: Sequence[int] | None = None
+    task: Task,
+    network: Network,
+    split: TokenizedSplit,
+    order: Sequence[int] | None = None,
+    keep: Path | None = None,
 ) -> tuple[dict[str, float], float]:
     """All scores of a network on a split, and its mean loss against the human labels.
 
@@ -43,11 +48,14 @@ def evaluate(
         network: The network.
         split: The split.
         order: For each label of the data, its position in the network's output; None means they are the same.
+        keep: Where the answers to each example are kept, of tasks that have such.
     """
     if isinstance(network, Seq2SeqNetwork):
         return task.score(translate(network, split), split), forced_loss(task, network, split)
     outputs = predict(network, split)
     outputs = outputs if order is None else outputs[:, list(order)]
+    if keep is not None:
+        write_predictions(keep, task.answers(outputs))
     targets = tensors(task.targets(split, np.arange(len(split))))
     return task.score(outputs, split), float(task.hard_loss(torch.from_numpy(outputs), targets))
 
@@ -61,6 +69,19 @@ def forced_loss(task: Task, network: Seq2SeqNetwork, split: TokenizedSplit) -> f
         targets = tensors(task.targets(split, rows), network.model.device)
         total += float(task.hard_loss(network(network.inputs(split, rows)), targets)) * len(targets["labels"])
     return total / int(split.position_offsets[-1])
+
+
+@torch.no_grad()
+def write_states(network: Any, split: TokenizedSplit, file: Path) -> None:
+    """What each layer says of rows' first tokens, float32 [rows, layers, hidden], into a .npy file batch by batch."""
+    network.eval()
+    found: np.ndarray | None = None
+    for rows in batches_by_length(split.lengths):
+        states = network.with_states(network.inputs(split, rows))[1].float().cpu().numpy()
+        if found is None:
+            shape = (len(split), *states.shape[1:])
+            found = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
+        found[rows] = states
 
 
 @torch.no_grad()

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from trials.spec import TrialSpec, Work, work_id
+from trials.spec import TrialSpec
+from trials.work import Work, work_id
 from trials.workbench import Workbench
 
 GATHER_SECONDS = 0.5  # work that is wanted together is announced within it

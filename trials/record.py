@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from statistics import median
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from search_spaces.configuration import Configuration
 from trials.spec import TeacherTask, TrialSpec
+from trials.work import SpeedTask
 
 RECORD_VERSION = 1
 
@@ -188,7 +190,52 @@ class TeacherRecord(_Record):
         return self.checkpoints[index]
 
 
-Record = TrialRecord | TeacherRecord
+class ModelSpeed(_Record):
+    """How fast one model answers.
+
+    Attributes:
+        name: The teacher's or a student's.
+        num_parameters: Its parameters.
+        samples_per_second: Of each round.
+    """
+
+    name: str
+    num_parameters: int
+    samples_per_second: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """Samples a second, median over rounds."""
+        return median(self.samples_per_second)
+
+
+class SpeedRecord(_Record):
+    """Response times on one data set.
+
+    Attributes:
+        task: What was measured, and how.
+        models: The teacher's first.
+        threads: Torch threads.
+        run: Where and when.
+    """
+
+    kind: Literal["speed"] = "speed"
+    version: int = RECORD_VERSION
+    task: SpeedTask
+    status: Status = Status.COMPLETED
+    reason: str | None = None
+    models: tuple[ModelSpeed, ...]
+    threads: int
+    run: RunInfo
+
+    @property
+    def record_id(self) -> str:
+        """The measurement's id, its key in the ledger."""
+        return self.task.speed_id
+
+
+Record = TrialRecord | TeacherRecord | SpeedRecord
+KINDS: dict[Any, type[TrialRecord | TeacherRecord | SpeedRecord]] = {"teacher": TeacherRecord, "speed": SpeedRecord}
 
 
 def parse_record(values: dict[str, Any]) -> Record:
@@ -197,5 +244,4 @@ def parse_record(values: dict[str, Any]) -> Record:
     Raises:
         pydantic.ValidationError: The values are no record of this version.
     """
-    kind = TeacherRecord if values.get("kind") == "teacher" else TrialRecord
-    return kind.model_validate(values)
+    return KINDS.get(values.get("kind"), TrialRecord).model_validate(values)

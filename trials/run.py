@@ -22,18 +22,21 @@ import torch
 from trials.checkpoints import CheckpointFile
 from trials.evaluation import evaluate, tensors
 from trials.families import why_not_packed
+from trials.intermediate import hidden_loss, observed
 from trials.loop import train
 from trials.memory import peak_memory_bytes, reset_peak_memory
 from trials.models import model_fingerprint, model_folder
-from trials.networks import open_network
-from trials.record import Record, RunInfo, Status, TeacherRecord, TrialRecord
+from trials.networks import Network, open_network
+from trials.record import Record, RunInfo, SpeedRecord, Status, TeacherRecord, TrialRecord
 from trials.spec import TeacherTask, TrialSpec
+from trials.speed import measure_speed
 from trials.students import initial_student
 from trials.tasks import task_of
 from trials.teacher import prepare_teacher
 from trials.teacher_outputs import Teacher
 from trials.tokens import InputsChanged, tokenized
 from trials.training_run import Batch, TrainingRun, TrialFailed, set_weights
+from trials.work import SpeedTask, Work
 from trials.workspace import Workspace
 
 CPU = torch.device("cpu")
@@ -41,7 +44,7 @@ VERSIONED = ("kdstudy", "torch", "transformers", "ray", "numpy", "scikit-learn")
 
 
 def run_work(
-    work: TrialSpec | TeacherTask,
+    work: Work,
     source: tuple[str, str],
     workspace: Workspace,
     *,
@@ -51,7 +54,7 @@ def run_work(
     """Do one piece of work to its end and return its record, also if the training diverged.
 
     Args:
-        work: The trial or teacher.
+        work: The trial, the teacher, or what is to be timed.
         source: Reference and revision of the model that a trial's student starts from; unused for teachers.
         workspace: The study's directory.
         device: Where to compute; None means the CPU.
@@ -66,6 +69,10 @@ def run_work(
     if isinstance(work, TeacherTask):
         with _tidy(device or CPU) as start:
             records.append(_teacher_record(work, workspace, device or CPU, checkpoint_seconds, start))
+    elif isinstance(work, SpeedTask):
+        with _tidy(device or CPU) as start:
+            models, threads = measure_speed(work, workspace, device or CPU), torch.get_num_threads()
+            records.append(SpeedRecord(task=work, models=models, threads=threads, run=start.info(device or CPU)))
     else:
         run_group([work], source, workspace, records.append, device=device, checkpoint_seconds=checkpoint_seconds)
     return records[0]
@@ -133,39 +140,48 @@ def _distil(
     outputs = teacher.outputs("train", device, translated)
     initial = initial_student(shared.triple.student, folder, data.label_names, shared.seed, workspace, data.head)
     train_split = translated or data.splits["train"]
+    students = [open_network(initial, data, spec.training.precision, device) for spec in specs]
+    observation = observed(shared, students[0], teacher, device)
 
     def draw(rows: np.ndarray) -> Batch:
         targets = outputs.of(train_split, rows, device), tensors(kind.targets(train_split, rows), device)
-        return Batch(runs[0].network.inputs(train_split, rows), targets, len(rows))
+        states = None if observation is None else observation.states_of(rows)
+        return Batch(students[0].inputs(train_split, rows), (*targets, states), len(rows))
 
-    def prepared(spec: TrialSpec) -> TrainingRun:
-        student = open_network(initial, data, spec.training.precision, device)
+    def prepared(spec: TrialSpec, student: Network) -> TrainingRun:
+        network = student if observation is None else observation.of(student)
 
         def validate() -> tuple[float, float]:
             scores, loss = evaluate(kind, student, data.splits["validation"])
             return scores[dataset.metric], loss
 
-        def loss(outputs: torch.Tensor, targets: tuple[torch.Tensor, dict[str, torch.Tensor]]) -> torch.Tensor:
-            return kind.kd_loss(outputs, *targets, spec.configuration)
+        def loss(found: Any, targets: tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor | None]) -> Any:
+            taught, labels, hidden = targets
+            if hidden is None:
+                return kind.kd_loss(found, taught, labels, spec.configuration)
+            outputs, states = found
+            weight = spec.configuration.hidden_weight
+            return kind.kd_loss(outputs, taught, labels, spec.configuration) + weight * hidden_loss(states, hidden)
 
         checkpoint = CheckpointFile(workspace.checkpoint(spec.trial_id), checkpoint_seconds)
-        return TrainingRun(student, loss, validate, spec.configuration.learning_rate, checkpoint)
+        return TrainingRun(network, loss, validate, spec.configuration.learning_rate, checkpoint)
 
     def ended(run: TrainingRun) -> None:
-        spec = specs[runs.index(run)]
+        spec, student = specs[runs.index(run)], students[runs.index(run)]
         if run.failure is not None:
             status, fields = Status.FAILED, {"reason": str(run.failure)}
         else:  # test, once, at the validation that scored highest
             set_weights(run.network, run.result.weights["highest_score"])
-            test_scores, _ = evaluate(kind, run.network, data.splits["test"])
-            status, fields = Status.COMPLETED, _fields(run, test_scores, dataset.metric)
+            kept = workspace.predictions(spec.trial_id)
+            test_scores, _ = evaluate(kind, student, data.splits["test"], keep=kept)
+            status, fields = Status.COMPLETED, _fields(run, student, test_scores, dataset.metric)
         on_record(TrialRecord(spec=spec, status=status, run=start.info(device, len(specs)), **fields))
 
-    runs = [prepared(spec) for spec in specs]
+    runs = [prepared(spec, student) for spec, student in zip(specs, students, strict=True)]
     train(runs, draw, num_examples=len(train_split), recipe=shared.training, seed=shared.seed, on_end=ended)
 
 
-def _fields(run: TrainingRun, test_scores: dict[str, float], metric: str) -> dict[str, Any]:
+def _fields(run: TrainingRun, student: Network, test_scores: dict[str, float], metric: str) -> dict[str, Any]:
     """The fields of a completed trial's record."""
     result = run.result
     best = result.curve[result.best["highest_score"]]
@@ -178,7 +194,7 @@ def _fields(run: TrainingRun, test_scores: dict[str, float], metric: str) -> dic
         "test_scores": test_scores,
         "train_seconds": result.train_seconds,
         "examples_per_second": result.examples_seen / result.train_seconds if result.train_seconds else None,
-        "num_parameters": run.network.num_parameters(),
+        "num_parameters": student.num_parameters(),
     }
 
 

@@ -16,12 +16,13 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationInfo,
     field_serializer,
     field_validator,
     model_validator,
 )
 
-from search_spaces.configuration import Configuration, digest
+from search_spaces.configuration import OF_HIDDEN_STATES, Configuration, digest
 
 PROTOCOL_VERSION = 2  # raise it when equal specifications stop meaning equal results
 EVALUATION_TOKENS = 4096  # tokens per evaluation batch, counted as if padded: larger temporaries cost page faults
@@ -239,16 +240,18 @@ class TeacherSpec(Part):
     checkpoints: dict[str, tuple[str, ...]] = {}
 
 
-class LayerInit(StrEnum):
-    """Which layers of its source a shallower student starts from."""
+class Initialisation(StrEnum):
+    """What of its source's weights a student starts from."""
 
-    SKIP = "skip"  # evenly spaced, the upper layer of each group: 6 -> 3 keeps layers 2, 4, 6
-    FIRST = "first"
-    LAST = "last"
+    SKIP = "skip"  # layers evenly spaced, the upper one of each group: 6 -> 3 keeps layers 2, 4, 6
+    FIRST = "first"  # the first layers
+    LAST = "last"  # the last ones
+    SLICED = "sliced"  # layers as by skip, of each weight its leading rows and columns
+    RANDOM = "random"  # none: all weights are new
 
 
 class StudentSpec(Part):
-    """A student: a truncated copy of a pretrained model, or another pretrained model as it is.
+    """A student: a shallower, narrower or fewer-head model like a pretrained one, or a pretrained one as it is.
 
     Attributes:
         name: Its name in the study.
@@ -256,7 +259,9 @@ class StudentSpec(Part):
         revision: The hub model's revision.
         layers: Number of layers; None keeps all of them. Of an encoder-decoder as many of each.
         encoder_layers, decoder_layers: Numbers of an encoder-decoder's layers instead.
-        init: Which layers are copied.
+        heads: Attention heads of a layer; None means the source's.
+        hidden_size: Width; the feed-forward parts are then four times as wide (B, section 4). None means the source's.
+        init: What is copied; ``random`` where it is not said and other heads or another width are.
         layer_choice: The copied layers by name instead, counted from 0.
     """
 
@@ -266,17 +271,37 @@ class StudentSpec(Part):
     layers: int | None = Field(None, gt=0)
     encoder_layers: int | None = Field(None, gt=0)
     decoder_layers: int | None = Field(None, gt=0)
-    init: LayerInit = LayerInit.SKIP
+    heads: int | None = Field(None, gt=0)
+    hidden_size: int | None = Field(None, gt=0)
+    init: Initialisation = Initialisation.SKIP
     layer_choice: tuple[Annotated[int, Field(ge=0)], ...] | None = None
 
     @property
     def shape(self) -> dict[str, Any]:
         """What its weights before training follow from, besides those of its source; keys that say nothing left out."""
-        newer = [key for key in ("encoder_layers", "decoder_layers") if getattr(self, key) is None]
+        later = ("encoder_layers", "decoder_layers", "heads", "hidden_size")
+        newer = [key for key in later if getattr(self, key) is None]
         return self.model_dump(mode="json", exclude={"name", "source", "revision", *newer})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _new_weights_for_new_shapes(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "init" not in values and (values.get("heads") or values.get("hidden_size")):
+            return {**values, "init": Initialisation.RANDOM}
+        return values
+
+    @field_validator("init")
+    @classmethod
+    def _weights_fit(cls, init: Initialisation, info: ValidationInfo) -> Initialisation:
+        reshaped = [key for key in ("heads", "hidden_size") if info.data.get(key) is not None]
+        if reshaped and init not in (Initialisation.SLICED, Initialisation.RANDOM):
+            raise ValueError(f"whole weights do not fit other {' and '.join(reshaped)}: say random, or sliced")
+        return init
 
     @model_validator(mode="after")
     def _layers_agree(self) -> Self:
+        if self.layer_choice is not None and self.init is Initialisation.RANDOM:
+            raise ValueError("layer_choice says which layers are copied, but init random copies none: say layers")
         if self.layer_choice is not None and self.layers not in (None, len(self.layer_choice)):
             raise ValueError(f"layers ({self.layers}) and the length of layer_choice ({len(self.layer_choice)}) differ")
         return self
@@ -334,7 +359,8 @@ class TrialSpec(Part):
     @cached_property
     def group_id(self) -> str:
         """Trials of one group can be trained side by side: same data, student, teaching checkpoint, recipe and seed."""
-        return digest(self.model_dump(mode="json", exclude={"configuration"}))[:24]
+        observed = {name: value for name, value in self.configuration.as_dict().items() if name in OF_HIDDEN_STATES}
+        return digest([self.model_dump(mode="json", exclude={"configuration"}), observed])[:24]
 
     @cached_property
     def trial_id(self) -> str:
@@ -380,11 +406,3 @@ class TeacherTask(Part):
             "fingerprints": [self.data_fingerprint, self.model_fingerprint],
         }
         return digest(identity)[:24]
-
-
-Work = TeacherTask | TrialSpec
-
-
-def work_id(work: Work) -> str:
-    """The key of a piece of work in the ledger."""
-    return work.teacher_id if isinstance(work, TeacherTask) else work.trial_id

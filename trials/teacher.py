@@ -11,10 +11,12 @@ import torch
 from search_spaces.configuration import digest
 from trials.checkpoints import CheckpointFile
 from trials.evaluation import evaluate, tensors
+from trials.families import Head
 from trials.labels import label, match_labels
 from trials.loop import train
 from trials.models import load_model, model_folder, models_fingerprint
 from trials.networks import Network, open_network
+from trials.predictions import write_examples
 from trials.record import TeacherCheckpointRecord
 from trials.spec import Precision, TeacherTask
 from trials.tasks import Task, task_of
@@ -55,6 +57,8 @@ def prepare_teacher(
     for index in {highest, lowest}:
         fingerprint = checkpoints[index].fingerprint or ""
         Teacher.open(fingerprint, task.dataset, task.data_fingerprint, workspace).outputs("train", device)
+    if task_of(task.dataset).head is Head.SEQUENCE:
+        write_examples(task.dataset, task.data_fingerprint, workspace)
     return {
         "checkpoints": checkpoints,
         "highest_score": highest,
@@ -112,7 +116,8 @@ def _stored(
         set_weights(network, result.weights[name])
         note = TeacherNote(task.training.max_length, list(range(len(data.label_names))))
         fingerprint = store_fine_tuned(network, source, note, workspace)
-        found, _ = evaluate(task_of(task.dataset), network, data.splits["test"])
+        answers = workspace.predictions(f"{task.teacher_id}-{fingerprint}")
+        found, _ = evaluate(task_of(task.dataset), network, data.splits["test"], keep=answers)
         kept[index] = (fingerprint, found[task.dataset.metric])
     return [
         TeacherCheckpointRecord(
@@ -136,8 +141,9 @@ def _score_given(
         order = _label_order(folder, kind, data)
         fingerprint = store_given(folder, kind.head, TeacherNote(task.training.max_length, order), workspace)
         network = open_network(workspace.teacher(fingerprint), data, Precision.FP32, device)
-        scored = {split: evaluate(kind, network, data.splits[split], order) for split in ("validation", "test")}
-        (validation, validation_loss), (test, _) = scored["validation"], scored["test"]
+        kept = workspace.predictions(f"{task.teacher_id}-{fingerprint}")
+        validation, validation_loss = evaluate(kind, network, data.splits["validation"], order)
+        test, _ = evaluate(kind, network, data.splits["test"], order, kept)
         checkpoints.append(
             TeacherCheckpointRecord(
                 step=index,

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from search_spaces.configuration import digest
 from trials.encoding import Encoder
-from trials.evaluation import predict, write_decoder_states
+from trials.evaluation import predict, write_decoder_states, write_states
 from trials.generation import translate
 from trials.networks import open_network
 from trials.networks.seq2seq_network import Seq2SeqNetwork
@@ -84,6 +84,17 @@ class Teacher:
 
         built = build_once(self.workspace.teacher_outputs(key), build)
         return TeacherOutputs(np.load(built / "outputs.npy", mmap_mode="r"), _head(built / HEAD, device))
+
+    def states(self, split: str, device: torch.device) -> np.ndarray:
+        """What each of its layers says of the split's first tokens: float32 [rows, layers, hidden], from the cache."""
+        key = digest([self.data.key, self.fingerprint, split, "states"])[:24]
+
+        def build(target: Path) -> None:
+            network = open_network(self.folder, self.data, Precision.FP32, device)
+            assert not isinstance(network, Seq2SeqNetwork)
+            write_states(network, self.data.splits[split], target / "states.npy")
+
+        return np.load(build_once(self.workspace.teacher_outputs(key), build) / "states.npy", mmap_mode="r")
 
     def translated(self, split: str, device: torch.device) -> TokenizedSplit:
         """A split with the teacher's own translations as targets: sequence-level distillation (Kim & Rush, 2016)."""

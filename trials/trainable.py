@@ -12,10 +12,10 @@ from pydantic import TypeAdapter
 from ray import tune
 
 from trials.group_host import run_with_others
-from trials.spec import TeacherTask, TrialSpec, work_id
+from trials.work import Work, work_id
 from trials.workbench import Workbench
 
-WORK: TypeAdapter[TrialSpec | TeacherTask] = TypeAdapter(TrialSpec | TeacherTask)
+WORK: TypeAdapter[Work] = TypeAdapter(Work)
 
 
 class KDTrainable(tune.Trainable):

@@ -66,7 +66,11 @@ class Unit:
             run.loss_sum += loss.detach()
 
     def _outputs(self, inputs: Any) -> Sequence[Any]:
-        return [self.runs[0].network(inputs)] if self._stack is None else self._stack(inputs).unbind()
+        if self._stack is None:
+            return [self.runs[0].network(inputs)]
+        leaves, spec = pytree.tree_flatten(self._stack(inputs))
+        members = zip(*(leaf.unbind() for leaf in leaves), strict=True)
+        return [pytree.tree_unflatten(member, spec) for member in members]
 
     def _replay(self, batch: Batch) -> None:
         """A shape's first batch runs as it is, its second is captured; from then on it is replayed."""
@@ -93,11 +97,11 @@ class _Stack:
             for parameters, value in zip(members, stacked.detach(), strict=True):
                 parameters[name].data = value
 
-    def __call__(self, inputs: Any) -> Tensor:
-        """Outputs of all networks: [networks, ...]. Dropout is the same in all, as it is in each alone."""
+    def __call__(self, inputs: Any) -> Any:
+        """Outputs of all networks: [networks, ...] each. Dropout is the same in all, as it is in each alone."""
         shape = self._networks[0]
 
-        def one(parameters: dict[str, Tensor]) -> Tensor:
+        def one(parameters: dict[str, Tensor]) -> Any:
             return functional_call(shape, parameters, (inputs,))
 
         return torch.func.vmap(one, randomness="same")(self._stacked)

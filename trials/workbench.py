@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from trials.record import Record
-from trials.spec import TrialSpec, Work, work_id
+from trials.spec import TrialSpec
+from trials.work import Work, work_id
 from trials.workspace import Workspace
 
 if TYPE_CHECKING:

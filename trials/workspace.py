@@ -52,6 +52,14 @@ class Workspace:
         """A teacher checkpoint, named by the hash of its weights."""
         return self.root / "teachers" / fingerprint
 
+    def predictions(self, name: str) -> Path:
+        """What a trial's student, or a teacher's checkpoint, answered to each test example."""
+        return self.root / "predictions" / f"{name}.parquet"
+
+    def examples(self, data_fingerprint: str) -> Path:
+        """A data set's test examples."""
+        return self.root / "predictions" / f"examples-{data_fingerprint[:24]}.parquet"
+
     def checkpoint(self, work_id: str) -> Path:
         """The state of an unfinished trial or teacher, named by its id, so that any node can go on with it."""
         return self.root / "checkpoints" / f"{work_id}.safetensors"

@@ -13,7 +13,7 @@ from ray.tune.search import Searcher
 from study.ledger import Ledger
 from study.search import StudySearch, work_name
 from trials.record import Record
-from trials.spec import Work, work_id
+from trials.work import Work, work_id
 
 LOOKS, LOOK_SECONDS = 5, 0.2  # for a record that must be there
 

@@ -210,7 +210,7 @@ def test_presets_are_there() -> None:
     assert {"paper_a", "demo"} <= {file.stem for file in FILES}
 
 
-@pytest.mark.parametrize("name", ["paper_b", "../search_spaces/paper_a", "/etc/passwd"])
+@pytest.mark.parametrize("name", ["paper_e", "../search_spaces/paper_a", "/etc/passwd"])
 def test_unknown_preset_is_answered_with_what_exists(name: str) -> None:
     with pytest.raises(InputError) as caught:
         load_space(name, where="study.yaml")

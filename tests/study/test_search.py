@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from simulation import make_study, run_study
+from simulation import make_search, make_study, run_study
 
-from study.search import Fingerprints, StudySearch, load_search
+from study.search import Fingerprints, StudySearch, load_search, work_name
 from trials.record import TrialRecord
 from trials.spec import DatasetSpec, StudentSpec, TaskName, TeacherSpec
+from trials.work import SpeedSettings
 
 
 def test_state_from_the_ledger_alone_is_the_state_of_the_launch():
@@ -43,3 +44,31 @@ def test_a_student_at_another_revision_is_another_student():
     study = make_study(datasets=1, students=1)
     study = type(study)(study.config.model_copy(update={"students": tuple(students)}), study.path)
     assert study.student_source(students[0]) != study.student_source(students[1])
+
+
+def test_response_times_come_last_one_at_a_time_and_once():
+    study = make_study(speed=SpeedSettings(rounds=2))
+    records = run_study(study)
+    kinds = [record.kind for record in records]
+    assert kinds[-2:] == ["speed", "speed"]
+    assert "speed" not in kinds[:-2]
+    search = make_search(study, records[:-2])
+    first = search.propose()
+    assert [work_name(work) for work in first] == ["response times on data0"]
+    search.observe(records[-2])
+    assert [work_name(work) for work in search.propose()] == ["response times on data1"]
+    search.observe(records[-1])
+    assert search.finished
+    (teacher, dataset), _ = study.teacher_pairs
+    found = search.speed_record(teacher, dataset)
+    assert found == records[-2]
+    assert [model.name for model in found.models] == ["teacher", "2L", "3L"]
+    # A study that measures none has none
+    assert make_search(make_study(), records).speed_record(teacher, dataset) is None
+
+
+def test_response_times_of_other_students_are_others():
+    study = make_study(speed=SpeedSettings())
+    records = run_study(study)
+    wider = make_study(speed=SpeedSettings(), students=3)
+    assert make_search(wider, records).speed_record(*wider.teacher_pairs[0]) is None

@@ -15,9 +15,10 @@ from simulation import Scores, do_work, hashed_score, make_search, make_study, r
 
 from search_spaces.space import SearchSpace
 from study.config import Study
-from study.search import StudySearch, Work
+from study.search import StudySearch
 from trials.record import Record, Status, TeacherRecord
 from trials.spec import TeacherTask, TrialSpec
+from trials.work import Work
 
 # the `search` of a study file, without its space
 STRATEGIES: dict[str, dict[str, Any]] = {

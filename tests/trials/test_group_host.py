@@ -15,7 +15,8 @@ from study.ledger import Ledger
 from trials import group_host
 from trials.group_host import GroupKeeper, Place
 from trials.record import RunInfo, Status, TrialRecord
-from trials.spec import TrialSpec, Work
+from trials.spec import TrialSpec
+from trials.work import Work
 from trials.workbench import Workbench
 
 HERE, THERE = Place("node", "0"), Place("node", "1")

@@ -14,7 +14,8 @@ from transformers import (
 
 from search_spaces.faults import InputError
 from trials.spec import StudentSpec
-from trials.students.truncated import build_truncated, kept_layers
+from trials.students.encoder import build_encoder
+from trials.students.shapes import kept_layers
 
 STUDENTS = [
     StudentSpec(name="2L", source="tiny", layers=2),
@@ -32,7 +33,7 @@ def student(request):
 
 
 def test_student_saved_and_reloaded_gives_equal_logits(student, tiny_model, tmp_path):
-    model = build_truncated(student, tiny_model, ("bad", "good"), seed=1).eval()
+    model = build_encoder(student, tiny_model, ("bad", "good"), seed=1).eval()
     model.save_pretrained(tmp_path)
     again = AutoModelForSequenceClassification.from_pretrained(tmp_path).eval()
     with torch.no_grad():
@@ -46,21 +47,21 @@ def test_student_computes_what_its_source_cut_by_hand_computes(student, tiny_mod
     # Independent oracle: the source itself with the other layers deleted from its list
     source = AutoModel.from_pretrained(tiny_model).eval()
     source.encoder.layer = torch.nn.ModuleList(source.encoder.layer[i] for i in kept_layers(student, 4))
-    model = build_truncated(student, tiny_model, ("bad", "good"), seed=1).eval()
+    model = build_encoder(student, tiny_model, ("bad", "good"), seed=1).eval()
     with torch.no_grad():
         expected = source(**INPUTS).last_hidden_state
         torch.testing.assert_close(model.base_model(**INPUTS).last_hidden_state, expected, rtol=0, atol=1e-6)
 
 
 def test_student_is_a_function_of_its_seed_and_never_shared(student, tiny_model):
-    one = build_truncated(student, tiny_model, ("bad", "good"), seed=1)
-    other = build_truncated(student, tiny_model, ("bad", "good"), seed=2)
+    one = build_encoder(student, tiny_model, ("bad", "good"), seed=1)
+    other = build_encoder(student, tiny_model, ("bad", "good"), seed=2)
     with torch.no_grad():
         one.classifier.weight.add_(1)  # training one must not touch the next
-    fresh = build_truncated(student, tiny_model, ("bad", "good"), seed=1)
+    fresh = build_encoder(student, tiny_model, ("bad", "good"), seed=1)
     assert not torch.equal(one.classifier.weight, fresh.classifier.weight)
     assert torch.equal(
-        fresh.classifier.weight, build_truncated(student, tiny_model, ("bad", "good"), 1).classifier.weight
+        fresh.classifier.weight, build_encoder(student, tiny_model, ("bad", "good"), 1).classifier.weight
     )
     assert not torch.equal(fresh.classifier.weight, other.classifier.weight)
 
@@ -92,7 +93,7 @@ def test_student_of_other_families_keeps_the_named_layers(config, tmp_path):
     torch.manual_seed(0)
     source = AutoModel.from_config(config)
     source.save_pretrained(tmp_path)
-    model = build_truncated(StudentSpec(name="2L", source="x", layer_choice=(0, 2)), tmp_path, ("a", "b", "c"), 1)
+    model = build_encoder(StudentSpec(name="2L", source="x", layer_choice=(0, 2)), tmp_path, ("a", "b", "c"), 1)
     kept = [p for name, p in source.named_parameters() if "layer.0." in name or "layer.2." in name]
     copied = [p for name, p in model.base_model.named_parameters() if "layer.0." in name or "layer.1." in name]
     assert len(kept) == len(copied) > 10
@@ -115,7 +116,7 @@ def test_student_deeper_than_its_source_is_refused(changes):
 
 
 def test_truncation_renumbers_every_layer_once(tiny_model):
-    model = build_truncated(STUDENTS[0], tiny_model, ("a", "b"), 1)
+    model = build_encoder(STUDENTS[0], tiny_model, ("a", "b"), 1)
     layers = {name.split(".")[2] for name, _ in model.base_model.named_parameters() if name.startswith("encoder.layer")}
     assert layers == {"0", "1"}
     assert np.isfinite(model(**INPUTS).logits.detach().numpy()).all()
@@ -127,5 +128,5 @@ def test_what_the_source_lacks_follows_from_the_seed(tiny_model, tmp_path):
     spec, poolers = StudentSpec(name="1L", source="tiny", layers=1), []
     for state in (1, 2):
         torch.manual_seed(state)
-        poolers.append(build_truncated(spec, tmp_path, ("bad", "good"), seed=1).bert.pooler.dense.weight)
+        poolers.append(build_encoder(spec, tmp_path, ("bad", "good"), seed=1).bert.pooler.dense.weight)
     assert torch.equal(*poolers)

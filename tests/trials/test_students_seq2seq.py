@@ -6,7 +6,7 @@ from transformers import AutoModelForSeq2SeqLM, MarianConfig, MBartConfig, T5Con
 
 from search_spaces.faults import InputError
 from trials.spec import StudentSpec
-from trials.students.truncated_seq2seq import build_truncated_seq2seq
+from trials.students.encoder_decoder import build_encoder_decoder
 
 WORDS = 40
 BART = {
@@ -64,7 +64,7 @@ def layer(model, family, stack, number):
 )
 def test_kept_layers_are_the_sources(family, source, keys, encoder, decoder):
     whole = AutoModelForSeq2SeqLM.from_pretrained(source)
-    small = build_truncated_seq2seq(student(**keys), source, seed=1)
+    small = build_encoder_decoder(student(**keys), source, seed=1)
     for stack, kept in (("encoder", encoder), ("decoder", decoder)):
         for number, origin in enumerate(kept):
             ours, theirs = layer(small, family, stack, number), layer(whole, family, stack, origin)
@@ -77,7 +77,7 @@ def test_kept_layers_are_the_sources(family, source, keys, encoder, decoder):
 
 
 def test_ties_and_language_codes_stay(family, source, tmp_path):
-    small = build_truncated_seq2seq(student(layers=2), source, seed=1)
+    small = build_encoder_decoder(student(layers=2), source, seed=1)
     small.save_pretrained(tmp_path / "small")
     again = AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "small")
     assert again.get_output_embeddings().weight is again.get_input_embeddings().weight
@@ -88,7 +88,7 @@ def test_ties_and_language_codes_stay(family, source, tmp_path):
 
 
 def test_student_with_all_layers_is_its_source(source):
-    whole, same = AutoModelForSeq2SeqLM.from_pretrained(source), build_truncated_seq2seq(student(), source, seed=1)
+    whole, same = AutoModelForSeq2SeqLM.from_pretrained(source), build_encoder_decoder(student(), source, seed=1)
     assert all(torch.equal(value, same.state_dict()[name]) for name, value in whole.state_dict().items())
 
 
@@ -96,7 +96,7 @@ def test_relative_positions_of_t5_stay_where_all_blocks_find_them(tmp_path):
     torch.manual_seed(0)
     whole = AutoModelForSeq2SeqLM.from_config(CONFIGS["t5"])
     whole.save_pretrained(tmp_path)
-    small = build_truncated_seq2seq(student(layers=1, init="last"), tmp_path, seed=1)
+    small = build_encoder_decoder(student(layers=1, init="last"), tmp_path, seed=1)
     for stack in ("encoder", "decoder"):
         name = f"{stack}.block.0.layer.0.SelfAttention.relative_attention_bias.weight"
         assert torch.equal(small.state_dict()[name], whole.state_dict()[name])
@@ -104,4 +104,4 @@ def test_relative_positions_of_t5_stay_where_all_blocks_find_them(tmp_path):
 
 def test_deeper_student_than_its_source_is_a_fault(source):
     with pytest.raises(InputError, match=r"students\.small\.decoder_layers = 9: the source has only 4 layers"):
-        build_truncated_seq2seq(student(decoder_layers=9), source, seed=1)
+        build_encoder_decoder(student(decoder_layers=9), source, seed=1)

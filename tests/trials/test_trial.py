@@ -20,7 +20,7 @@ from trials.networks.plain_network import PlainNetwork
 from trials.record import Status, TrialRecord, parse_record
 from trials.run import run_work
 from trials.spec import DatasetSpec, StudentSpec, TeacherSpec
-from trials.students.truncated import build_truncated
+from trials.students.encoder import build_encoder
 from trials.tasks import task_of
 from trials.teacher_outputs import Teacher, TeacherOutputs
 from trials.tokens import InputsChanged, tokenized
@@ -258,7 +258,7 @@ class TestGivenCheckpoints:
 def test_half_precision_source_is_trained_in_single_precision(tiny, tiny_model, tmp_path):
     half = tmp_path / "half"
     AutoModel.from_pretrained(tiny_model).half().save_pretrained(half)
-    student = build_truncated(StudentSpec(name="2L", source="x", layers=2), half, ("bad", "good"), 1)
+    student = build_encoder(StudentSpec(name="2L", source="x", layers=2), half, ("bad", "good"), 1)
     assert {parameter.dtype for parameter in student.parameters()} == {torch.float32}
 
 

@@ -117,16 +117,26 @@ class PackedClassifier(nn.Module):
         self.head_inner = Linear(config.hidden_size, config.hidden_size) if config.head is Head.SEQUENCE else None
         self.head_outer = Linear(config.hidden_size, config.num_labels)
 
-    def forward(self, batch: PackedBatch) -> Tensor:
-        """Logits, float32 [R, labels] or [positions, labels], rows in the batch's order."""
+    def forward(self, batch: PackedBatch, states: list[Tensor] | None = None) -> Tensor:
+        """Logits, float32 [R, labels] or [positions, labels], rows in the batch's order.
+
+        What each layer says of rows' first tokens, [R, H], joins `states` where it is given.
+        """
         x = self.embeddings(batch).to(self.compute_dtype)  # [T, H]
         biases = [self._attention_bias(group) for group in batch.groups]
         for layer in self.layers[:-1]:
             x = layer(x, batch, biases)  # [T, H]
+            if states is not None:
+                states.append(x.index_select(0, batch.first))
         if batch.outputs is None:
             x = self.layers[-1](x, batch, biases, first_only=True)  # [R, H]
+            last = x
         else:
-            x = self.layers[-1](x, batch, biases).index_select(0, batch.outputs)  # [positions, H]
+            x = self.layers[-1](x, batch, biases)  # [T, H]
+            last = x.index_select(0, batch.first)
+            x = x.index_select(0, batch.outputs)  # [positions, H]
+        if states is not None:
+            states.append(last)
         return self._head(x).float()
 
     def _head(self, x: Tensor) -> Tensor:

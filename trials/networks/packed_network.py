@@ -98,6 +98,21 @@ class PackedNetwork(nn.Module):
         """Outputs of a batch's rows, float32 [positions, width]."""
         return self.classifier(batch)
 
+    def with_states(self, batch: PackedBatch) -> tuple[Tensor, Tensor]:
+        """Outputs, and what each layer says of rows' first tokens: [rows, layers, hidden]."""
+        states: list[Tensor] = []
+        return self.classifier(batch, states), torch.stack(states, dim=1)
+
+    @property
+    def hidden_size(self) -> int:
+        """Width of its layers."""
+        return self.classifier.config.hidden_size
+
+    @property
+    def num_layers(self) -> int:
+        """Its depth."""
+        return self.classifier.config.num_hidden_layers
+
     def num_parameters(self) -> int:
         """Parameters of the model with its whole vocabulary."""
         own = sum(parameter.numel() for parameter in self.parameters())

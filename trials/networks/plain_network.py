@@ -44,9 +44,30 @@ class PlainNetwork(nn.Module):
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
         """Outputs of a batch's rows, float32 [positions, width]; ``places`` int64 [positions] says where they stand."""
+        return self._outputs(batch, self._run(batch))
+
+    def with_states(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Outputs, and what each layer says of rows' first tokens: [rows, layers, hidden]."""
+        found = self._run(batch, output_hidden_states=True)
+        return self._outputs(batch, found), torch.stack([states[:, 0] for states in found.hidden_states[1:]], dim=1)
+
+    @property
+    def hidden_size(self) -> int:
+        """Width of its layers."""
+        return int(self.model.config.hidden_size)
+
+    @property
+    def num_layers(self) -> int:
+        """Its depth."""
+        return int(self.model.config.num_hidden_layers)
+
+    def _run(self, batch: dict[str, Tensor], **options: bool) -> Any:
         inputs = {name: values for name, values in batch.items() if name != "places"}
         with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self._precision is Precision.BF16):
-            found = self.model(**inputs)
+            return self.model(**inputs, **options)
+
+    @staticmethod
+    def _outputs(batch: dict[str, Tensor], found: Any) -> Tensor:
         if "start_logits" in found:
             outputs = torch.stack([found.start_logits, found.end_logits], dim=-1)  # [rows, length, 2]
         else:

@@ -35,12 +35,12 @@ def initial_student(
     key = digest([student.shape, model_fingerprint(source), head, label_names, seed])[:24]
 
     def build(target: Path) -> None:
-        from trials.students.truncated import build_truncated  # loads transformers: only where the cache lacks it
-        from trials.students.truncated_seq2seq import build_truncated_seq2seq
+        from trials.students.encoder import build_encoder  # loads transformers: only where the cache lacks it
+        from trials.students.encoder_decoder import build_encoder_decoder
 
         if head is Head.SEQ2SEQ:
-            build_truncated_seq2seq(student, source, seed).save_pretrained(target)
+            build_encoder_decoder(student, source, seed).save_pretrained(target)
             return
-        build_truncated(student, source, label_names, seed, head).save_pretrained(target)
+        build_encoder(student, source, label_names, seed, head).save_pretrained(target)
 
     return build_once(workspace.initial(key), build)

@@ -73,6 +73,10 @@ class Regression(Task):
         """Correlations with the human scores."""
         return correlation_scores(outputs[:, 0], np.array(split.labels))
 
+    def answers(self, outputs: np.ndarray) -> np.ndarray:
+        """The scores, float32 [rows]."""
+        return outputs[:, 0]
+
 
 def _number(value: object) -> float:
     """A number, or text that is one; else not a number."""

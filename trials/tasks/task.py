@@ -192,6 +192,10 @@ class Task(ABC):
     def score(self, outputs: Any, split: TokenizedSplit) -> Scores:
         """All scores of outputs, float32 [positions, width], over a split; of translation those of texts."""
 
+    def answers(self, outputs: np.ndarray) -> np.ndarray | None:
+        """What outputs [rows, width] say of each example: a class number or a score; None of other tasks."""
+        return None
+
     def num_examples(self, split: TokenizedSplit) -> int:
         """Examples that are scored; of question answering several rows may be of one."""
         return len(split)

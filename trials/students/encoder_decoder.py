@@ -17,7 +17,8 @@ from search_spaces.faults import fault
 from trials.families import Head
 from trials.models import load_model
 from trials.spec import StudentSpec
-from trials.students.truncated import Stack, kept_layers, renumbered
+from trials.students.encoder import renumbered
+from trials.students.shapes import Stack, kept_layers
 
 STACKS: tuple[Stack, Stack] = ("encoder", "decoder")
 DEPTHS = {  # the configuration's names for the depths of encoder and decoder, and of their layers' list
@@ -27,7 +28,7 @@ DEPTHS = {  # the configuration's names for the depths of encoder and decoder, a
 FIRST_BLOCK = "block.0.layer.0.SelfAttention.relative_attention_bias.weight"  # T5's, for all of its blocks
 
 
-def build_truncated_seq2seq(student: StudentSpec, source: Path, seed: int) -> PreTrainedModel:
+def build_encoder_decoder(student: StudentSpec, source: Path, seed: int) -> PreTrainedModel:
     """A shallower model with the kept layers' weights of the source, and all else of it.
 
     Raises:

@@ -1,10 +1,10 @@
-"""Students cut from a pretrained encoder: some of its layers, all of its embeddings, a new head."""
+"""Students like a pretrained encoder: some of its layers, fewer heads, less width; a new head."""
 
 from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import transformers
@@ -14,40 +14,14 @@ from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 from search_spaces.faults import fault
 from trials.families import Head
 from trials.labels import label
-from trials.spec import LayerInit, StudentSpec
-
-Stack = Literal["encoder", "decoder"]
-
-
-def kept_layers(student: StudentSpec, depth: int, stack: Stack | None = None) -> tuple[int, ...]:
-    """Positions of the source's layers, or of those of one stack of it, counted from 0, that the student keeps.
-
-    ``skip`` takes the upper layer of each of n equal groups: of 6 layers, 3 keep 1, 3, 5 and 2 keep 2, 5.
-
-    Raises:
-        InputError: The student is deeper than its source.
-    """
-    wanted = student.layer_choice or ()
-    of_stack = getattr(student, f"{stack}_layers") if stack else None
-    count = len(wanted) or of_stack or student.layers or depth
-    if count > depth or any(layer >= depth for layer in wanted):
-        asked = list(wanted) or count
-        message = f"the source has only {depth} layers"
-        key = "layer_choice" if wanted else f"{stack}_layers" if of_stack else "layers"
-        raise fault("study file", f"students.{student.name}.{key}", asked, message)
-    if wanted:
-        return wanted
-    if student.init is LayerInit.FIRST:
-        return tuple(range(count))
-    if student.init is LayerInit.LAST:
-        return tuple(range(depth - count, depth))
-    return tuple((index + 1) * depth // count - 1 for index in range(count))
+from trials.spec import Initialisation, StudentSpec
+from trials.students.shapes import kept_layers, width_changes
 
 
-def build_truncated(
+def build_encoder(
     student: StudentSpec, source: Path, label_names: tuple[str, ...], seed: int, head: Head = Head.SEQUENCE
 ) -> PreTrainedModel:
-    """A fresh, shallower model with the source's embeddings and the kept layers' weights copied into it.
+    """A fresh model of the student's shape, with what its initialisation copies from the source.
 
     Raises:
         InputError: The source has too few layers, or no list of layers.
@@ -56,11 +30,15 @@ def build_truncated(
     config, weights = _pretrained(source)
     layers = kept_layers(student, config.num_hidden_layers)
     torch.manual_seed(seed)
-    shallow = label(_shallower(config, layers), label_names, head)
-    model = getattr(transformers, head).from_config(shallow, dtype=torch.float32)
+    shape = label(_reshaped(config, student, layers), label_names, head)
+    model = getattr(transformers, head).from_config(shape, dtype=torch.float32)
+    if student.init is Initialisation.RANDOM:
+        return model
     renamed = weights
     if layers != tuple(range(config.num_hidden_layers)):
         renamed = renumbered(weights, f"{_layers_prefix(model.base_model, len(layers))}.", layers)
+    if student.init is Initialisation.SLICED:
+        renamed = _sliced(renamed, model.base_model.state_dict())
     missing, unexpected = model.base_model.load_state_dict(renamed, strict=False)
     surplus = [name for name in unexpected if not name.startswith("pooler.")]  # a head of the pretraining
     lacking = [name for name in missing if not name.startswith("pooler.")]
@@ -78,13 +56,26 @@ def _pretrained(source: Path) -> tuple[PreTrainedConfig, dict[str, Tensor]]:
     return model.config, model.state_dict()
 
 
-def _shallower(config: PreTrainedConfig, layers: tuple[int, ...]) -> PreTrainedConfig:
-    shallow = copy.deepcopy(config)
-    shallow.num_hidden_layers = len(layers)
-    if getattr(shallow, "layer_types", None):
-        shallow.layer_types = [config.layer_types[layer] for layer in layers]
-    shallow.kept_layers = list(layers)  # of the source, counted from 0: read by people and by the model card
-    return shallow
+def _reshaped(config: PreTrainedConfig, student: StudentSpec, layers: tuple[int, ...]) -> PreTrainedConfig:
+    shape = copy.deepcopy(config)
+    shape.num_hidden_layers = len(layers)
+    if getattr(shape, "layer_types", None):
+        shape.layer_types = [config.layer_types[layer] for layer in layers]
+    for name, value in width_changes(config.to_dict(), student).items():
+        setattr(shape, name, value)
+    # Read by people and by the model card
+    shape.initialisation = str(student.init)
+    shape.kept_layers = [] if student.init is Initialisation.RANDOM else list(layers)  # counted from 0
+    return shape
+
+
+def _sliced(weights: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Of each weight the leading rows and columns that a model's state has room for."""
+    shapes = {name: wanted[name].shape for name in weights if name in wanted}
+    return {
+        name: value[tuple(slice(size) for size in shapes[name])] if name in shapes else value
+        for name, value in weights.items()
+    }
 
 
 def _layers_prefix(encoder: nn.Module, depth: int) -> str:

@@ -1,0 +1,85 @@
+"""Layer maps: which layer of the teacher each of the student's is compared with.
+
+A map is a tuple of (student layer, teacher layer), both counted from 1, as papers do. Some are formulas for any depths,
+others tables for a few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+LayerMap = tuple[tuple[int, int], ...]
+
+Table = dict[int, dict[int, tuple[int, ...]]]  # teacher's depth -> student's depth -> teacher's layer of each
+
+PAPER_B: Table = {  # B, section 4: first and last tied, the others as its text has them
+    12: {3: (1, 5, 12), 6: (1, 3, 6, 8, 10, 12), 9: (1, 2, 4, 6, 8, 9, 10, 11, 12)}
+}
+DISTILBERT: Table = {12: {6: (1, 3, 5, 8, 10, 12)}}  # the layers that DistilBERT starts from (Sanh et al., 2019)
+BART: Table = {  # those that supervise distilled BART, Marian and Pegasus (Shleifer & Rush, 2020)
+    6: {1: (6,), 2: (4, 6), 3: (2, 5, 6), 4: (2, 3, 5, 6)},
+    12: {1: (12,), 2: (6, 12), 3: (4, 8, 12), 6: (2, 4, 6, 9, 11, 12)},
+    16: {1: (16,), 4: (5, 10, 13, 16), 8: (2, 4, 6, 8, 10, 12, 14, 16)},
+}
+
+
+def uniform(student: int, teacher: int) -> LayerMap:
+    """The last layer of each of as many equal groups of the teacher's layers: 3 of 6 are 2, 4, 6."""
+    return tuple((layer, layer * teacher // student) for layer in range(1, student + 1))
+
+
+def ends(student: int, teacher: int) -> LayerMap:
+    """First and last layers tied, the others evenly between (B, section 4, for any depths); one layer is the last."""
+    if student == 1:
+        return ((1, teacher),)
+    gap = (teacher - 1) / (student - 1)
+    return tuple((layer, 1 + int(gap * (layer - 1) + 0.5)) for layer in range(1, student + 1))
+
+
+def pkd_skip(student: int, teacher: int) -> LayerMap:
+    """PKD-skip (Sun et al., 2019): all but the student's last, each with every teacher / student-th of the teacher."""
+    return uniform(student, teacher)[:-1]
+
+
+def pkd_last(student: int, teacher: int) -> LayerMap:
+    """PKD-last (Sun et al., 2019): all but the student's last, with those before the teacher's last."""
+    return tuple((layer, teacher - student + layer) for layer in range(1, student))
+
+
+FORMULAS: dict[str, Callable[[int, int], LayerMap]] = {
+    "uniform": uniform,
+    "ends": ends,
+    "pkd_skip": pkd_skip,
+    "pkd_last": pkd_last,
+}
+TABLES: dict[str, Table] = {"paper_b": PAPER_B, "distilbert": DISTILBERT, "bart": BART}
+NAMES = (*FORMULAS, *TABLES)
+
+
+def layer_map(name: str | LayerMap, student: int, teacher: int) -> LayerMap:
+    """The map of this name, or the given one, for a student and a teacher of these depths.
+
+    A student as deep as its teacher has each layer compared with its own in every table.
+
+    Raises:
+        ValueError: There is no such map for these depths.
+    """
+    if not isinstance(name, str):
+        if any(not (1 <= own <= student and 1 <= other <= teacher) for own, other in name):
+            raise ValueError(f"names layers that a student of {student} or a teacher of {teacher} does not have")
+        return name
+    if name in FORMULAS:
+        if student > teacher:
+            raise ValueError(f"needs a student no deeper than its teacher, not {student} of {teacher} layers")
+        if name.startswith("pkd") and student == 1:
+            raise ValueError("leaves out the student's last layer: a student of one layer has no other")
+        return FORMULAS[name](student, teacher)
+    if name not in TABLES:
+        raise ValueError(f"no such layer map; known: {', '.join(NAMES)}, or pairs of layers")
+    found = TABLES[name].get(teacher, {}).get(student)
+    if found is None and student == teacher:
+        found = tuple(range(1, teacher + 1))
+    if found is None:
+        known = "; ".join(f"{', '.join(map(str, held))} of {depth}" for depth, held in TABLES[name].items())
+        raise ValueError(f"knows students of {known} layers, not {student} of {teacher}: uniform and ends know all")
+    return tuple(enumerate(found, start=1))

@@ -1,0 +1,50 @@
+"""What models answered to each test example, and the examples themselves: parquet files that people can read."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trials.datasets import load_dataset_splits
+from trials.spec import DatasetSpec
+from trials.workspace import Workspace
+
+PREDICTION = "prediction"
+EXAMPLE_COLUMNS = ("text", "text_pair", "label")
+
+
+def write_predictions(file: Path, answers: np.ndarray | None) -> None:
+    """One answer per test example, in the data's order: a class number, or a score. Nothing where tasks have none."""
+    if answers is not None:
+        _write(file, {PREDICTION: answers})
+
+
+def write_examples(dataset: DatasetSpec, data_fingerprint: str, workspace: Workspace) -> None:
+    """The test split's texts and labels, once per content: class names, or scores."""
+    file = workspace.examples(data_fingerprint)
+    if file.is_file():
+        return
+    loaded = load_dataset_splits(dataset)
+    test = loaded.splits["test"]
+    labels = np.asarray(test.labels)
+    named = [loaded.label_names[label] for label in labels] if labels.dtype.kind == "i" else labels
+    pairs = test.text_pairs or [None] * len(test)
+    _write(file, dict(zip(EXAMPLE_COLUMNS, (list(test.texts), list(pairs), named), strict=True)))
+
+
+def _write(file: Path, columns: dict[str, Any]) -> None:
+    """A parquet file, whole or not at all."""
+    import pyarrow
+    import pyarrow.parquet
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
+    try:
+        pyarrow.parquet.write_table(pyarrow.table(columns), temporary, compression="zstd")
+        os.replace(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)

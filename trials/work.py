@@ -1,0 +1,75 @@
+"""Pieces of work: trials, preparations of teachers, and the measurement of response times. Torch-free."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Literal
+
+from pydantic import Field
+
+from search_spaces.configuration import digest
+from trials.spec import PROTOCOL_VERSION, DatasetSpec, Part, StudentSpec, TeacherSpec, TeacherTask, TrialSpec
+
+
+class SpeedSettings(Part):
+    """How response times are measured: the same for all models.
+
+    Attributes:
+        rows: Test rows, the first ones, at most.
+        batch_size: Rows a batch, in the data's order.
+        warm_up: Passes of each model that are not counted.
+        rounds: Counted passes of each model, interleaved.
+        forward: Whose: ``transformers``, as exported models are used, or ``kdstudy``, as students are trained.
+    """
+
+    rows: int = Field(512, gt=0)
+    batch_size: int = Field(32, gt=0)
+    warm_up: int = Field(1, ge=0)
+    rounds: int = Field(5, gt=0)
+    forward: Literal["transformers", "kdstudy"] = "transformers"
+
+
+class SpeedTask(Part):
+    """The measurement of a teacher's and its students' response times on one data set.
+
+    Attributes:
+        teacher, students, dataset: Of whom, on what.
+        max_length: Longest input in tokens.
+        settings: How.
+        data_fingerprint: Content hash of the data set's splits.
+        sources: Reference and revision of the model that each starts from, the teacher's first.
+        fingerprints: Content hashes of those models.
+    """
+
+    teacher: TeacherSpec
+    students: tuple[StudentSpec, ...]
+    dataset: DatasetSpec
+    max_length: int
+    settings: SpeedSettings
+    data_fingerprint: str
+    sources: tuple[tuple[str, str], ...]
+    fingerprints: tuple[str, ...]
+
+    @cached_property
+    def speed_id(self) -> str:
+        """24 hexadecimal digits: hash of all that is measured, and how; not of the machine."""
+        identity = {
+            "protocol": PROTOCOL_VERSION,
+            "speed": self.settings.model_dump(mode="json"),
+            "pair": [self.teacher.name, self.dataset.name],
+            "students": {student.name: student.shape for student in self.students},
+            "task": [self.dataset.task, *self.dataset.reading],
+            "max_length": self.max_length,
+            "fingerprints": [self.data_fingerprint, self.fingerprints],
+        }
+        return digest(identity)[:24]
+
+
+Work = TeacherTask | TrialSpec | SpeedTask
+
+
+def work_id(work: Work) -> str:
+    """The key of a piece of work in the ledger."""
+    if isinstance(work, SpeedTask):
+        return work.speed_id
+    return work.teacher_id if isinstance(work, TeacherTask) else work.trial_id
