@@ -18,6 +18,7 @@ CURVE_COLOURS = {("ce", "equal"): BLUE, ("ce", "one"): GREEN, ("mse", "equal"): 
 CHECKPOINT_DASHES = {"highest_score": "solid", "lowest_loss": "dot"}
 TEMPERATURES = ("Temperature", "Validation score against the teacher's temperature; rings mark the selected one")
 TRAINING = ("Training of the best and the worst choice", "Validation score over epochs; rings mark the tested weights")
+TRAINING_OF_ONE = ("Training of the students", TRAINING[1])
 
 Curve = TypeVar("Curve", TemperatureCurve, TrainingCurve)
 Trace = Callable[[Curve], go.Scatter]
@@ -33,7 +34,7 @@ def temperatures(findings: Findings) -> go.Figure:
 def training(findings: Findings) -> go.Figure:
     """`TrainingCurve`s: a colour per role."""
     curves = [curve for curve in findings.training_curves if curve.scores]
-    return _panels(curves, TRAINING, _training_trace)
+    return _panels(curves, TRAINING if findings.compares_choices else TRAINING_OF_ONE, _training_trace)
 
 
 def _panels(curves: Sequence[Curve], titles: tuple[str, str], trace: Trace[Curve]) -> go.Figure:

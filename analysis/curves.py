@@ -84,7 +84,7 @@ def training_curves(search: StudySearch, outcomes: Sequence[TripleOutcome]) -> t
             next(point.epoch for point in record.curve if point.step == record.best_step),
         )
         for outcome in outcomes
-        for role in (Role.BEST, Role.WORST)
+        for role in ((Role.BEST, Role.WORST) if len(outcome.completed) > 1 else (Role.BEST,))
         if (student := outcome.configuration(role))
         for record in search.triples[outcome.triple_id].records(student.choice.canonical())
         if record.best_step in [point.step for point in record.curve]

@@ -1,21 +1,26 @@
-"""All of paper A's questions, answered from a study file and its records."""
+"""All of the papers' questions, answered from a study file, its records and what its models answered."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
+from analysis.answer_groups import GroupFindings
 from analysis.answers import Answers, answer, answers_by_task
 from analysis.curves import TemperatureCurve, TrainingCurve, temperature_curves, training_curves
 from analysis.outcomes import Role, triple_outcomes
 from analysis.parameters import Change, changes
-from analysis.provenance import Provenance, current_teachers, current_trials, provenance
+from analysis.predictions_of import group_findings
+from analysis.provenance import Provenance, current_speeds, current_teachers, current_trials, provenance
+from analysis.shape_findings import ShapeFindings, analyse_shapes
+from analysis.shapes_of import has_one_configuration, shape_studies
 from search_spaces.configuration import Configuration
 from study.config import Study
 from study.ledger import BadFile
 from study.search import StudySearch, load_search
 from study.searchers.stable import stable_choice
-from trials.record import Record, TeacherRecord
+from trials.record import Record, SpeedRecord, TeacherRecord
 from trials.spec import TaskName
 
 
@@ -32,6 +37,9 @@ class Findings(Answers):
         temperature_curves, training_curves: Validation curves.
         teachers: The teachers' records.
         provenance: Where the numbers come from.
+        shapes: B's answers by teacher, of the teachers with students to compare.
+        speeds: Response times.
+        groups: Groups of test examples by teacher; empty without the study's directory.
     """
 
     study: Study
@@ -43,10 +51,23 @@ class Findings(Answers):
     training_curves: tuple[TrainingCurve, ...]
     teachers: tuple[TeacherRecord, ...]
     provenance: Provenance
+    shapes: dict[str, ShapeFindings]
+    speeds: tuple[SpeedRecord, ...]
+    groups: dict[str, GroupFindings]
+
+    @property
+    def compares_choices(self) -> bool:
+        """Whether the study compares parameter choices, or tunes any; else only its shapes say something."""
+        return not has_one_configuration(self.study.space)
 
     @property
     def roles(self) -> tuple[Role, ...]:
-        """The students that every triple is asked for: best, worst, random, and those the study file evaluates."""
+        """The students that every triple is asked for: best, worst, random, and those the study file evaluates.
+
+        Of one configuration all are the best.
+        """
+        if not self.compares_choices:
+            return (Role.BEST,)
         return (Role.BEST, Role.WORST, Role.RANDOM, *(Role(name) for name in self.study.config.search.evaluate))
 
     @property
@@ -55,12 +76,22 @@ class Findings(Answers):
         return sum(outcome.final_score(role) is None for outcome in self.outcomes for role in self.roles)
 
 
-def analyse(study: Study, records: Iterable[Record], bad_files: Iterable[BadFile] = ()) -> Findings:
-    """Answer every question from the records; works at any time of a study, from its first record on."""
+def analyse(
+    study: Study, records: Iterable[Record], bad_files: Iterable[BadFile] = (), folder: Path | None = None
+) -> Findings:
+    """Answer every question from the records; works at any time of a study, from its first record on.
+
+    Args:
+        study: The study.
+        records: Its ledger's records.
+        bad_files: Files in the ledger that are no records.
+        folder: The study's directory, for what models answered; without it no examples are grouped.
+    """
     records = sorted(records, key=lambda record: record.record_id)
     search = load_search(study, records)
     trials = current_trials(search, records)
     outcomes = triple_outcomes(search, trials)
+    shapes = shape_studies(search, outcomes)
     return Findings(
         **vars(answer(search, outcomes)),
         study=study,
@@ -72,6 +103,9 @@ def analyse(study: Study, records: Iterable[Record], bad_files: Iterable[BadFile
         training_curves=training_curves(search, outcomes),
         teachers=tuple(current_teachers(search)),
         provenance=provenance(search, records, list(bad_files)),
+        shapes={teacher: analyse_shapes(own) for teacher, own in shapes.items()},
+        speeds=tuple(current_speeds(search)),
+        groups=group_findings(search, outcomes, shapes, folder) if folder else {},
     )
 
 

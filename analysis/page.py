@@ -10,6 +10,24 @@ from plotly.offline import get_plotlyjs
 
 from analysis.wording import MISSING
 
+FILTER = """
+for (const box of document.querySelectorAll('.filterable')) {
+  const word = box.querySelector('input'), [group, data] = box.querySelectorAll('select');
+  const rows = [...box.querySelectorAll('tbody tr')], shown = box.querySelector('output');
+  const fits = (select, value) => !select.value || select.value === value;
+  const apply = () => {
+    const wanted = word.value.toLowerCase();
+    for (const row of rows) {
+      row.hidden = !(fits(group, row.dataset.group) && fits(data, row.dataset.set)
+        && row.textContent.toLowerCase().includes(wanted));
+    }
+    shown.textContent = rows.filter(row => !row.hidden).length + ' of ' + rows.length;
+  };
+  box.querySelector('form').onsubmit = () => false;
+  for (const control of [word, group, data]) control.oninput = apply;
+  apply();
+}
+"""  # shows the rows of a table that hold a word; without scripts all rows are shown
 CONTENT_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 
 
@@ -24,7 +42,7 @@ def page(title: str, header: str, body: Iterable[str], footer: str) -> str:
             f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n<script>{get_plotlyjs()}</script>\n</head>\n<body>",
             f"<header>{header}</header>\n<main>",
             *body,
-            f"</main>\n<footer>{footer}</footer>\n</body>\n</html>\n",
+            f"</main>\n<footer>{footer}</footer>\n<script>{FILTER}</script>\n</body>\n</html>\n",
         )
     )
 
@@ -83,6 +101,32 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: int = 
         for row in rows
     )
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def filterable(columns: Sequence[str], rows: Sequence[tuple[str, str, Sequence[str]]]) -> str:
+    """A table that can be searched, and cut down to a group or a data set.
+
+    Args:
+        columns: Heads of the columns.
+        rows: Each row's data set, group and cells; the cells are ready HTML.
+    """
+    groups, sets = list(dict.fromkeys(row[1] for row in rows)), list(dict.fromkeys(row[0] for row in rows))
+    controls = (
+        '<form><input type="search" placeholder="search" aria-label="search">'
+        f"{_select('all groups', groups)}{_select('all data sets', sets)}<output></output></form>"
+    )
+    head = "".join(_cell("th", name, False) for name in columns)
+    body = "".join(
+        f'<tr data-set="{escape(name)}" data-group="{escape(group)}">{"".join(cells)}</tr>'
+        for name, group, cells in rows
+    )
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="filterable">{controls}<div class="scroll tall">{table}</div></div>'
+
+
+def _select(every: str, values: Sequence[str]) -> str:
+    options = "".join(f'<option value="{escape(value)}">{escape(value)}</option>' for value in values)
+    return f'<select aria-label="{escape(every)}"><option value="">{escape(every)}</option>{options}</select>'
 
 
 def _cell(tag: str, text: str, number: bool) -> str:

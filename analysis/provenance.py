@@ -9,7 +9,7 @@ from math import fsum
 from analysis.wording import configuration_words
 from study.ledger import BadFile
 from study.search import StudySearch
-from trials.record import Record, TeacherRecord, TrialRecord
+from trials.record import Record, SpeedRecord, TeacherRecord, TrialRecord
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,16 @@ def current_teachers(search: StudySearch) -> list[TeacherRecord]:
     return [record for record in found if record is not None]
 
 
+def current_speeds(search: StudySearch) -> list[SpeedRecord]:
+    """The response times that the study uses, in its order."""
+    found = (search.speed_record(*pair) for pair in search.study.teacher_pairs)
+    return [record for record in found if record is not None]
+
+
 def provenance(search: StudySearch, records: Sequence[Record], bad_files: Iterable[BadFile] = ()) -> Provenance:
     """Sum up a ledger's records."""
     trials, teachers = current_trials(search, records), current_teachers(search)
-    used: list[Record] = [*teachers, *trials]
+    used: list[Record] = [*teachers, *trials, *current_speeds(search)]
     runs = [record.run for record in used]
     return Provenance(
         num_trials=len(trials),

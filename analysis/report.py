@@ -12,7 +12,9 @@ import plotly.graph_objects as go
 from analysis import page, page_tables
 from analysis.findings import Findings, analyse
 from analysis.images import fragment, write_figures
-from analysis.sections import Section, sections
+from analysis.section import Section
+from analysis.sections import sections
+from analysis.shape_summary import shape_tiles
 from analysis.summary import Summary, pooling_sentence, summarise
 from analysis.tables import tables, write_tables
 from analysis.wording import MISSING, count, duration, percent
@@ -31,6 +33,7 @@ def write_report(
     out: Path,
     *,
     formats: Iterable[str] = ("html", "svg", "png"),
+    folder: Path | None = None,
 ) -> Path:
     """Write ``report.html``, ``figures/`` and ``tables/``; works on a running study, and on an empty ledger.
 
@@ -42,11 +45,12 @@ def write_report(
         bad_files: Files in the ledger that are no records; the report names them.
         out: Folder of the report; made if needed.
         formats: Formats of the single figures.
+        folder: The study's directory, for what models answered to each test example; without it none are grouped.
 
     Returns:
         The page's path.
     """
-    findings = analyse(study, records, bad_files)
+    findings = analyse(study, records, bad_files, folder)
     figures = {section.name: section.draw(findings) for section in sections(findings)}
     out.mkdir(parents=True, exist_ok=True)
     write_tables(tables(findings), out / "tables")
@@ -71,7 +75,7 @@ def render(findings: Findings, figures: Mapping[str, go.Figure]) -> str:
         page.section("making", "How this was made", *_making(findings)),
     ]
     header = _header(findings) + page.navigation(links) + page.tiles(_tiles(findings))
-    return page.page(f"{findings.study.config.name}: report", header, body, _footer())
+    return page.page(f"{findings.study.config.name}: report", header, body, _footer(findings))
 
 
 def _header(findings: Findings) -> str:
@@ -86,9 +90,12 @@ def _tiles(findings: Findings) -> list[tuple[str, str]]:
     run, share = findings.provenance, findings.stable_share
     kept = f"{share.count} of {share.compared}" if share.compared else MISSING
     missing = f"scores missing of {len(findings.outcomes) * len(findings.roles)}"
-    return [
+    of_choices = [
         (percent(findings.best_over_worst.decile(5)), "relative test gain of the best choice over the worst, median"),
         (kept, "triples where the stable configuration is at least as good as the best"),
+    ]
+    return [
+        *(of_choices if findings.compares_choices else shape_tiles(findings)),
         (f"{run.num_trials:,}", f"trials, {run.num_failed} failed; {duration(run.trial_hours)} of work"),
         (str(findings.num_missing), missing),
     ]
@@ -109,6 +116,7 @@ def _figure_section(section: Section, findings: Findings, figure: go.Figure) -> 
         f'<div class="figure">{fragment(f"{section.name}_figure", figure)}</div>',
         page.paragraph(pooling_sentence(findings), "caption") if section.pools else "",
         page.paragraph(section.caption, "caption"),
+        section.details(findings),
         *_tables_of(section, findings),
     )
 
@@ -150,9 +158,18 @@ def _moment(moment: str | None) -> str:
     return f"{moment[:10]} {moment[11:16]} UTC" if moment else MISSING
 
 
-def _footer() -> str:
-    return (
-        "<p>Best, worst and random are over the choices that each search visited; all selection is on validation, all "
-        "reported scores are on test. Method (A): Sultan et al. (2024), <i>An Empirical Investigation into the Effect "
-        "of Parameter Choices in Knowledge Distillation</i>.</p>"
+def _footer(findings: Findings) -> str:
+    choices = (
+        "Best, worst and random are over the choices that each search visited; all selection is on validation, all "
+        "reported scores are on test."
+        if findings.compares_choices
+        else "All selection is on validation, all reported scores are on test."
     )
+    papers = [
+        "(A): Sultan et al. (2024), <i>An Empirical Investigation into the Effect of Parameter Choices in Knowledge "
+        "Distillation</i>"
+    ]
+    if findings.shapes:
+        papers.append("(B): Mohanty et al. (2023), <i>What is Lost in Knowledge Distillation?</i>")
+    shown = papers if findings.compares_choices else papers[1:]
+    return f"<p>{choices} {'Method ' if shown else ''}{'; '.join(shown)}{'.' if shown else ''}</p>"

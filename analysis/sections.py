@@ -1,15 +1,12 @@
-"""The report's figures: each answers a question, with a one-sentence reading and what was computed."""
+"""The report's sections on parameter choices, and the order of all; each has a reading and says what was computed."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from dataclasses import dataclass
-
-import plotly.graph_objects as go
 
 from analysis.curve_figures import temperatures, training
 from analysis.figures import cost_of_choices, one_for_all, parameter_lines, reward_bars
 from analysis.findings import Findings
+from analysis.section import Section
+from analysis.shape_sections import shape_sections
 from analysis.summary import cost_sentence, effect_sentence, stable_sentence, tasks_sentence, teacher_sentence
 from analysis.task_figures import gains_by_task
 from analysis.triple_figures import decisions, triple_scores
@@ -24,27 +21,6 @@ _DRAWS = (
     "expectation per triple; the band holds 90 % of 1000 seeded draws, the dotted line their median."
 )
 _TEST = "Scores are on test, means over seeds; all selection is on validation."
-
-
-@dataclass(frozen=True)
-class Section:
-    """One figure of the report.
-
-    Attributes:
-        name: Its file name, without an ending, and its place in the page.
-        question: The heading.
-        draw: Draws it.
-        reading: What it says, in a sentence; None where there is nothing to say yet.
-        caption: What was computed.
-        pools: Whether it pools the gains of all triples.
-    """
-
-    name: str
-    question: str
-    draw: Callable[[Findings], go.Figure]
-    reading: Callable[[Findings], str | None]
-    caption: str
-    pools: bool = False
 
 
 def _cost(findings: Findings) -> str | None:
@@ -150,7 +126,8 @@ SECTIONS = (
         "How did training go?",
         training,
         _trained,
-        "Validation score of the trials behind each triple's best and worst choice, one curve per seed.",
+        "Validation score of the trials behind each triple's best choice, and its worst where it is another; one curve "
+        "per seed.",
     ),
 )
 
@@ -165,8 +142,17 @@ TASKS = Section(
 
 
 def sections(findings: Findings) -> tuple[Section, ...]:
-    """The report's sections in order; a study of several tasks has one more, before the scores."""
-    if not findings.by_task:
-        return SECTIONS
+    """The report's sections in order: parameter choices, then shapes, each where the study compares any.
+
+    A study of several tasks has one more, before the scores. A study of one configuration has its shapes first; the
+    scores of its students stand there.
+    """
+    shapes = shape_sections(findings)
+    if not findings.compares_choices:
+        return (*shapes, *(section for section in SECTIONS if section.name in _WITHOUT_CHOICES[bool(shapes)]))
     scores = next(index for index, section in enumerate(SECTIONS) if section.name == "scores")
-    return (*SECTIONS[:scores], TASKS, *SECTIONS[scores:])
+    tasks = (TASKS,) if findings.by_task else ()
+    return (*SECTIONS[:scores], *tasks, *SECTIONS[scores:], *shapes)
+
+
+_WITHOUT_CHOICES = {True: ("training",), False: ("scores", "training")}  # by whether there are shapes

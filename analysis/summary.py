@@ -10,6 +10,7 @@ from analysis.findings import Findings
 from analysis.gains import Comparison
 from analysis.outcomes import Progress, Role
 from analysis.parameters import OF_SOFTMAX, WEIGHT, ParameterEffect
+from analysis.shape_summary import shape_cautions, shapes_found
 from analysis.wording import (
     PARAMETERS,
     choice_words,
@@ -46,11 +47,11 @@ class Summary:
 
 def summarise(findings: Findings) -> Summary:
     """The whole summary."""
-    found = [*_cost(findings), *_parameters(findings), *_stable(findings)]
-    found += [sentence for sentence in (tasks_sentence(findings), teacher_sentence(findings)) if sentence]
+    found = [*_choices(findings), *shapes_found(findings)]
+    nothing = "No search has ended yet, so there is nothing to compare."
     return Summary(
-        tuple(found or ["No search has ended yet, so there is nothing to compare."]),
-        tuple(_cautions(findings)),
+        tuple(found or [nothing]),
+        (*_cautions(findings), *shape_cautions(findings)),
         tuple(_progress(findings)),
     )
 
@@ -138,6 +139,16 @@ def _lag(findings: Findings) -> str:
     return f"; at the median it is {percent(abs(median))} {'behind' if median < 0 else 'ahead'}"
 
 
+def _choices(findings: Findings) -> Iterator[str]:
+    """What a study of parameter choices says; nothing where there is one configuration."""
+    if findings.compares_choices:
+        yield from (*_cost(findings), *_parameters(findings), *_stable(findings))
+        if sentence := tasks_sentence(findings):
+            yield sentence
+    if sentence := teacher_sentence(findings):
+        yield sentence
+
+
 def _cost(findings: Findings) -> Iterator[str]:
     for comparison, baseline in (
         (findings.best_over_worst, "the worst choice"),
@@ -167,10 +178,16 @@ def _stable(findings: Findings) -> Iterator[str]:
 
 def _cautions(findings: Findings) -> Iterator[str]:
     triples, seeds = len(findings.best_over_worst.known), len(findings.study.config.seeds)
-    if 0 < triples < FEW_TRIPLES:
+    if 0 < triples < FEW_TRIPLES and findings.compares_choices:
         yield f"Small sample: deciles of {count(triples, 'triple')} are little more than the triples themselves."
     if seeds < FEW_SEEDS:
-        yield f"Each configuration was trained with {count(seeds, 'seed')}: differences include the noise of seeds."
+        what = "Each configuration" if findings.compares_choices else "Each student"
+        yield f"{what} was trained with {count(seeds, 'seed')}: differences include the noise of seeds."
+    if findings.compares_choices:
+        yield from _cautions_of_choices(findings)
+
+
+def _cautions_of_choices(findings: Findings) -> Iterator[str]:
     yield from _below_resolution(findings)
     yield from _undefined(findings)
     weak = [PARAMETERS[e.parameter].lower() for e in findings.effects if e.p_value is not None and e.p_value > 0.05]
@@ -231,6 +248,9 @@ def _progress(findings: Findings) -> Iterator[str]:
     yield f"{count(len(outcomes), 'triple')}: {listing(counted)}."
     spent = f"{duration(run.trial_hours)} of work in trials, {duration(run.teacher_hours)} in teachers"
     yield f"{count(run.num_trials, 'trial')} and {count(run.num_teachers, 'teacher')}: {spent}."
+    if findings.study.config.speed is not None:
+        pairs = len(findings.study.teacher_pairs)
+        yield f"Response times: measured on {len(findings.speeds)} of {count(pairs, 'pair')} of teacher and data set."
     if run.failures:
         named = list(dict.fromkeys(f"{failure.where} ({failure.kind})" for failure in run.failures))
         yield f"{count(len(run.failures), 'failure')}: {listing(named)}."

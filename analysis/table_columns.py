@@ -1,6 +1,6 @@
 """What each table is, and what each of its columns means. Scores are in units of the data set's metric.
 
-Tables of `BY_TASK` are for studies of several tasks only.
+Tables of `BY_TASK` are for studies of several tasks only, those of `OF_CHOICES` for studies that compare choices.
 """
 
 from __future__ import annotations
@@ -163,3 +163,4 @@ COLUMNS: dict[str, dict[str, str]] = {
 
 BY_TASK = {"task_deciles": "deciles", "task_rewards": "rewards"}  # each with the table that it is task by task
 COLUMNS |= {name: {"task": _TRIPLE["task"], **COLUMNS[pooled]} for name, pooled in BY_TASK.items()}
+OF_CHOICES = frozenset({"gains", "deciles", "rewards", "steps", "temperatures", *BY_TASK})  # not of one configuration

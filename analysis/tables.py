@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis import shape_tables
 from analysis.findings import Findings
-from analysis.table_columns import BY_TASK, COLUMNS, DESCRIPTIONS
+from analysis.table_columns import BY_TASK, COLUMNS, DESCRIPTIONS, OF_CHOICES
 from analysis.table_rows import ROWS, Rows
 
 
@@ -31,9 +32,10 @@ class Table:
 
 
 def tables(findings: Findings) -> dict[str, Table]:
-    """All tables by name; those by task only of a study of several tasks."""
-    wanted = {name: rows for name, rows in ROWS.items() if findings.by_task or name not in BY_TASK}
-    return {name: _table(name, rows(findings)) for name, rows in wanted.items()}
+    """All tables by name; those by task, of choices and of shapes only where the study has them."""
+    wanted = {name: rows for name, rows in ROWS.items() if _is_wanted(name, findings)}
+    found = {name: _table(name, rows(findings)) for name, rows in wanted.items()}
+    return found | {name: _shape_table(name, findings) for name in shape_tables.shape_tables(findings)}
 
 
 def write_tables(found: dict[str, Table], folder: Path) -> None:
@@ -53,6 +55,18 @@ def to_json(table: Table) -> str:
     ]
     content = {"description": table.description, "columns": table.columns, "rows": rows}
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _is_wanted(name: str, findings: Findings) -> bool:
+    if not findings.compares_choices:
+        return name not in OF_CHOICES
+    return bool(findings.by_task) or name not in BY_TASK
+
+
+def _shape_table(name: str, findings: Findings) -> Table:
+    columns = shape_tables.COLUMNS[name]
+    frame = pd.DataFrame(list(shape_tables.ROWS[name](findings)), columns=list(columns))
+    return Table(name, shape_tables.DESCRIPTIONS[name], columns, frame)
 
 
 def _table(name: str, rows: Rows) -> Table:

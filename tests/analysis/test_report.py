@@ -11,8 +11,9 @@ import pytest
 from known_studies import failing, finished, plain_score, small_study
 from simulation import hashed_score, make_study
 
+from analysis.findings import analyse
 from analysis.report import write_report
-from analysis.sections import SECTIONS
+from analysis.sections import SECTIONS, sections
 from study.ledger import BadFile
 from trials.record import TrialRecord
 
@@ -116,11 +117,12 @@ def test_one_checkpoint_is_one_row(tmp_path):
 
 def test_figures_share_one_plotly(tmp_path):
     study = small_study()
+    names = [section.name for section in sections(analyse(study, finished(study)))]
     report(tmp_path, study, finished(study), formats=("html",))
     files = sorted(path.name for path in (tmp_path / "figures").iterdir())
-    assert files == sorted([*(f"{section.name}.html" for section in SECTIONS), "plotly.min.js"])
-    for section in SECTIONS:
-        assert Page((tmp_path / "figures" / f"{section.name}.html").read_text()).loads == ["plotly.min.js"]
+    assert files == sorted([*(f"{name}.html" for name in names), "plotly.min.js"])
+    for name in names:
+        assert Page((tmp_path / "figures" / f"{name}.html").read_text()).loads == ["plotly.min.js"]
 
 
 def test_without_a_browser_the_report_is_written_with_one_note(tmp_path, monkeypatch, caplog):
@@ -141,7 +143,9 @@ def test_pictures_are_asked_for_at_their_size(tmp_path, monkeypatch):
     monkeypatch.setattr(plotly.io, "write_images", lambda **keys: asked.update(keys))
     study = small_study()
     report(tmp_path, study, finished(study), formats=("svg", "png"))
-    assert [path.name for path in asked["file"]] == [f"{s.name}.{e}" for s in SECTIONS for e in ("svg", "png")]
+    assert [path.name for path in asked["file"]] == [
+        f"{section.name}.{ending}" for section in sections(analyse(study, finished(study))) for ending in ("svg", "png")
+    ]
     assert all(height >= 220 for height in asked["height"])
     assert not list((tmp_path / "figures").glob("*.html"))
 

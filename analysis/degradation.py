@@ -1,0 +1,46 @@
+"""What does a smaller student lose, and how much faster is it, against its teacher (B, tables 1 and 2, figure 1)?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from analysis.gains import relative_gain
+from analysis.shapes import Grid, ShapeStudy
+
+
+def losses(study: ShapeStudy) -> Grid:
+    """(teacher - student) / teacher as a fraction (B, figure 1): .35 is "35 % weaker"; below 0 the student is better.
+
+    None where a score is missing or the teacher's is not above 0.
+    """
+
+    def loss(student: str, task: str) -> float | None:
+        gain = relative_gain(study.student_scores.get((student, task)), study.teacher_scores.get(task))
+        return None if gain is None else -gain
+
+    return _grid(study, loss)
+
+
+def speed_ups(study: ShapeStudy) -> Grid:
+    """Samples per second of the student over those of its teacher, medians (B, table 2): above 1 it is faster."""
+
+    def speed_up(student: str, task: str) -> float | None:
+        own, teacher = study.student_speeds.get((student, task)), study.teacher_speeds.get(task)
+        return own.median / teacher.median if own and teacher else None
+
+    return _grid(study, speed_up)
+
+
+def by_falling_mean(grid: Grid) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Students and tasks by falling mean, those without a number left out: whom it concerns most comes first."""
+    return _falling(grid.students, grid.student_means), _falling(grid.tasks, grid.task_means)
+
+
+def _falling(names: tuple[str, ...], means: tuple[float | None, ...]) -> tuple[str, ...]:
+    known = [(mean, name) for mean, name in zip(means, names, strict=True) if mean is not None]
+    return tuple(name for _, name in sorted(known, key=lambda pair: -pair[0]))
+
+
+def _grid(study: ShapeStudy, cell: Callable[[str, str], float | None]) -> Grid:
+    cells = tuple(tuple(cell(student, task) for task in study.tasks) for student in study.names)
+    return Grid(study.names, study.tasks, cells)

@@ -1,0 +1,129 @@
+"""From a study's kept predictions to groups of examples; a file that is not there is named, and nothing is made up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.answer_groups import MOST_SAMPLED, AnsweredTask, GroupFindings, TaskGroups, group_task
+from analysis.outcomes import TripleOutcome
+from analysis.wording import listing, task_words
+from study.search import StudySearch
+from trials.predictions import EXAMPLE_COLUMNS, PREDICTION
+from trials.record import TeacherRecord
+from trials.spec import TaskName
+from trials.workspace import Workspace
+
+WITH_PREDICTIONS = (TaskName.CLASSIFICATION, TaskName.REGRESSION)
+
+
+def group_findings(
+    search: StudySearch, outcomes: Iterable[TripleOutcome], teachers: Iterable[str], folder: Path
+) -> dict[str, GroupFindings]:
+    """The groups of some teachers' data sets, by teacher; teachers without a data set of such a task are left out.
+
+    Args:
+        search: The study's state.
+        outcomes: All triples' outcomes.
+        teachers: Names of the teachers.
+        folder: The study's directory.
+    """
+    outcomes, workspace = tuple(outcomes), Workspace(folder)
+    own = {name: [outcome for outcome in outcomes if outcome.triple.teacher.name == name] for name in teachers}
+    found = {name: _of_teacher(search, triples, workspace) for name, triples in own.items()}
+    return {name: groups for name, groups in found.items() if groups is not None}
+
+
+def _of_teacher(search: StudySearch, outcomes: Sequence[TripleOutcome], workspace: Workspace) -> GroupFindings | None:
+    datasets = dict.fromkeys(outcome.triple.dataset.name for outcome in outcomes)
+    pairs = [[outcome for outcome in outcomes if outcome.triple.dataset.name == name] for name in datasets]
+    kept = [own for own in pairs if own[0].task in WITH_PREDICTIONS]
+    if not kept:
+        return None
+    found = [_of_dataset(search, own, workspace, max(1, MOST_SAMPLED // len(kept))) for own in kept]
+    other = [f"{own[0].triple.dataset.name} ({task_words(own[0].task)})" for own in pairs if own not in kept]
+    missing = [reason for reason in found if isinstance(reason, str)]
+    missing += [f"{listing(other)}: answers are kept of classification and regression only"] if other else []
+    return GroupFindings(tuple(groups for groups in found if isinstance(groups, TaskGroups)), tuple(missing))
+
+
+def _of_dataset(
+    search: StudySearch, outcomes: Sequence[TripleOutcome], workspace: Workspace, num_sampled: int
+) -> TaskGroups | str:
+    """The groups of one data set, or why there are none."""
+    triple = outcomes[0].triple
+    name, record = triple.dataset.name, search.teacher_record(triple.teacher, triple.dataset)
+    if record is None or not record.status.has_scores:
+        return f"{name}: no teacher yet"
+    examples = _columns(workspace.examples(record.task.data_fingerprint), EXAMPLE_COLUMNS)
+    if examples is None:
+        return f"{name}: no test examples in predictions/"
+    label_names = record.label_names if triple.dataset.task is TaskName.CLASSIFICATION else ()
+    labels = _labels(examples["label"], label_names)
+    if labels is None:
+        return f"{name}: its examples have other labels than its teacher"
+    teacher = _teacher_answers(record, workspace, len(labels))
+    if teacher is None:
+        return f"{name}: no predictions of the teacher"
+    answers = {o.triple.student.name: _student_answers(search, o, workspace, len(labels)) for o in outcomes}
+    known = {student: own for student, own in answers.items() if own is not None}
+    if not known:
+        return f"{name}: no predictions of a student whose search has ended"
+    pairs = examples["text_pair"]
+    task = AnsweredTask(
+        dataset=name,
+        texts=[text or "" for text in examples["text"]],
+        text_pairs=[text or "" for text in pairs] if any(text is not None for text in pairs) else None,
+        labels=labels,
+        teacher=teacher,
+        students=known,
+        label_names=label_names,
+    )
+    return group_task(task, [student for student in answers if student not in known], num_sampled)
+
+
+def _teacher_answers(record: TeacherRecord, workspace: Workspace, rows: int) -> NDArray[np.generic] | None:
+    """Those of the checkpoint whose test score is reported."""
+    checkpoint = record.selected("highest_score").fingerprint
+    return _answers(workspace.predictions(f"{record.record_id}-{checkpoint}"), rows)
+
+
+def _student_answers(
+    search: StudySearch, outcome: TripleOutcome, workspace: Workspace, rows: int
+) -> NDArray[np.generic] | None:
+    """Those of the best configuration, selected on validation, with the study's first seed."""
+    if outcome.best is None or not outcome.searched:
+        return None
+    seed = search.study.config.seeds[0]
+    spec = search.triples[outcome.triple_id].spec(outcome.best.choice.canonical(), seed)
+    return _answers(workspace.predictions(spec.trial_id), rows)
+
+
+def _answers(file: Path, rows: int) -> NDArray[np.generic] | None:
+    """One answer per example; None where the file is not there, or is of other examples."""
+    found = _columns(file, (PREDICTION,))
+    return np.asarray(found[PREDICTION]) if found and len(found[PREDICTION]) == rows else None
+
+
+def _labels(values: Sequence[Any], label_names: tuple[str, ...]) -> NDArray[np.generic] | None:
+    """Labels as models answer: class numbers, or scores."""
+    if not label_names:
+        return np.asarray(values, dtype=np.float64)
+    numbers = {name: number for number, name in enumerate(label_names)}
+    return np.array([numbers[value] for value in values]) if set(values) <= numbers.keys() else None
+
+
+def _columns(file: Path, names: Sequence[str]) -> dict[str, list[Any]] | None:
+    """Some columns of a parquet file; None where it is not there or is no such file."""
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        found = pyarrow.parquet.read_table(file, columns=list(names)).to_pydict()
+    except (OSError, pyarrow.ArrowException):
+        return None
+    return found if found.keys() >= set(names) else None
