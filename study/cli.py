@@ -264,7 +264,7 @@ def _shown(path: Path) -> str:
 
 def _grid(size: int, paper: int, learning_rates: int, runs: int) -> str:
     rates = f"{learning_rates} learning rate{'s' * (learning_rates > 1)}"
-    per_triple = f"{size} configurations a triple ({paper} if MSE had no temperature)"
+    per_triple = f"{size} configuration{'s' * (size > 1)} a triple ({paper} if MSE had no temperature)"
     return f"{per_triple} x {rates}: {size * learning_rates * runs:,} trials"
 
 

@@ -23,20 +23,26 @@ from trials.tasks import Task, task_of
 CHARACTERS_PER_TOKEN = 4.5
 PROCESS_BYTES = 5e8  # python, torch, ray, scikit-learn
 
-KNOWN_MODELS: dict[str, dict[str, Any]] = {  # of paper A, so that its study is planned before they are downloaded
+KNOWN_MODELS: dict[str, dict[str, Any]] = {  # of papers A and B, planned before they are downloaded
     "FacebookAI/roberta-large": {
         "model_type": "roberta",
         "hidden_size": 1024,
         "num_hidden_layers": 24,
+        "num_attention_heads": 16,
         "intermediate_size": 4096,
         "vocab_size": 50265,
+        "max_position_embeddings": 514,
+        "type_vocab_size": 1,
     },
     "FacebookAI/roberta-base": {
         "model_type": "roberta",
         "hidden_size": 768,
         "num_hidden_layers": 12,
+        "num_attention_heads": 12,
         "intermediate_size": 3072,
         "vocab_size": 50265,
+        "max_position_embeddings": 514,
+        "type_vocab_size": 1,
     },
     "facebook/mbart-large-cc25": {
         "model_type": "mbart",
