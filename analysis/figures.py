@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
+from analysis.cuts import axis_cut, note_cut
 from analysis.findings import Findings
 from analysis.gains import Comparison, Gain
 from analysis.outcomes import Role
@@ -73,9 +74,15 @@ def decile_figure(titles: tuple[str, str], lines: Sequence[Line]) -> go.Figure:
         _draw_draws(drawn, line)
         _draw_line(drawn, line)
         _draw_triples(drawn, line)
-    _label_ends(drawn, lines)
+    gains = [value for line in lines for value in line.comparison.values]
+    cut = axis_cut(gains)
+    _label_ends(drawn, lines, cut)
     drawn.update_xaxes(range=[-0.3, 10.2], tickvals=[0, *STEPS], ticktext=["min", *DECILES], showgrid=False)
-    return drawn.update_yaxes(tickformat=PERCENT)
+    drawn.update_yaxes(tickformat=PERCENT)
+    if cut < max(gains):
+        drawn.update_yaxes(range=[min(*gains, 0) - 0.05 * cut, cut])
+        note_cut(drawn, gains, cut, x=0, xref="paper", xanchor="left", y=1, yref="paper", yanchor="bottom")
+    return drawn
 
 
 def reward_bars(findings: Findings) -> go.Figure:
@@ -141,14 +148,13 @@ def _draw_draws(drawn: go.Figure, line: Line) -> None:
     drawn.add_scatter(x=STEPS, y=middle, mode="lines", line=dotted, hoverinfo="skip")
 
 
-def _label_ends(drawn: go.Figure, lines: Sequence[Line]) -> None:
+def _label_ends(drawn: go.Figure, lines: Sequence[Line], cut: float) -> None:
     """Name each line at its right end."""
     drawn_values = [value for line in lines for value in line.comparison.values]
     drawn_values += [value for line in lines for row in line.comparison.draws or () for value in row]
-    reach = max(*drawn_values, 0) - min(*drawn_values, 0)
-    heights = spread(
-        [line.comparison.deciles[-1] for line in lines], gap=(0.27 if "<br>" in lines[0].label else 0.14) * reach
-    )
+    reach = min(max(*drawn_values, 0), cut) - min(*drawn_values, 0)
+    gap = (0.27 if "<br>" in lines[0].label else 0.14) * reach
+    heights = spread([min(line.comparison.deciles[-1], cut) for line in lines], gap)
     for line, height in zip(lines, heights, strict=True):
         place = {"x": 1.01, "xref": "paper", "xanchor": "left", "y": height, "align": "left"}
         drawn.add_annotation(text=_end_label(line), font={"color": line.colour}, showarrow=False, **place)

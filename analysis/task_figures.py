@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from analysis.answers import Answers
+from analysis.cuts import axis_cut, note_cut
 from analysis.findings import Findings
 from analysis.gains import Comparison
 from analysis.outcomes import Role
@@ -27,8 +28,12 @@ def gains_by_task(findings: Findings) -> go.Figure:
     titles = [title for title, _, _ in panels]
     drawn = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.05, subplot_titles=titles)
     for column, (_, role, comparisons) in enumerate(panels, start=1):
+        gains = [value for comparison in comparisons for value in comparison.values]
+        cut = axis_cut(gains)
         for row, comparison in zip(rows, comparisons, strict=True):
-            _draw(drawn, row, comparison, ROLE_COLOURS[role], column)
+            _draw(drawn, row, comparison, ROLE_COLOURS[role], column, cut)
+        place = {"x": 0, "xref": ("x domain", "x2 domain")[column - 1], "xanchor": "left"}
+        note_cut(drawn, gains, cut, **place, y=0, yref="paper", yanchor="top", yshift=-28)
     drawn.add_vline(x=0, line={"color": INK, "width": 1})
     dress(drawn, TASKS, height=180 + 62 * len(rows), margin={"t": 124}, showlegend=False)
     drawn.update_annotations(font={"size": 13, "color": SOFT}, selector={"yref": "paper"})
@@ -37,16 +42,21 @@ def gains_by_task(findings: Findings) -> go.Figure:
     return drawn.update_yaxes(ticklabelstandoff=8, **order)
 
 
-def _draw(drawn: go.Figure, row: str, comparison: Comparison, colour: str, column: int) -> None:
+def _draw(drawn: go.Figure, row: str, comparison: Comparison, colour: str, column: int, cut: float) -> None:
+    """Gains beyond the cut stand at the axis's end, as arrows."""
     details = [
         [g.triple_id, signed_percent(g.relative, 2), score(g.target, g.metric), score(g.baseline, g.metric), g.metric]
         for g in comparison.known
     ]
     drawn.add_scatter(
-        x=comparison.values,
+        x=[min(value, cut) for value in comparison.values],
         y=[row] * len(comparison.values),
         mode="markers",
-        marker={"color": tinted(colour, 0.45), "size": 9},
+        marker={
+            "color": tinted(colour, 0.45),
+            "size": 9,
+            "symbol": ["triangle-right" if value > cut else "circle" for value in comparison.values],
+        },
         customdata=details,
         hovertemplate="<b>%{customdata[0]}</b><br>%{customdata[1]}: %{customdata[2]} over %{customdata[3]} "
         "(%{customdata[4]})<extra></extra>",
@@ -55,12 +65,13 @@ def _draw(drawn: go.Figure, row: str, comparison: Comparison, colour: str, colum
     )
     median = comparison.decile(5)
     drawn.add_scatter(
-        x=[median],
+        x=[None if median is None else min(median, cut)],
         y=[row],
         mode="markers+text",
         marker={"symbol": "line-ns", "size": 26, "line": {"color": colour, "width": 3}},
         text=[signed_percent(median) if comparison.values else _why_empty(comparison)],
         textposition="top center",
+        cliponaxis=False,
         hoverinfo="skip",
         row=1,
         col=column,

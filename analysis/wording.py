@@ -84,7 +84,7 @@ def signed_percent(fraction: float | None, digits: int = 1) -> str:
     if fraction is None:
         return MISSING
     value = _nonzero(100 * fraction, digits)
-    return f"{value:+.{digits}f} %".replace("-", "−") if value else "0 %"
+    return f"{value:+,.{digits}f} %".replace("-", "−") if value else "0 %"
 
 
 def p_words(p_value: float | None) -> str:
