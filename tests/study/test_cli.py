@@ -90,8 +90,8 @@ class TestStudyFile:
         refused(kdstudy("plan", tmp_path / "bad.yaml"), "bad.yaml", "is not valid YAML")
 
     def test_unknown_search_space_and_preset(self, kdstudy, tiny_study):
-        file = tiny_study(search={"space": "paper_e"}, datasets=["sst22"])
-        refused(kdstudy("plan", file), "search.space = 'paper_e'", "did you mean 'paper_a'?", "did you mean 'sst2'?")
+        file = tiny_study(search={"space": "paper_aa"}, datasets=["sst22"])
+        refused(kdstudy("plan", file), "search.space = 'paper_aa'", "did you mean 'paper_a'?", "did you mean 'sst2'?")
 
 
 class TestData:

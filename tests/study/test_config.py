@@ -41,7 +41,7 @@ students:
 triples:
   - [big, small, news]
   - [bigg, small, no_such_preset]
-search: {strategy: gredy, space: paper_b, tun: joint}
+search: {strategy: gredy, space: paper_aa, tun: joint}
 sead: [1]
 training: {epochs: -1}
 resources: {cpu: 1, gpus: 1}
