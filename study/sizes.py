@@ -16,12 +16,13 @@ from study.presets import preset_rows
 from trials.datasets import load_dataset_splits
 from trials.embedded import package_folder
 from trials.families import Head, why_not_packed
-from trials.spec import EVALUATION_TOKENS, DatasetSpec, TrainingRecipe
+from trials.spec import EVALUATION_TOKENS, DatasetSpec, Precision, TrainingRecipe
 from trials.students.shapes import HEAD_NAMES, INNER_NAMES, WIDTH_NAMES, Config, depths, name_in
 from trials.tasks import Task, task_of
 
 CHARACTERS_PER_TOKEN = 4.5
 PROCESS_BYTES = 5e8  # python, torch, ray, scikit-learn
+HEAP_GAPS = {Precision.FP32: 1.35, Precision.BF16: 1.7}  # heap over what is used of it (python -m benchmarks.memory)
 
 KNOWN_MODELS: dict[str, dict[str, Any]] = {  # of papers A and B, planned before they are downloaded
     "FacebookAI/roberta-large": {
@@ -174,7 +175,8 @@ def trial_memory(config: Config, recipe: TrainingRecipe, row_tokens: float) -> f
     batch = 1.5 * recipe.batch_size * row_tokens
     logits = 5 * batch * config.get("vocab_size", 0) if "decoder_layers" in depths(config) else 0
     evaluation = EVALUATION_TOKENS * (8 * hidden + 2 * inner)
-    return PROCESS_BYTES + 4 * (6 * weights + max(batch * layers * of_token + logits, evaluation))
+    used = 4 * (6 * weights + max(batch * layers * of_token + logits, evaluation))
+    return PROCESS_BYTES + HEAP_GAPS[recipe.precision] * used
 
 
 def forward_path(config: Config) -> str:

@@ -24,7 +24,7 @@ from trials.evaluation import evaluate, tensors
 from trials.families import why_not_packed
 from trials.intermediate import hidden_loss, observed
 from trials.loop import train
-from trials.memory import peak_memory_bytes, reset_peak_memory
+from trials.memory import peak_memory_bytes, reset_peak_memory, return_freed_memory
 from trials.models import model_fingerprint, model_folder
 from trials.networks import Network, open_network
 from trials.record import Record, RunInfo, SpeedRecord, Status, TeacherRecord, TrialRecord
@@ -245,6 +245,7 @@ def _tidy(device: torch.device) -> Iterator[_Start]:
     yield _Start()
     gc.collect()
     gc.freeze()
+    return_freed_memory()
     if device.type == "cuda":
         torch.cuda.empty_cache()
 
