@@ -42,7 +42,7 @@ triples:
   - [big, small, news]
   - [bigg, small, no_such_preset]
 search: {strategy: gredy, space: paper_aa, tun: joint}
-sead: [1]
+seds: [1]
 training: {epochs: -1}
 resources: {cpu: 1, gpus: 1}
 """
@@ -103,7 +103,7 @@ def test_faults_come_all_at_once(tmp_path: Path) -> None:
         "search.strategy",
         "search.space",
         "search.tun",
-        "sead",
+        "seds",
         "training.epochs",
         "resources.gpus",
     }
@@ -112,7 +112,7 @@ def test_faults_come_all_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "message"),
     [
-        ("sead", "unknown key; did you mean 'seeds'?"),
+        ("seds", "unknown key; did you mean 'seeds'?"),
         ("search.tun", "unknown key; did you mean 'tune'?"),
         ("search.space", "no such search space; did you mean 'paper_a'?"),
         ("students[0].layer", "unknown key; did you mean 'layers'?"),
@@ -136,8 +136,8 @@ def test_fault_says_what_would_be_right(tmp_path: Path, key: str, message: str) 
 
 
 def test_fault_shows_file_key_and_value(tmp_path: Path) -> None:
-    found = only_fault(tmp_path, sead=[1])
-    assert str(found).startswith(f"{tmp_path / 'study.yaml'}: sead = [1]: unknown key; ")
+    found = only_fault(tmp_path, seds=[1])
+    assert str(found).startswith(f"{tmp_path / 'study.yaml'}: seds = [1]: unknown key; ")
 
 
 def test_entry_after_a_faulty_one_keeps_its_number(tmp_path: Path) -> None:
@@ -231,12 +231,12 @@ def test_space_cannot_be_a_path_without_yaml(tmp_path: Path) -> None:
 
 def test_faults_inside_a_space_file_name_that_file(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("choices: {distance: [kl]}\nlearning_rates: [1.0e-4]\n")
-    file = write(tmp_path, {**GOOD, "search": {"space": "mine.yaml"}, "sead": [1]})
+    file = write(tmp_path, {**GOOD, "search": {"space": "mine.yaml"}, "seds": [1]})
     with pytest.raises(InputError) as caught:
         load_study(file)
     assert [(Path(f.where).name, f.key) for f in caught.value.faults] == [
         ("mine.yaml", "choices.distance[0]"),
-        ("study.yaml", "sead"),
+        ("study.yaml", "seds"),
     ]
 
 
