@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from analysis import page
 from analysis.answers import Answers
 from analysis.findings import Findings
 from analysis.gains import Comparison
-from analysis.outcomes import Role, Scored
+from analysis.outcomes import Role, Scored, TripleOutcome
 from analysis.parameters import ParameterEffect
 from analysis.wording import (
     MISSING,
     PARAMETERS,
     duration,
+    millions,
     p_words,
     score,
     signed,
@@ -27,21 +28,26 @@ from trials.record import TeacherRecord
 
 def outcomes(findings: Findings) -> str:
     """Test scores of every triple, and what they took."""
-    columns = ["triple", "metric", "progress", *(str(role) for role in Role), "trials", "failed", "work", "parameters"]
+    return outcome_table(findings.outcomes, {role: str(role) for role in Role})
+
+
+def outcome_table(outcomes: Sequence[TripleOutcome], roles: Mapping[Role, str]) -> str:
+    """Test scores of some triples in some roles, which are named, and what they took."""
+    columns = ["triple", "metric", "progress", *roles.values(), "trials", "failed", "work", "parameters"]
     rows = [
         [
             outcome.triple_id,
             outcome.metric,
             str(outcome.progress),
-            *(score(outcome.test_score(role), outcome.metric) for role in Role),
+            *(score(outcome.test_score(role), outcome.metric) for role in roles),
             str(outcome.num_trials),
             str(outcome.num_failed),
             duration(outcome.hours),
-            f"{outcome.num_parameters / 1e6:.1f} M" if outcome.num_parameters else MISSING,
+            millions(outcome.num_parameters),
         ]
-        for outcome in findings.outcomes
+        for outcome in outcomes
     ]
-    return page.table(columns, rows, numbers=len(Role) + 4)
+    return page.table(columns, rows, numbers=len(roles) + 4)
 
 
 def configurations(findings: Findings) -> str:

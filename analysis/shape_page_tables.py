@@ -11,9 +11,10 @@ from analysis.findings import Findings
 from analysis.fronts import TEACHER
 from analysis.group_wording import GROUPS, missing_sentence
 from analysis.outcomes import Role
+from analysis.page_tables import outcome_table
 from analysis.shape_wording import heads_sentence, like_for_like_sentence
 from analysis.shapes import ShapedStudent, ShapeStudy, Speed
-from analysis.wording import MISSING, count, duration, percent, score, student_words
+from analysis.wording import MISSING, count, millions, percent, score, student_words
 
 LONGEST = 320  # characters of a text that the page shows
 
@@ -25,12 +26,12 @@ def scores(findings: Findings, teacher: str) -> str:
     columns = ["model", "less", "parameters", *study.tasks]
     rows = [
         ["metric", MISSING, MISSING, *(metrics[task].replace("_", " ") for task in study.tasks)],
-        [TEACHER, MISSING, parameters(study.teacher_parameters)]
+        [TEACHER, MISSING, millions(study.teacher_parameters)]
         + [score(study.teacher_scores.get(task), metrics[task]) for task in study.tasks],
     ]
     for student in study.students:
         own = [score(study.student_scores.get((student.name, task)), metrics[task]) for task in study.tasks]
-        rows.append([student.name, less(student), parameters(student.num_parameters), *own])
+        rows.append([student.name, less(student), millions(student.num_parameters), *own])
     table = page.table(columns, rows, numbers=1 + len(study.tasks))
     return table if findings.compares_choices else table + _work(findings, teacher)
 
@@ -68,11 +69,6 @@ def less(student: ShapedStudent) -> str:
     return ", ".join(sorted(student.factors)) or MISSING
 
 
-def parameters(number: int | None) -> str:
-    """In millions."""
-    return f"{number / 1e6:.1f} M" if number else MISSING
-
-
 def shortened(text: str, most: int = LONGEST) -> str:
     """A text on one line, cut where it is long."""
     line = " ".join(text.split())
@@ -80,23 +76,11 @@ def shortened(text: str, most: int = LONGEST) -> str:
 
 
 def _work(findings: Findings, teacher: str) -> str:
-    columns = ["triple", "metric", "progress", "teacher", "student", "majority", "trials", "failed", "work"]
     own = [outcome for outcome in findings.outcomes if outcome.triple.teacher.name == teacher]
-    rows = [
-        [
-            outcome.triple_id,
-            outcome.metric,
-            str(outcome.progress),
-            *(score(outcome.test_score(role), outcome.metric) for role in (Role.TEACHER, Role.BEST, Role.MAJORITY)),
-            str(outcome.num_trials),
-            str(outcome.num_failed),
-            duration(outcome.hours),
-        ]
-        for outcome in own
-    ]
     best = next((outcome.best for outcome in own if outcome.best), None)
     how = page.paragraph(f"The one configuration: {student_words(best)}.", "caption") if best else ""
-    return page.fold("Every student and data set: progress and work", how + page.table(columns, rows, numbers=6))
+    roles = {Role.TEACHER: "teacher", Role.BEST: "student", Role.MAJORITY: "majority"}
+    return page.fold("Every student and data set: progress and work", how + outcome_table(own, roles))
 
 
 def _speed(speed: Speed | None) -> str:
@@ -128,7 +112,7 @@ def _right_among_some(found: GroupFindings, findings: Findings, teacher: str) ->
     """Which students hold on to what only some get right (B: those of more capacity)."""
     study: ShapeStudy = findings.shapes[teacher].study
     rows = [
-        [name, parameters(study.student(name).num_parameters)]
+        [name, millions(study.student(name).num_parameters)]
         + [percent(task.right_among_some.get(name), 0) for task in found.tasks]
         for name in found.students
     ]

@@ -39,9 +39,7 @@ def versus(reward: Reward) -> str:
 def choice_words(choice: Configuration) -> str:
     """The compared parameters of a configuration."""
     temperature = value_words(choice.student_temperature)
-    return (
-        f"{value_words(choice.distance)}, {_checkpoint_words(choice)}, {temperature}, α = {choice.soft_label_weight:g}"
-    )
+    return f"{value_words(choice.distance)}, {_checkpoint_words(choice)}, {temperature}, {_weight_words(choice)}"
 
 
 def configuration_words(configuration: Configuration) -> str:
@@ -55,8 +53,13 @@ def student_words(student: Scored) -> str:
     if student.softmax:
         return configuration_words(student.choice)
     made = student.trained
-    weight = f"α = {made.soft_label_weight:g}, learning rate {made.learning_rate:g}"
-    return f"{value_words(made.distance)}, {_checkpoint_words(made)}, {weight}"
+    weights = f"{_weight_words(made)}, learning rate {made.learning_rate:g}"
+    return f"{value_words(made.distance)}, {_checkpoint_words(made)}, {weights}"
+
+
+def _weight_words(configuration: Configuration) -> str:
+    hidden = f", hidden states {configuration.hidden_weight:g}" if configuration.hidden_weight else ""
+    return f"α = {configuration.soft_label_weight:g}{hidden}"
 
 
 def task_words(task: TaskName) -> str:
@@ -77,6 +80,11 @@ def score_digits(metric: str) -> int:
 def percent(fraction: float | None, digits: int = 1) -> str:
     """A share or size: .016 is ``1.6 %``."""
     return MISSING if fraction is None else f"{_nonzero(100 * fraction, digits):.{digits}f} %".replace("-", "−")
+
+
+def millions(number: int | None) -> str:
+    """Parameters: 22_713_986 is ``22.7 M``."""
+    return f"{number / 1e6:.1f} M" if number else MISSING
 
 
 def signed_percent(fraction: float | None, digits: int = 1) -> str:
