@@ -66,7 +66,7 @@ def temperature_curves(search: StudySearch, trials: Iterable[TrialRecord]) -> tu
         _temperature_curve(started, candidate.choice, sorted(temperatures.get(triple.triple_id, ())))
         for triple in search.study.triples
         if (started := search.triples.get(triple.triple_id)) and has_softmax(triple)
-        for candidate in started.greedy.candidates
+        for candidate in started.search.candidates
         if candidate.choice.soft_label_weight == weight and candidate.score is not None
     )
 

@@ -230,7 +230,7 @@ def _progress(search: StudySearch, triple: Triple, started: TripleSearch | None)
 def _candidates(triple: TripleSearch) -> tuple[Scored, ...]:
     """What the search visited. Choices that are one trial stand here once, lest a random choice fall on it twice."""
     found: dict[Configuration, Scored] = {}
-    for candidate in triple.greedy.candidates:
+    for candidate in triple.search.candidates:
         student = scored(triple, candidate)
         found.setdefault(student.trained.canonical(), student)
     return tuple(found.values())

@@ -126,7 +126,7 @@ def _steps(
 ) -> Iterator[tuple[TripleSearch, Step, TripleOutcome]]:
     for outcome in outcomes:
         if triple := search.triples.get(outcome.triple_id):
-            yield from ((triple, step, outcome) for step in triple.greedy.steps)
+            yield from ((triple, step, outcome) for step in triple.search.steps)
 
 
 def _all_rewards(steps: Iterable[Step], made: Iterable[Change], space: SearchSpace) -> Iterator[Reward]:

@@ -7,13 +7,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, Self
 
 from search_spaces.layer_maps import LayerMap
 
-OF_HIDDEN_STATES = ("hidden_weight", "layer_map", "projection")
+OF_INTERNALS = (  # fields that say how a student learns from its teacher's layers
+    "hidden_weight",
+    "attention_weight",
+    "cosine_weight",
+    "layer_map",
+    "projection",
+    "schedule",
+    "classification_loss",
+    "layer_epochs",
+    "cosine_threshold",
+)
 
 
 class Distance(StrEnum):
@@ -44,6 +55,21 @@ class Projection(StrEnum):
     LEADING = "leading"  # given: the leading states that both have, fit for students sliced from their teacher
 
 
+class Schedule(StrEnum):
+    """In which order a student learns its teacher's layers (C, "How to distill the internal knowledge")."""
+
+    JOINT = "joint"  # all at once
+    PROGRESSIVE = "progressive"  # one at a time from the bottom up (PID)
+    STACKED = "stacked"  # likewise, keeping those below (SID, algorithm 1)
+
+
+class ClassificationLoss(StrEnum):
+    """When a student that learns layer by layer also learns to classify."""
+
+    THROUGHOUT = "throughout"
+    LAST = "last"  # after its layers
+
+
 @dataclass(frozen=True)
 class Configuration:
     """One KD configuration.
@@ -58,6 +84,13 @@ class Configuration:
         hidden_weight: Weight of the squared error between hidden states, in [0, 1]; with the soft labels' at most 1.
         layer_map: Which layers that error compares: a name of `layer_maps`, or pairs of (student's, teacher's) layer.
         projection: What makes hidden states comparable where widths differ.
+        attention_weight: Factor of the divergence between attention maps of those layers (C, eq. 2).
+        cosine_weight: Factor of one minus the cosine between hidden states of those layers (C, eq. 3).
+        schedule: In which order the layers are learned.
+        classification_loss: When the terms of labels count, of schedules that are not joint.
+        layer_epochs: Epochs that each layer has at most, likewise.
+        cosine_threshold: A layer is done when the cosine term, summed over an epoch's batches, is below this; 0 never.
+        hard_lambda: C's lambda (eq. 1): weight of the hard labels on top of what the shares leave them.
     """
 
     distance: Distance
@@ -69,11 +102,26 @@ class Configuration:
     hidden_weight: float = 0.0
     layer_map: str | LayerMap = "uniform"
     projection: Projection = Projection.LEARNED
+    attention_weight: float = 0.0
+    cosine_weight: float = 0.0
+    schedule: Schedule = Schedule.JOINT
+    classification_loss: ClassificationLoss = ClassificationLoss.THROUGHOUT
+    layer_epochs: int = 1
+    cosine_threshold: float = 0.0
+    hard_lambda: float = 0.0
 
     @property
     def hard_label_weight(self) -> float:
-        """Weight of the human labels: what the other terms leave, 1 - alpha in A (eq. 1), a third in B (section 4)."""
-        return 1.0 - self.soft_label_weight - self.hidden_weight
+        """Weight of the human labels: what the shares leave, 1 - alpha in A (eq. 1), a third in B (section 4).
+
+        C's lambda (eq. 1) is added: there soft labels and layers have the weight 1 each.
+        """
+        return 1.0 - self.soft_label_weight - self.hidden_weight + self.hard_lambda
+
+    @property
+    def teaches_layers(self) -> bool:
+        """Whether the student learns from the insides of its teacher."""
+        return bool(self.hidden_weight or self.attention_weight or self.cosine_weight)
 
     @property
     def student_temperature_value(self) -> float:
@@ -87,7 +135,7 @@ class Configuration:
             one_checkpoint: The teacher's highest-score and lowest-loss checkpoints are one and the same.
         """
         same = self
-        if one_checkpoint or same.soft_label_weight == same.hidden_weight == 0:
+        if one_checkpoint or (same.soft_label_weight == 0 and not same.teaches_layers):
             same = replace(same, teacher_checkpoint=TeacherCheckpoint.HIGHEST_SCORE)
         if same.soft_label_weight == 0:  # no soft labels: their settings are void
             same = replace(same, distance=Distance.CE, temperature=1.0)
@@ -95,8 +143,13 @@ class Configuration:
             same = replace(same, temperature=1.0)  # t^2 * mean((z_s/t - z_t/t)^2) is free of t
         if same.temperature == 1:
             same = replace(same, student_temperature=StudentTemperature.EQUAL)
-        if same.hidden_weight == 0:
-            same = replace(same, layer_map="uniform", projection=Projection.LEARNED)
+        if not same.teaches_layers:  # no layers: their settings are void
+            same = replace(same, **{name: DEFAULTS[name] for name in OF_INTERNALS})
+        if same.schedule is Schedule.JOINT:
+            void = ("classification_loss", "layer_epochs", "cosine_threshold")
+            same = replace(same, **{name: DEFAULTS[name] for name in void})
+        if same.hidden_weight == same.cosine_weight == 0:  # attention maps alone know no widths
+            same = replace(same, projection=Projection.LEARNED)
         return same
 
     def without_softmax(self) -> Self:
@@ -110,9 +163,8 @@ class Configuration:
         return digest(self.as_dict())[:12]
 
     def as_dict(self) -> dict[str, Any]:
-        """As plain JSON values; what came later says nothing where it is not used."""
-        values = asdict(self)
-        return values if self.hidden_weight else {name: values[name] for name in values if name not in OF_HIDDEN_STATES}
+        """As plain JSON values; what came later says nothing at its default."""
+        return {name: value for name, value in asdict(self).items() if name not in DEFAULTS or value != DEFAULTS[name]}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -121,28 +173,33 @@ class Configuration:
         Raises:
             ValueError: A choice is not one of its enum's values.
         """
-        return cls(
-            distance=Distance(values["distance"]),
-            teacher_checkpoint=TeacherCheckpoint(values["teacher_checkpoint"]),
-            student_temperature=StudentTemperature(values["student_temperature"]),
-            soft_label_weight=float(values["soft_label_weight"]),
-            temperature=float(values["temperature"]),
-            learning_rate=float(values["learning_rate"]),
-            hidden_weight=float(values.get("hidden_weight", 0)),
-            layer_map=_parsed_map(values.get("layer_map", "uniform")),
-            projection=Projection(values.get("projection", Projection.LEARNED)),
-        )
+        return cls(**{name: PARSERS.get(name, float)(values[name]) for name in values})
 
     def __str__(self) -> str:
         return (
             f"{self.distance} {self.teacher_checkpoint} ts={self.student_temperature} "
             f"alpha={self.soft_label_weight:g} t={self.temperature:g} lr={self.learning_rate:g}"
-            + (f" hidden={self.hidden_weight:g} {self.layer_map}" if self.hidden_weight else "")
+            + "".join(f" {name}={value}" for name, value in self.as_dict().items() if name in DEFAULTS)
         )
 
 
 def _parsed_map(value: Any) -> str | LayerMap:
     return value if isinstance(value, str) else tuple((int(own), int(other)) for own, other in value)
+
+
+DEFAULTS: dict[str, Any] = {
+    field.name: field.default for field in fields(Configuration) if field.default is not MISSING
+}
+PARSERS: dict[str, Callable[[Any], Any]] = {  # of what is no plain number
+    "distance": Distance,
+    "teacher_checkpoint": TeacherCheckpoint,
+    "student_temperature": StudentTemperature,
+    "layer_map": _parsed_map,
+    "projection": Projection,
+    "schedule": Schedule,
+    "classification_loss": ClassificationLoss,
+    "layer_epochs": int,
+}
 
 
 def digest(value: Any) -> str:

@@ -9,22 +9,34 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
-from search_spaces.configuration import Configuration, Distance, Projection, StudentTemperature, TeacherCheckpoint
+from search_spaces.configuration import (
+    ClassificationLoss,
+    Configuration,
+    Distance,
+    Projection,
+    Schedule,
+    StudentTemperature,
+    TeacherCheckpoint,
+)
 from search_spaces.faults import InputError, fault, faults_of, nearest, read_yaml
 
 PRESETS = Path(__file__).parent
 
-Choice = Literal["distance", "teacher_checkpoint", "student_temperature"]
-CHOICE_TYPES: dict[str, type] = {
-    "distance": Distance,
-    "teacher_checkpoint": TeacherCheckpoint,
-    "student_temperature": StudentTemperature,
-}
+Choice = Literal[
+    "distance",
+    "teacher_checkpoint",
+    "student_temperature",
+    "attention_weight",
+    "cosine_weight",
+    "schedule",
+    "classification_loss",
+]
+ORDER: tuple[Choice, ...] = get_args(Choice)
 
 
 def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -90,22 +102,58 @@ class SoftLabelWeights(_Model):
     then: Annotated[tuple[Weight, ...], DISTINCT] = ()
 
 
-class HiddenStates(_Model):
-    """The intermediate loss: the squared error between hidden states of mapped layers (B, section 4).
+Factor = Annotated[float, Field(ge=0)]
+MapName = Literal["uniform", "ends", "pkd_skip", "pkd_last", "paper_b", "distilbert", "bart"]
+
+
+class Internals(_Model):
+    """What of its teacher's layers a student learns, and in which order; axes of `Choices` go before these.
 
     Attributes:
-        weight: Its share of the loss; soft labels have theirs, hard labels the rest.
+        hidden_weight: Share of the squared error between hidden states (B, section 4); hard labels have the rest.
+        attention_weight: Factor of the divergence between attention maps (C, eq. 2).
+        cosine_weight: Factor of one minus the cosine between hidden states (C, eq. 3).
         layer_map: A name of `layer_maps`, or pairs of (student's, teacher's) layer, counted from 1.
         projection: What makes states comparable where widths differ: ``learned``, or ``leading`` ones alone.
+        schedule: All layers at once (``joint``), one at a time (``progressive``), or stacked (C, algorithm 1).
+        classification_loss: Whether labels count ``throughout``, or ``last``, after the layers.
+        layer_epochs: Epochs that each layer has at most, of schedules that are not joint.
+        cosine_threshold: A layer is done when its cosine term, summed over an epoch's batches, is below this; 0 never.
     """
 
-    weight: Weight = 0.0
-    layer_map: Literal["uniform", "ends", "pkd_skip", "pkd_last", "paper_b", "distilbert", "bart"] | Pairs = "uniform"
+    hidden_weight: Weight = 0.0
+    attention_weight: Factor = 0.0
+    cosine_weight: Factor = 0.0
+    layer_map: MapName | Pairs = "uniform"
     projection: Projection = Projection.LEARNED
+    schedule: Schedule = Schedule.JOINT
+    classification_loss: ClassificationLoss = ClassificationLoss.THROUGHOUT
+    layer_epochs: PositiveInt = 1
+    cosine_threshold: Factor = 0.0
+
+
+class Experiment(_Model):
+    """A named configuration: what of it differs from the space's default."""
+
+    name: Annotated[str, Field(min_length=1)]
+    distance: Distance | None = None
+    teacher_checkpoint: TeacherCheckpoint | None = None
+    student_temperature: StudentTemperature | None = None
+    soft_label_weight: Weight | None = None
+    hard_lambda: Factor | None = None
+    hidden_weight: Weight | None = None
+    attention_weight: Factor | None = None
+    cosine_weight: Factor | None = None
+    layer_map: MapName | Pairs | None = None
+    projection: Projection | None = None
+    schedule: Schedule | None = None
+    classification_loss: ClassificationLoss | None = None
+    layer_epochs: PositiveInt | None = None
+    cosine_threshold: Factor | None = None
 
 
 class Choices(_Model):
-    """The compared choices. Each list's first value is the default; greedy search changes them in file order."""
+    """The compared choices. Each list's first value is the default; those without values are as `Internals` says."""
 
     distance: Annotated[tuple[Distance, ...], Field(min_length=1), DISTINCT] = (Distance.CE,)
     teacher_checkpoint: Annotated[tuple[TeacherCheckpoint, ...], Field(min_length=1), DISTINCT] = (
@@ -114,6 +162,10 @@ class Choices(_Model):
     student_temperature: Annotated[tuple[StudentTemperature, ...], Field(min_length=1), DISTINCT] = (
         StudentTemperature.EQUAL,
     )
+    attention_weight: Annotated[tuple[Factor, ...], DISTINCT] = ()
+    cosine_weight: Annotated[tuple[Factor, ...], DISTINCT] = ()
+    schedule: Annotated[tuple[Schedule, ...], DISTINCT] = ()
+    classification_loss: Annotated[tuple[ClassificationLoss, ...], DISTINCT] = ()
 
 
 class SearchSpace(_Model):
@@ -126,44 +178,52 @@ class SearchSpace(_Model):
         soft_label_weight: Values of A's alpha.
         learning_rates: Learning rates tried inside each choice.
         temperature: The temperature search inside each choice.
-        hidden_states: The intermediate loss, the same in all configurations.
+        hard_lambda: Weight of the hard labels on top of what the shares leave them (C, eq. 1).
+        internals: What of its teacher's layers a student learns.
+        experiments: Named configurations, each by what differs from the default.
     """
 
     name: str
-    order: Annotated[tuple[Choice, ...], DISTINCT] = (
-        "distance",
-        "teacher_checkpoint",
-        "student_temperature",
-    )
+    order: Annotated[tuple[Choice, ...], DISTINCT] = ORDER
     choices: Choices
     soft_label_weight: SoftLabelWeights = SoftLabelWeights()
     learning_rates: Annotated[tuple[LearningRate, ...], Field(min_length=1), DISTINCT]
     temperature: TemperatureSearch = TemperatureSearch()
-    hidden_states: HiddenStates = HiddenStates()
+    hard_lambda: Factor = 0.0
+    internals: Internals = Internals()
+    experiments: tuple[Experiment, ...] = ()
 
     @model_validator(mode="after")
     def _weights_fit(self) -> Self:
-        most = max(self.soft_label_weight.default, *self.soft_label_weight.then, 0.0)
-        if most + self.hidden_states.weight > 1 + 1e-9:
+        weights = [self.soft_label_weight.default, *self.soft_label_weight.then]
+        if len(self.named()) < len(self.experiments):
+            raise ValueError("experiments must have names that differ from each other")
+        shares = [(weight, self.internals.hidden_weight) for weight in weights]
+        shares += [(each.soft_label_weight, each.hidden_weight) for each in self.named().values()]
+        soft, hidden = max(shares, key=sum)
+        if soft + hidden > 1 + 1e-9:
             raise ValueError(
-                f"hidden_states.weight ({self.hidden_states.weight:g}) and soft_label_weight ({most:g}) are shares of "
-                "one loss: together at most 1"
+                f"internals.hidden_weight ({hidden:g}) and soft_label_weight ({soft:g}) are shares of one loss: "
+                "together at most 1"
             )
         return self
 
     def default(self) -> Configuration:
         """The configuration that the search starts from: each choice's first value."""
         return Configuration(
-            distance=self.choices.distance[0],
-            teacher_checkpoint=self.choices.teacher_checkpoint[0],
-            student_temperature=self.choices.student_temperature[0],
-            soft_label_weight=self.soft_label_weight.default,
-            temperature=self.temperature.default,
-            learning_rate=self.learning_rates[0],
-            hidden_weight=self.hidden_states.weight,
-            layer_map=self.hidden_states.layer_map,
-            projection=self.hidden_states.projection,
+            **{
+                **dict(self.internals),
+                **{name: values[0] for name, values in self.choice_values().items()},
+                "soft_label_weight": self.soft_label_weight.default,
+                "temperature": self.temperature.default,
+                "learning_rate": self.learning_rates[0],
+                "hard_lambda": self.hard_lambda,
+            }
         )
+
+    def choice_values(self) -> dict[Choice, tuple[Any, ...]]:
+        """The values of each choice that has some, the default first."""
+        return {name: getattr(self.choices, name) for name in ORDER if getattr(self.choices, name)}
 
     def alternatives(self) -> Iterator[tuple[str, Any]]:
         """(choice, alternative value) pairs in the order of the search."""
@@ -173,9 +233,21 @@ class SearchSpace(_Model):
 
     def combinations(self) -> Iterator[Configuration]:
         """Every combination of choices at the default alpha, temperature and learning rate."""
-        values = [getattr(self.choices, name) for name in CHOICE_TYPES]
-        for combination in itertools.product(*values):
-            yield replace(self.default(), **dict(zip(CHOICE_TYPES, combination, strict=True)))
+        choices = self.choice_values()
+        for combination in itertools.product(*choices.values()):
+            values: dict[str, Any] = dict(zip(choices, combination, strict=True))
+            yield replace(self.default(), **values)
+
+    def named(self) -> dict[str, Configuration]:
+        """The experiments' configurations, by name."""
+        default = self.default()
+        given = {each.name: each.model_dump(exclude_none=True, exclude={"name"}) for each in self.experiments}
+        return {name: replace(default, **values) for name, values in given.items()}
+
+    def everything(self) -> Iterator[Configuration]:
+        """What trials may be asked to do, but for weights, temperatures and learning rates."""
+        yield from self.combinations()
+        yield from self.named().values()
 
     def grid_size(self, *, scaled_mse: bool = True) -> int:
         """Distinct (canonical) configurations of the full grid, before learning rates.

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from search_spaces.configuration import Distance
 from search_spaces.faults import Fault, InputError, faults_of, nearest, read_yaml
 from search_spaces.space import DISTINCT, SearchSpace, load_space
 from study.presets import expand_dataset
-from trials.spec import DatasetSpec, Name, Part, StudentSpec, TeacherSpec, TrainingRecipe, Triple
+from trials.spec import OF_TRANSLATION, DatasetSpec, Name, Part, StudentSpec, TeacherSpec, TrainingRecipe, Triple
 from trials.work import SpeedSettings
 
 NOUNS = {"teachers": "teacher", "students": "student", "datasets": "data set"}  # in the order of a triple
@@ -29,6 +30,13 @@ class Tuning(StrEnum):
     OPTUNA = "optuna"  # tree-structured Parzen estimator at a fixed budget
 
 
+class Strategy(StrEnum):
+    """What is tried of a search space."""
+
+    GREEDY = "greedy"  # one choice changed at a time (A, section 3)
+    EXPERIMENTS = "experiments"  # the space's named configurations, all of them
+
+
 class SearchConfig(Part):
     """The search of each triple.
 
@@ -37,14 +45,29 @@ class SearchConfig(Part):
         space: Name of a search space, path of one, or the space itself.
         tune: How learning rate and temperature are tuned.
         tune_budget: Trials per choice where `tune` is optuna.
-        evaluate: Reference configurations that every triple is evaluated on after its search.
+        evaluate: Reference configurations that every triple is evaluated on after a greedy search.
     """
 
-    strategy: Literal["greedy"] = "greedy"
+    strategy: Strategy = Strategy.GREEDY
     space: SearchSpace
     tune: Tuning = Tuning.COORDINATE
     tune_budget: Annotated[int, Field(gt=0)] = 12
     evaluate: tuple[Literal["stable", "lazy"], ...] = ("stable", "lazy")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _experiments_have_no_references(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("strategy") == Strategy.EXPERIMENTS:
+            return {"evaluate": (), **values}
+        return values
+
+    @model_validator(mode="after")
+    def _experiments_are_there(self) -> Self:
+        if self.strategy is Strategy.EXPERIMENTS and not self.space.experiments:
+            raise ValueError(f"strategy experiments needs a space with experiments, and {self.space.name} has none")
+        if self.strategy is Strategy.EXPERIMENTS and self.evaluate:
+            raise ValueError("evaluate is for the greedy strategy: leave it out")
+        return self
 
 
 class Resources(Part):
@@ -179,7 +202,10 @@ def load_study(path: Path, *, find_models: bool = True) -> Study:
     faults += _cross_faults(values, path)
     if faults or config is None:
         raise InputError(faults)
-    return Study(config, path)
+    study = Study(config, path)
+    if faults := list(_top_k_faults(study)):
+        raise InputError(faults)
+    return study
 
 
 def _expand_datasets(values: dict[str, Any], path: Path, faults: list[Fault]) -> list[Any]:
@@ -278,10 +304,26 @@ def _cross_faults(values: dict[str, Any], path: Path) -> list[Fault]:
             faults += _recipe_faults(entry.get("training"), f"{kind}[{index}].training", path)
     for index, teacher in enumerate(_entries(values, "teachers")):
         training = teacher.get("training")
-        if isinstance(training, dict) and training.get("sequence_level"):
-            message = "is for students, who then train on their teacher's translations"
-            faults.append(Fault(str(path), f"teachers[{index}].training.sequence_level", True, message))
+        own: dict[str, Any] = training if isinstance(training, dict) else {}
+        for name in OF_TRANSLATION:
+            if own.get(name):
+                message = "is for students: it says how they learn from their teacher's translations"
+                faults.append(Fault(str(path), f"teachers[{index}].training.{name}", own[name], message))
     return faults
+
+
+def _top_k_faults(study: Study) -> Iterator[Fault]:
+    """Searches of what a teacher's likeliest tokens alone do not say."""
+    if all(study.student_recipe(dataset).teacher_top_k is None for dataset in study.config.datasets):
+        return
+    why = "the likeliest tokens alone (training.teacher_top_k)"
+    if set(study.space.choices.distance) != {Distance.CE}:
+        distances = [str(distance) for distance in study.space.choices.distance]
+        yield Fault(str(study.path), "search.space.choices.distance", distances, f"{why} allow [ce] only")
+    if study.space.temperature.coarse() != (1.0,):
+        message = f"{why} allow 1 only: {{start: 1, stop: 1, num: 1, fine: 0, default: 1}}"
+        values = list(study.space.temperature.coarse())
+        yield Fault(str(study.path), "search.space.temperature", values, message)
 
 
 def _checkpoint_faults(teacher: dict[str, Any], key: str, names: dict[str, list[Any]], path: Path) -> Iterator[Fault]:

@@ -10,15 +10,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from search_spaces.configuration import digest
+from search_spaces.configuration import Configuration, digest
 from search_spaces.faults import Fault
-from search_spaces.layer_maps import layer_map
+from search_spaces.layer_maps import LayerMap, layer_map
 from study.config import Study
 from study.memory import Memory
 from trials.families import FAMILIES, Head
 from trials.models import load_tokenizer, model_fingerprint
+from trials.schedules import stages_of
 from trials.spec import DatasetSpec, Triple
-from trials.students.shapes import depths, student_config
+from trials.students.shapes import HEAD_NAMES, depths, name_in, student_config
 from trials.tables import key_of
 from trials.tasks import task_of
 from trials.tasks.translation import language_code
@@ -109,24 +110,43 @@ def triple_faults(
             yield Fault("study file", key, source[0], message)
         elif task.head is Head.SEQ2SEQ and (special := facts[source].languages) is not None:
             yield from _language_faults(dataset, special)
-    if study.space.hidden_states.weight and {teacher, student} <= configs.keys():
-        shape = student_config(configs[student], triple.student)
-        yield from _map_faults(study, triple, depths(configs[teacher]), depths(shape))
-    if task.same_tokens and {teacher, student} <= facts.keys():
+    teaching = [each for each in study.space.everything() if each.teaches_layers]
+    if teaching and {teacher, student} <= configs.keys():
+        yield from _internal_faults(study, triple, configs[teacher], configs[student], teaching)
+    attention = any(each.attention_weight for each in teaching)
+    if (task.same_tokens or attention) and {teacher, student} <= facts.keys():
         yield from _token_faults(study, triple, configs, facts)
 
 
-def _map_faults(study: Study, triple: Triple, teacher: dict[str, int], student: dict[str, int]) -> Iterator[Fault]:
-    """Hidden states that cannot be compared: of encoder-decoders, or of layers that a map does not know."""
-    key, name = "search.space.hidden_states", study.space.hidden_states.layer_map
-    if "layers" not in teacher or "layers" not in student:
-        message = f"hidden states are compared of encoders, not of those of {triple.triple_id}"
-        yield Fault("study file", f"{key}.weight", study.space.hidden_states.weight, message)
+def _internal_faults(
+    study: Study, triple: Triple, teacher: dict[str, Any], source: dict[str, Any], teaching: list[Configuration]
+) -> Iterator[Fault]:
+    """Layers that cannot be compared: of encoder-decoders, those that a map does not know, other heads, no time."""
+    shape = student_config(source, triple.student)
+    deep, own = depths(teacher).get("layers"), depths(shape).get("layers")
+    if deep is None or own is None:
+        message = f"are compared of encoders, not of those of {triple.triple_id}"
+        yield Fault("study file", "search.space (layers)", None, message)
         return
-    try:
-        layer_map(name, student["layers"], teacher["layers"])
-    except ValueError as error:
-        yield Fault("study file", f"{key}.layer_map", name, f"{error} ({triple.triple_id})")
+    for name in dict.fromkeys(each.layer_map for each in teaching):
+        try:
+            layer_map(name, own, deep)
+        except ValueError as error:
+            yield Fault("study file", "search.space.internals.layer_map", name, f"{error} ({triple.triple_id})")
+            return
+    heads = [config.get(name_in(config, HEAD_NAMES)) for config in (teacher, shape)]
+    if heads[0] != heads[1] and any(each.attention_weight for each in teaching):
+        message = f"attention maps are compared head by head, but teacher and student have {heads[0]} and {heads[1]}"
+        yield Fault("study file", f"students.{triple.student.name}.heads", triple.student.heads, message)
+    epochs = study.student_recipe(triple.dataset).epochs
+    longest = max(_epochs_of_layers(each, layer_map(each.layer_map, own, deep)) for each in teaching)
+    if longest >= epochs:
+        message = f"leaves {triple.triple_id} no epoch for its labels: its layers may take {longest}"
+        yield Fault("study file", "training.epochs", epochs, message)
+
+
+def _epochs_of_layers(configuration: Configuration, pairs: LayerMap) -> int:
+    return sum(stage.epochs or 0 for stage in stages_of(configuration, pairs))
 
 
 def _token_faults(

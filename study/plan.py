@@ -12,11 +12,9 @@ from typing import Any
 from search_spaces.configuration import Configuration, StudentTemperature
 from search_spaces.layer_maps import layer_map
 from search_spaces.space import SearchSpace
-from study.config import SearchConfig, Study
-from study.search import make_tuner
+from study.config import SearchConfig, Strategy, Study
+from study.search import make_search
 from study.searchers.chain import Chain
-from study.searchers.greedy import GreedySearch
-from study.searchers.tuning import Tuner
 from study.sizes import (
     DatasetSize,
     dataset_size,
@@ -89,7 +87,9 @@ def make_plan(study: Study) -> Plan:
         teachers=tuple((teacher.name, dataset.name) for teacher, dataset in study.teacher_pairs),
         fewest=fewest,
         most=most,
-        choices_visited=1 + len(list(study.space.alternatives())),
+        choices_visited=len(study.space.experiments)
+        if study.config.search.strategy is Strategy.EXPERIMENTS
+        else 1 + len(list(study.space.alternatives())),
         choices_in_space=len(list(study.space.combinations())),
         grid_per_triple=study.space.grid_size(),
         grid_paper=study.space.grid_size(scaled_mse=False),
@@ -121,34 +121,35 @@ def _shape(student: StudentSpec, config: Config) -> str:
 
 def _layer_maps(study: Study, sizes: _Sizes) -> dict[str, str]:
     """The maps of all triples whose hidden states are compared; `doctor` says which cannot be."""
-    if study.space.hidden_states.weight == 0:
-        return {}
-    found = {}
+    teaching = [each for each in study.space.everything() if each.teaches_layers]
+    found: dict[str, str] = {}
+    if not teaching:
+        return found
     for triple in study.triples:
         teacher = sizes.models.get(study.teacher_source(triple.teacher, triple.dataset)[0])
         if teacher is None or study.student_source(triple.student)[0] not in sizes.models:
             continue
         deep = depths(teacher).get("layers", 0), depths(sizes.student(study, triple.student)).get("layers", 0)
         with contextlib.suppress(ValueError):
-            pairs = layer_map(study.space.hidden_states.layer_map, deep[1], deep[0])
-            found[f"{triple.student.name} of {triple.teacher.name}"] = ", ".join(
-                f"{own}-{other}" for own, other in pairs
-            )
+            for name in dict.fromkeys(each.layer_map for each in teaching):
+                pairs = layer_map(name, deep[1], deep[0])
+                held = ", ".join(f"{own}-{other}" for own, other in pairs)
+                found[f"{triple.student.name} of {triple.teacher.name}"] = held
     return found
 
 
 def trial_bounds(study: Study) -> tuple[int, int]:
     """Fewest and most trials of one triple: seeds, the lazy and the stable configuration included."""
-    fewest, most = _greedy_bounds(study.space, study.config.search)
+    fewest, most = _search_bounds(study.space, study.config.search)
     lazy = len(study.space.learning_rates) if "lazy" in study.config.search.evaluate else 0
     stable = _most_per_choice(study.space, study.config.search) if "stable" in study.config.search.evaluate else 0
     return fewest * len(study.config.seeds), (most + lazy + stable) * len(study.config.seeds)
 
 
 @lru_cache(maxsize=8)
-def _greedy_bounds(space: SearchSpace, search: SearchConfig) -> tuple[int, int]:
+def _search_bounds(space: SearchSpace, search: SearchConfig) -> tuple[int, int]:
     """Found by running the search itself on scores that send it down each of its paths."""
-    counts = [len(_trials_of(space, make_tuner(search), path)) for path in _paths(space)]
+    counts = [len(_trials_of(space, search, path)) for path in _paths(space)]
     return min(counts), max(counts)
 
 
@@ -156,11 +157,13 @@ def _greedy_bounds(space: SearchSpace, search: SearchConfig) -> tuple[int, int]:
 def _most_per_choice(space: SearchSpace, search: SearchConfig) -> int:
     alone = space.model_copy(
         update={
-            "choices": space.choices.model_copy(update={name: values[:1] for name, values in _choice_values(space)}),
+            "choices": space.choices.model_copy(
+                update={name: each[:1] for name, each in space.choice_values().items()}
+            ),
             "soft_label_weight": space.soft_label_weight.model_copy(update={"then": ()}),
         }
     )
-    return max(len(_trials_of(alone, make_tuner(search), path)) for path in _paths(alone))
+    return max(len(_trials_of(alone, search, path)) for path in _paths(alone))
 
 
 Preference = dict[str, Any]
@@ -184,7 +187,7 @@ class _Path:
 
 def _paths(space: SearchSpace) -> Iterator[_Path]:
     """Paths enough to meet the fewest and the most trials."""
-    names, values = zip(*_choice_values(space), strict=True)
+    names, values = zip(*space.choice_values().items(), strict=True)
     coarse, rates = space.temperature.coarse(), space.learning_rates
     temperatures = dict.fromkeys((coarse[0], coarse[len(coarse) // 2], coarse[-1]))
     for combination, temperature, one_rate, one_checkpoint in itertools.product(
@@ -194,14 +197,10 @@ def _paths(space: SearchSpace) -> Iterator[_Path]:
         yield _Path(dict(zip(names, combination, strict=True)), temperature, preferred, one_checkpoint)
 
 
-def _choice_values(space: SearchSpace) -> list[tuple[str, tuple[Any, ...]]]:
-    return [(name, getattr(space.choices, name)) for name in ("distance", "teacher_checkpoint", "student_temperature")]
-
-
-def _trials_of(space: SearchSpace, tuner: Tuner, path: _Path) -> set[Configuration]:
+def _trials_of(space: SearchSpace, config: SearchConfig, path: _Path) -> set[Configuration]:
     """The configurations that a search visits on a path."""
     asked: dict[Configuration, float] = {}
-    search = GreedySearch(space, tuner, one_checkpoint=path.one_checkpoint)
+    search = make_search(space, config, one_checkpoint=path.one_checkpoint)
     chain = Chain(search, (0,), lambda configuration, _: (asked[configuration],) if configuration in asked else None)
     while not chain.finished:
         for configuration, _ in chain.propose():
@@ -264,13 +263,13 @@ def _bytes(study: Study, sizes: _Sizes) -> float:
     for teacher, dataset in study.teacher_pairs:
         config, size = sizes.models[study.teacher_source(teacher, dataset)[0]], sizes.data[dataset.name]
         total += 3 * BYTES_PER_WEIGHT * (layer_weights(config) + embedding_weights(config))
-        max_length = study.teacher_recipe(teacher, dataset).max_length
-        total += 2 * size.output_bytes(max_length, hidden_size(config))
-        total += BYTES_PER_TOKEN * size.tokens(max_length)
-        if study.space.hidden_states.weight:  # of each text's first token
+        recipe = study.teacher_recipe(teacher, dataset)
+        total += 2 * size.output_bytes(recipe, hidden_size(config))
+        total += BYTES_PER_TOKEN * size.tokens(recipe.max_length)
+        if any(each.teaches_layers for each in study.space.everything()):  # of each text's first token
             of_checkpoint = BYTES_PER_WEIGHT * size.rows * sum(depths(config).values()) * hidden_size(config)
             total += len(study.space.choices.teacher_checkpoint) * of_checkpoint
-        if task_of(dataset).head is Head.SEQ2SEQ:  # the output heads, with the outputs
+        if task_of(dataset).head is Head.SEQ2SEQ and recipe.teacher_top_k is None:  # the output heads, with the states
             total += 2 * BYTES_PER_WEIGHT * embedding_weights(config)
     for triple in study.triples:
         config = sizes.student(study, triple.student)

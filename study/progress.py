@@ -11,6 +11,7 @@ from rich.table import Table
 
 from study.plan import trial_bounds
 from study.search import StudySearch, TripleSearch, work_name
+from study.searchers.named import NamedSearch
 from trials.record import Record, TeacherRecord, TrialRecord
 from trials.spec import TeacherTask, TrialSpec, Triple
 from trials.work import Work, work_id
@@ -126,7 +127,7 @@ class Progress:
 
     def _best(self, triple_id: str) -> float | None:
         started = self._search.triples.get(triple_id) if self._search else None
-        return started.greedy.incumbent.score if started and started.greedy.incumbent else None
+        return started.search.incumbent.score if started and started.search.incumbent else None
 
     def _table(self) -> Table:
         count = self.count()
@@ -155,7 +156,9 @@ def stage(started: TripleSearch | None) -> str:
         return f"failed: {started.failure}"
     if started.searched:
         return "finished" if started.finished else "evaluating the reference configurations"
-    compared = [step.parameter for step in started.greedy.steps]
+    if isinstance(started.search, NamedSearch):
+        return f"{len(started.search.named)} of {len(started.search.space.experiments)} experiments"
+    compared = [step.parameter for step in started.search.steps]
     return f"step {len(compared) + 1}: after {compared[-1]}" if compared else "step 1: tuning the default"
 
 

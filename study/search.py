@@ -9,9 +9,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from search_spaces.configuration import Configuration
-from study.config import SearchConfig, Study, Tuning
+from search_spaces.space import SearchSpace
+from study.config import SearchConfig, Strategy, Study, Tuning
 from study.searchers.chain import Chain
 from study.searchers.greedy import GreedySearch, Step
+from study.searchers.named import NamedSearch
 from study.searchers.stable import FixedChoice, lazy_choice, lazy_tuner, stable_choice
 from study.searchers.tuning import Tuner, coordinate, joint, optuna_tpe
 from trials.record import Record, SpeedRecord, TeacherRecord, TrialRecord
@@ -55,7 +57,7 @@ class TripleSearch:
 
     Attributes:
         triple: The triple.
-        greedy: The search and what it has found.
+        search: The search and what it has found.
         lazy, stable: The evaluations that follow it; None until they start, or where the study has none.
     """
 
@@ -63,17 +65,16 @@ class TripleSearch:
         self.triple = triple
         self.teacher = teacher
         self._owner = owner
-        search = owner.study.config.search
-        self.greedy = GreedySearch(owner.study.space, make_tuner(search), one_checkpoint=teacher.one_checkpoint)
+        self.search = make_search(owner.study.space, owner.study.config.search, one_checkpoint=teacher.one_checkpoint)
         self.lazy: FixedChoice | None = None
         self.stable: FixedChoice | None = None
-        self.chain = self._chain(self.greedy)
+        self.chain = self._chain(self.search)
         self._evaluations: list[Chain] = []
         self.advance()
 
     @property
     def searched(self) -> bool:
-        """Whether the greedy search has ended."""
+        """Whether the search has ended."""
         return self.chain.finished
 
     @property
@@ -206,7 +207,7 @@ class StudySearch:
     @property
     def steps(self) -> Iterator[Step]:
         """The steps of all triples."""
-        return (step for triple in self.triples.values() for step in triple.greedy.steps)
+        return (step for triple in self.triples.values() for step in triple.search.steps)
 
     @property
     def stable_choice(self) -> Configuration | None:
@@ -298,6 +299,12 @@ def work_name(work: Work) -> str:
     if isinstance(work, SpeedTask):
         return f"response times on {work.dataset.name}"
     return work.triple.triple_id
+
+
+def make_search(space: SearchSpace, search: SearchConfig, *, one_checkpoint: bool) -> GreedySearch:
+    """The search of one triple that a study file names."""
+    kind = NamedSearch if search.strategy is Strategy.EXPERIMENTS else GreedySearch
+    return kind(space, make_tuner(search), one_checkpoint=one_checkpoint)
 
 
 def make_tuner(search: SearchConfig) -> Tuner:

@@ -82,13 +82,13 @@ class DatasetSize:
         most = math.inf if windows else max_length
         return sum(min(length / CHARACTERS_PER_TOKEN + 2, most) for length in self.characters)
 
-    def output_bytes(self, max_length: int, hidden_size: int) -> float:
+    def output_bytes(self, recipe: TrainingRecipe, hidden_size: int) -> float:
         """Bytes of one teacher's outputs."""
         positions: float = self.rows
         if self.task.head is not Head.SEQUENCE:
             known = self.output_characters
-            positions = self.rows * max_length if known is None else known / CHARACTERS_PER_TOKEN
-        return positions * self.task.output_bytes(self.labels, hidden_size)
+            positions = self.rows * recipe.max_length if known is None else known / CHARACTERS_PER_TOKEN
+        return positions * self.task.output_bytes(self.labels, hidden_size, recipe.teacher_top_k)
 
 
 def dataset_size(dataset: DatasetSpec) -> DatasetSize | None:

@@ -89,7 +89,7 @@ def read_status(study: Study, workspace: Workspace) -> StudyStatus:
 def _chain(triple: Triple, search: StudySearch, trials: list[TrialRecord]) -> TripleStatus:
     started = search.triples.get(triple.triple_id)
     failure = search.failures.get(triple.triple_id)
-    incumbent = started.greedy.incumbent if started else None
+    incumbent = started.search.incumbent if started else None
     return TripleStatus(
         triple=triple.triple_id,
         stage=f"failed: {failure}" if failure else stage(started),
@@ -102,7 +102,7 @@ def _chain(triple: Triple, search: StudySearch, trials: list[TrialRecord]) -> Tr
                 "changed_to": str(getattr(step.after.choice, step.parameter)),
                 "kept": step.accepted,
             }
-            for step in (started.greedy.steps if started else ())
+            for step in (started.search.steps if started else ())
         ),
         incumbent=incumbent.configuration.as_dict() if incumbent else None,
         validation_score=incumbent.score if incumbent else None,

@@ -17,6 +17,7 @@ from trials.predictions import write_predictions
 from trials.spec import EVALUATION_TOKENS
 from trials.tasks import Task
 from trials.tokens import TokenizedSplit, batches_by_length, ragged_index
+from trials.top_k import top_k_of
 
 LOGITS = 2**25  # of an encoder-decoder at a time, in evaluation
 
@@ -98,6 +99,23 @@ def write_decoder_states(network: Seq2SeqNetwork, split: TokenizedSplit, file: P
             shape = (int(split.position_offsets[-1]), states.shape[1])
             found = np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=shape)
         found[ragged_index(split.position_offsets, rows)] = states
+
+
+@torch.no_grad()
+def write_top_k(network: Seq2SeqNetwork, split: TokenizedSplit, folder: Path, k: int) -> None:
+    """A `TopK` of each target token, in the split's order: a .npy file of tokens, one of log-probabilities."""
+    network.eval()
+    positions = int(split.position_offsets[-1])
+    shape = (positions, min(k, network.model.config.vocab_size - 1))
+    kinds = {"tokens": np.uint32, "log_probabilities": np.float16}
+    files = {
+        name: np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=kind, shape=shape)
+        for name, kind in kinds.items()
+    }
+    for rows in batches_by_length(split.lengths, logits_budget(network)):
+        found, where = top_k_of(network(network.inputs(split, rows)), k), ragged_index(split.position_offsets, rows)
+        for name, values in found._asdict().items():
+            files[name][where] = values.cpu().numpy().astype(kinds[name])
 
 
 def logits_budget(network: Seq2SeqNetwork) -> int:

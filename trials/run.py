@@ -22,7 +22,7 @@ import torch
 from trials.checkpoints import CheckpointFile
 from trials.evaluation import evaluate, tensors
 from trials.families import why_not_packed
-from trials.intermediate import hidden_loss, observed
+from trials.internals import hidden_loss, observed
 from trials.loop import train
 from trials.memory import peak_memory_bytes, reset_peak_memory, return_freed_memory
 from trials.models import model_fingerprint, model_folder
@@ -137,7 +137,7 @@ def _distil(
     data = tokenized(dataset, shared.data_fingerprint, folder, shared.training.max_length, workspace)
     teacher = Teacher.open(shared.teacher_fingerprint, dataset, shared.data_fingerprint, workspace)
     translated = teacher.translated("train", device) if shared.training.sequence_level else None
-    outputs = teacher.outputs("train", device, translated)
+    outputs = teacher.outputs("train", device, translated, shared.training.teacher_top_k)
     initial = initial_student(shared.triple.student, folder, data.label_names, shared.seed, workspace, data.head)
     train_split = translated or data.splits["train"]
     students = [open_network(initial, data, spec.training.precision, device) for spec in specs]

@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from search_spaces.configuration import OF_HIDDEN_STATES, Configuration, digest
+from search_spaces.configuration import OF_INTERNALS, Configuration, digest
 
 PROTOCOL_VERSION = 2  # raise it when equal specifications stop meaning equal results
 EVALUATION_TOKENS = 4096  # tokens per evaluation batch, counted as if padded: larger temporaries cost page faults
@@ -185,6 +185,9 @@ class Precision(StrEnum):
     BF16 = "bf16"
 
 
+OF_TRANSLATION = ("sequence_level", "teacher_top_k")  # keys of the recipe that other tasks have no use for
+
+
 class TrainingRecipe(Part):
     """How a model is trained; the student's learning rate comes from its configuration instead.
 
@@ -199,6 +202,8 @@ class TrainingRecipe(Part):
         weight_decay: AdamW's weight decay; none on biases and norms.
         max_grad_norm: Gradients are clipped to this global norm.
         sequence_level: Of translation: students train on the teacher's own translations, not on people's.
+        teacher_top_k: Of translation: this many of the teacher's likeliest tokens are kept, and one bucket for all
+            others, instead of its hidden states; for cross-entropy at temperature 1.
         precision: ``fp32``, or ``bf16``: activations and working copies of weights in bfloat16, faster and less exact.
     """
 
@@ -212,11 +217,12 @@ class TrainingRecipe(Part):
     weight_decay: float = Field(0.01, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)
     sequence_level: bool = False
+    teacher_top_k: Annotated[int, Field(gt=0)] | None = None
     precision: Precision = Precision.FP32
 
     def identity(self, exclude: Set[str] = frozenset()) -> dict[str, Any]:
         """What of it decides a result; keys that came later say nothing at their defaults."""
-        newer = set() if self.sequence_level else {"sequence_level"}
+        newer = {key for key in OF_TRANSLATION if not getattr(self, key)}
         return self.model_dump(mode="json", exclude={*exclude, *newer})
 
 
@@ -359,7 +365,7 @@ class TrialSpec(Part):
     @cached_property
     def group_id(self) -> str:
         """Trials of one group can be trained side by side: same data, student, teaching checkpoint, recipe and seed."""
-        observed = {name: value for name, value in self.configuration.as_dict().items() if name in OF_HIDDEN_STATES}
+        observed = {name: value for name, value in self.configuration.as_dict().items() if name in OF_INTERNALS}
         return digest([self.model_dump(mode="json", exclude={"configuration"}), observed])[:24]
 
     @cached_property
@@ -402,7 +408,7 @@ class TeacherTask(Part):
             "pair": [self.teacher.name, self.dataset.name],
             "task": [self.dataset.task, self.dataset.metric, *self.dataset.reading],
             "seed": self.teacher.seed,
-            "training": self.training.identity(),
+            "training": self.training.identity(exclude={"teacher_top_k"}),
             "fingerprints": [self.data_fingerprint, self.model_fingerprint],
         }
         return digest(identity)[:24]

@@ -56,7 +56,8 @@ def prepare_teacher(
     lowest = min(range(len(checkpoints)), key=lambda i: checkpoints[i].validation_loss)
     for index in {highest, lowest}:
         fingerprint = checkpoints[index].fingerprint or ""
-        Teacher.open(fingerprint, task.dataset, task.data_fingerprint, workspace).outputs("train", device)
+        teacher = Teacher.open(fingerprint, task.dataset, task.data_fingerprint, workspace)
+        teacher.outputs("train", device, top_k=task.training.teacher_top_k)
     if task_of(task.dataset).head is Head.SEQUENCE:
         write_examples(task.dataset, task.data_fingerprint, workspace)
     return {

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from search_spaces.configuration import digest
 from trials.encoding import Encoder
-from trials.evaluation import predict, write_decoder_states, write_states
+from trials.evaluation import predict, write_decoder_states, write_states, write_top_k
 from trials.generation import translate
 from trials.networks import open_network
 from trials.networks.seq2seq_network import Seq2SeqNetwork
@@ -24,6 +24,7 @@ from trials.spec import DatasetSpec, Precision
 from trials.tasks.translation import encoded_targets
 from trials.teacher_cache import NOTE, TeacherNote
 from trials.tokens import TokenizedData, TokenizedSplit, tokenized
+from trials.top_k import TopK
 from trials.workspace import Workspace, build_once
 
 HEAD = "head.safetensors"
@@ -62,19 +63,30 @@ class Teacher:
         data = tokenized(dataset, data_fingerprint, folder, note.max_length, workspace)
         return cls(fingerprint, folder, note, data, workspace)
 
-    def outputs(self, split: str, device: torch.device, translated: TokenizedSplit | None = None) -> TeacherOutputs:
-        """Its outputs over a split; `translated` is the split with other targets, see `translated`.
+    def outputs(
+        self, split: str, device: torch.device, translated: TokenizedSplit | None = None, top_k: int | None = None
+    ) -> TeacherOutputs | TopKOutputs:
+        """Its outputs over a split, from the cache: by the checkpoint's weights and all that decides its inputs.
 
         Of translation the decoder's last hidden states are kept, some kilobytes a token, and the output head is
         computed again when logits are asked for: exact at any temperature, where the likeliest tokens alone would not
-        be. From the cache, which is keyed by the checkpoint's weights and by all that decides its inputs.
+        be.
+
+        Args:
+            split: The split's name.
+            device: Where to compute.
+            translated: The split with other targets, see `translated`.
+            top_k: Of translation: keep this many of the likeliest tokens alone.
         """
-        key = digest([self.data.key, self.fingerprint, split, *([] if translated is None else ["translated"])])[:24]
+        options = [*([] if translated is None else ["translated"]), *([] if top_k is None else [f"top {top_k}"])]
+        key = digest([self.data.key, self.fingerprint, split, *options])[:24]
         rows = self.data.splits[split] if translated is None else translated
 
         def build(target: Path) -> None:
             network = open_network(self.folder, self.data, Precision.FP32, device)
-            if isinstance(network, Seq2SeqNetwork):
+            if isinstance(network, Seq2SeqNetwork) and top_k is not None:
+                write_top_k(network, rows, target, top_k)
+            elif isinstance(network, Seq2SeqNetwork):
                 weight, bias = network.output_head()
                 parts = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
                 save_file({name: part.cpu().contiguous() for name, part in parts.items()}, target / HEAD)
@@ -83,6 +95,8 @@ class Teacher:
                 np.save(target / "outputs.npy", predict(network, rows)[:, self.note.label_order])
 
         built = build_once(self.workspace.teacher_outputs(key), build)
+        if top_k is not None:
+            return TopKOutputs(*(np.load(built / f"{name}.npy", mmap_mode="r") for name in TopK._fields))
         return TeacherOutputs(np.load(built / "outputs.npy", mmap_mode="r"), _head(built / HEAD, device))
 
     def states(self, split: str, device: torch.device) -> np.ndarray:
@@ -133,6 +147,20 @@ class TeacherOutputs:
             return values
         weight, bias = self.head
         return F.linear(values.float(), weight, bias)
+
+
+@dataclass(frozen=True)
+class TopKOutputs:
+    """The likeliest tokens alone: uint32 and float16 [positions, k]."""
+
+    tokens: np.ndarray
+    log_probabilities: np.ndarray
+
+    def of(self, split: TokenizedSplit, rows: np.ndarray, device: torch.device) -> TopK:
+        """Those for some rows of the split."""
+        tokens = split.of_positions(self.tokens, rows).astype(np.int64)
+        log_probabilities = split.of_positions(self.log_probabilities, rows).astype(np.float32)
+        return TopK(torch.from_numpy(tokens).to(device), torch.from_numpy(log_probabilities).to(device))
 
 
 @lru_cache(maxsize=1)

@@ -55,6 +55,29 @@ def ask(choices: Iterable[Configuration]) -> Asking[list[Candidate]]:
     return [Candidate(choice, scores[choice.canonical()]) for choice in choices]
 
 
+def together(parts: Iterable[Asking[T]]) -> Asking[list[T]]:
+    """Run parts of programs side by side: what all of them ask for is asked for at once; their results, in order."""
+    parts = list(parts)
+    results: dict[int, T] = {}
+    requests: dict[int, tuple[Configuration, ...]] = {}
+
+    def step(index: int, scores: Scores | None) -> None:
+        try:
+            requests[index] = parts[index].send(scores)  # type: ignore[arg-type]  # None starts a generator
+        except StopIteration as end:
+            requests.pop(index, None)
+            results[index] = end.value
+
+    for index in range(len(parts)):
+        step(index, None)
+    while requests:
+        asked = dict(requests)
+        scores = yield tuple(dict.fromkeys(each for request in asked.values() for each in request))
+        for index in asked:
+            step(index, scores)
+    return [results[index] for index in range(len(parts))]
+
+
 class SearchFailed(Exception):
     """A program cannot go on: every trial of the configuration it starts from failed."""
 

@@ -31,8 +31,8 @@ def test_best_and_worst_agree_with_brute_force():
     search = make_search(study, records)
     for outcome in analyse(study, records).outcomes:
         triple = search.triples[outcome.triple_id]
-        scores = [candidate.score for candidate in triple.greedy.candidates]
-        assert outcome.best.choice == triple.greedy.incumbent.choice
+        scores = [candidate.score for candidate in triple.search.candidates]
+        assert outcome.best.choice == triple.search.incumbent.choice
         assert outcome.best.validation_score == max(scores)
         assert outcome.worst.validation_score == min(scores)
 

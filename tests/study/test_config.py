@@ -272,6 +272,29 @@ def test_teachers_train_on_peoples_translations(tmp_path: Path) -> None:
         load(tmp_path, teachers=[{"name": "big", "model": "some/model", "training": {"sequence_level": True}}])
 
 
+def test_likeliest_tokens_alone_are_searched_by_cross_entropy_at_temperature_one(tmp_path: Path) -> None:
+    training = {"teacher_top_k": 16}
+    with pytest.raises(InputError) as error:
+        load(tmp_path, training=training, search={"space": "paper_a"})
+    keys = [(fault.key, fault.value) for fault in error.value.faults]
+    temperatures = [1, 2, 4, 8, 16, 32, 64]
+    assert keys == [
+        ("search.space.choices.distance", ["ce", "mse"]),
+        ("search.space.temperature", temperatures),
+    ]
+    space = {
+        "name": "plain",
+        "choices": {"distance": ["ce"]},
+        "learning_rates": [1e-4],
+        "temperature": {"start": 1, "stop": 1, "num": 1, "fine": 0, "default": 1},
+    }
+    study = load(tmp_path, training=training, search={"space": space})
+    (dataset,), (teacher,) = study.config.datasets, study.config.teachers
+    assert study.teacher_recipe(teacher, dataset).teacher_top_k == 16  # its outputs are kept so, too
+    with pytest.raises(InputError, match=r"teachers\[0\]\.training\.teacher_top_k = 8: is for students"):
+        load(tmp_path, teachers=[{"name": "big", "model": "some/model", "training": {"teacher_top_k": 8}}])
+
+
 def test_teacher_recipe_is_the_studys_with_its_own_keys(tmp_path: Path) -> None:
     teacher = {**GOOD["teachers"][0], "training": {"epochs": 7, "early_stopping": None}}
     study = load(tmp_path, teachers=[teacher], training={"epochs": 2, "batch_size": 8, "early_stopping": 2})

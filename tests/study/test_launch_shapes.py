@@ -30,7 +30,7 @@ SPACE = {
     "name": "thirds",
     "choices": {},
     "soft_label_weight": {"default": THIRD},
-    "hidden_states": {"weight": THIRD, "layer_map": "ends"},
+    "internals": {"hidden_weight": THIRD, "layer_map": "ends"},
     "learning_rates": [0.003],
     "temperature": {"start": 2, "stop": 2, "num": 1, "fine": 0, "default": 2},
 }
@@ -105,8 +105,8 @@ def test_plan_prints_shapes_and_layers(tiny_model: Path, tmp_path: Path) -> None
     ("changes", "message"),
     [
         (
-            {"search": {"space": SPACE | {"hidden_states": {"weight": THIRD, "layer_map": "paper_b"}}}},
-            "search.space.hidden_states.layer_map = 'paper_b': knows students of 3, 6, 9 of 12 layers, not 2 of 4",
+            {"search": {"space": SPACE | {"internals": {"hidden_weight": THIRD, "layer_map": "paper_b"}}}},
+            "search.space.internals.layer_map = 'paper_b': knows students of 3, 6, 9 of 12 layers, not 2 of 4",
         ),
         (
             {"students": [{"name": "3AH", "from": "tiny", "heads": 3}]},

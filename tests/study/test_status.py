@@ -89,7 +89,7 @@ def test_status_of_a_half_finished_study(study: Study, workspace: Workspace) -> 
     assert status.trials == len(trials) == sum(chain.trials for chain in status.chains)
     search = load_search(study, half)
     for chain in status.chains:
-        greedy = search.triples[chain.triple].greedy
+        greedy = search.triples[chain.triple].search
         assert [step["parameter"] for step in chain.steps] == [step.parameter for step in greedy.steps]
     assert any(chain.steps for chain in status.chains)
 

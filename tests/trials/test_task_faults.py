@@ -160,7 +160,8 @@ def test_windows_must_go_on(stride, length, fits, tmp_path):
 
 
 @pytest.mark.parametrize("task", [task for task in TaskName if task is not MT])
-def test_sequence_level_distillation_is_for_translation(task, tmp_path):
-    dataset, recipe = made_dataset(task, tmp_path), TrainingRecipe(sequence_level=True)
-    with pytest.raises(InputError, match=rf"training\.sequence_level = True: is for translation, not for {task}"):
+@pytest.mark.parametrize(("key", "value"), [("sequence_level", True), ("teacher_top_k", 8)])
+def test_some_of_the_recipe_is_for_translation(task, key, value, tmp_path):
+    dataset, recipe = made_dataset(task, tmp_path), TrainingRecipe(**{key: value})
+    with pytest.raises(InputError, match=rf"training\.{key} = {value}: is for translation, not for {task}"):
         task_of(dataset).check_recipe(dataset, recipe)

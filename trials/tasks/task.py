@@ -19,7 +19,7 @@ from search_spaces.faults import Fault, fault, nearest
 from trials.encoding import EncodedSplit, Encoder
 from trials.examples import Examples, Labels, strings
 from trials.families import Head
-from trials.spec import DatasetSpec, Split, TrainingRecipe
+from trials.spec import OF_TRANSLATION, DatasetSpec, Split, TrainingRecipe
 from trials.tables import Table, collecting, key_of
 
 if TYPE_CHECKING:
@@ -129,9 +129,12 @@ class Task(ABC):
         Raises:
             InputError: They cannot.
         """
-        if recipe.sequence_level and self.head is not Head.SEQ2SEQ:
-            key = key_of(spec, "training.sequence_level")
-            raise fault("study file", key, True, f"is for translation, not for {spec.task}")
+        given = {name: getattr(recipe, name) for name in OF_TRANSLATION if getattr(recipe, name)}
+        if given and self.head is not Head.SEQ2SEQ:
+            name, value = given.popitem()
+            raise fault(
+                "study file", key_of(spec, f"training.{name}"), value, f"is for translation, not for {spec.task}"
+            )
 
     @abstractmethod
     def encode(self, encoder: Encoder, examples: Examples, spec: DatasetSpec) -> EncodedSplit:
@@ -148,7 +151,7 @@ class Task(ABC):
         """Characters whose tokens have an output each; None where each row has one output."""
         return None
 
-    def output_bytes(self, labels: int, hidden_size: int) -> int:
+    def output_bytes(self, labels: int, hidden_size: int, top_k: int | None = None) -> int:
         """Bytes that are kept of a teacher's output at one position."""
         return 4 * labels
 

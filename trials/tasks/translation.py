@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from search_spaces.configuration import Configuration
 from search_spaces.faults import fault, nearest
 from trials.encoding import EncodedSplit, Encoder, Parts
 from trials.examples import Examples, label_key, require, strings
@@ -19,10 +20,13 @@ from trials.families import Head
 from trials.metrics import translation_scores
 from trials.spec import DatasetSpec
 from trials.tables import Table, key_of
-from trials.tasks.task import Scores, Task
+from trials.tasks.task import Scores, Targets, Task
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from trials.tokens import TokenizedSplit
+    from trials.top_k import TopK
 
 
 class Translation(Task):
@@ -56,9 +60,19 @@ class Translation(Task):
         """Those of targets."""
         return sum(len(text) for text in examples.labels)
 
-    def output_bytes(self, labels: int, hidden_size: int) -> int:
-        """The decoder's last hidden state, in float16."""
-        return 2 * hidden_size
+    def output_bytes(self, labels: int, hidden_size: int, top_k: int | None = None) -> int:
+        """The decoder's last hidden state, in float16; or each of the likeliest tokens in 4 bytes and float16."""
+        return 2 * hidden_size if top_k is None else 6 * top_k
+
+    def soft_loss(
+        self, outputs: Tensor, teacher: Tensor | TopK, targets: Targets, configuration: Configuration
+    ) -> Tensor:
+        """As of other tasks; over the teacher's likeliest tokens where those alone are kept."""
+        if not isinstance(teacher, tuple):
+            return super().soft_loss(outputs, teacher, targets, configuration)
+        from trials.top_k import top_k_loss
+
+        return top_k_loss(outputs, teacher)
 
     def targets(self, split: TokenizedSplit, rows: np.ndarray) -> dict[str, np.ndarray]:
         """``labels`` int64 [tokens]."""

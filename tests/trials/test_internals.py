@@ -6,7 +6,7 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from search_spaces.configuration import Configuration, Projection, TeacherCheckpoint
-from trials.intermediate import ObservedStudent, hidden_loss, observed
+from trials.internals import ObservedStudent, hidden_loss, observed
 from trials.networks import open_network
 from trials.networks.plain_network import PlainNetwork
 from trials.record import Status

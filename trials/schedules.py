@@ -1,0 +1,104 @@
+"""In which stages a student learns: a schedule as data, and where in it a run is. Torch-free.
+
+A stage says which layers of the student are compared with the teacher's, whether the labels count, and when it is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from search_spaces.configuration import ClassificationLoss, Configuration, Schedule
+from search_spaces.layer_maps import LayerMap
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of training.
+
+    Attributes:
+        pairs: Which pairs of the layer map are compared.
+        classification: Whether the terms of soft and hard labels count.
+        epochs: Its epochs at most; None lasts until training ends.
+        cosine_threshold: It is over when the cosine term, summed over an epoch's batches, is below this; 0 never is.
+    """
+
+    pairs: LayerMap = ()
+    classification: bool = True
+    epochs: int | None = None
+    cosine_threshold: float = 0.0
+
+    def __str__(self) -> str:
+        layers = ", ".join(f"{own}-{other}" for own, other in self.pairs)
+        what = [f"layers {layers}" if layers else "", "labels" if self.classification else ""]
+        ends = [f"{self.epochs} epochs at most" if self.epochs else "", ""]
+        if self.epochs and self.cosine_threshold:
+            ends[1] = f"or cosine loss of an epoch below {self.cosine_threshold:g}"
+        return ": ".join(part for part in (" and ".join(filter(None, what)), ", ".join(filter(None, ends))) if part)
+
+
+def stages_of(configuration: Configuration, pairs: LayerMap) -> tuple[Stage, ...]:
+    """The stages of a configuration (C, algorithm 1, and the list before it).
+
+    Joint has one. Progressive compares one pair at a time from the bottom up, stacked keeps those below; then only the
+    labels count, to the end.
+
+    Args:
+        configuration: The configuration, canonical.
+        pairs: Its layer map; without internal losses it is not asked.
+    """
+    if not configuration.teaches_layers:
+        return (Stage(),)
+    if configuration.schedule is Schedule.JOINT:
+        return (Stage(pairs),)
+    stacked = configuration.schedule is Schedule.STACKED
+    throughout = configuration.classification_loss is ClassificationLoss.THROUGHOUT
+    limits = configuration.layer_epochs, configuration.cosine_threshold
+    of_layers = (Stage(pairs[0 if stacked else at : at + 1], throughout, *limits) for at in range(len(pairs)))
+    return (*of_layers, Stage())
+
+
+class Progress:
+    """Where in its stages a run is; epochs move it on.
+
+    Attributes:
+        stages: The stages.
+        position: The present one's, from 0.
+        epochs: How many it has had.
+    """
+
+    def __init__(self, stages: Iterable[Stage] = (Stage(),)):
+        self.stages = tuple(stages)
+        self.position = 0
+        self.epochs = 0
+
+    @property
+    def stage(self) -> Stage:
+        """The present stage."""
+        return self.stages[self.position]
+
+    @property
+    def last(self) -> bool:
+        """Whether no other stage follows."""
+        return self.position == len(self.stages) - 1
+
+    def end_epoch(self, cosine_sum: float) -> None:
+        """Go on to the next stage if this one is over (C, algorithm 1, lines 23 to 25).
+
+        Args:
+            cosine_sum: The cosine term, summed over the epoch's batches.
+        """
+        self.epochs += 1
+        stage = self.stage
+        over = cosine_sum < stage.cosine_threshold or (stage.epochs is not None and self.epochs >= stage.epochs)
+        if over and not self.last:
+            self.position, self.epochs = self.position + 1, 0
+
+    def state(self) -> dict[str, Any]:
+        """What `load_state` takes up."""
+        return {"position": self.position, "epochs": self.epochs}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on where another one was."""
+        self.position, self.epochs = int(state["position"]), int(state["epochs"])
