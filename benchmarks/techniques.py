@@ -46,7 +46,7 @@ from trials.evaluation import predict
 from trials.models import model_folder
 from trials.networks import Network, open_network, packed, packed_network
 from trials.networks.batches import PackedBatch, packed_batch
-from trials.networks.packed import PackedClassifier
+from trials.networks.packed import PackedClassifier, Watch
 from trials.networks.packed_network import PackedNetwork
 from trials.networks.plain_network import PlainNetwork
 from trials.spec import DatasetSpec, Precision, StudentSpec, TrainingRecipe
@@ -176,7 +176,7 @@ class Source:
 class AllTokens(PackedClassifier):
     """A `PackedClassifier` that computes the last layer for all tokens."""
 
-    def forward(self, batch: PackedBatch, states: list[Tensor] | None = None) -> Tensor:
+    def forward(self, batch: PackedBatch, watch: Watch | None = None) -> Tensor:
         """Logits, float32 [R, labels]."""
         x = self.embeddings(batch).to(self.compute_dtype)
         biases = [self._attention_bias(group) for group in batch.groups]

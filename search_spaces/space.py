@@ -210,10 +210,11 @@ class SearchSpace(_Model):
 
     def default(self) -> Configuration:
         """The configuration that the search starts from: each choice's first value."""
+        first: dict[str, Any] = {name: values[0] for name, values in self.choice_values().items()}
         return Configuration(
             **{
                 **dict(self.internals),
-                **{name: values[0] for name, values in self.choice_values().items()},
+                **first,
                 "soft_label_weight": self.soft_label_weight.default,
                 "temperature": self.temperature.default,
                 "learning_rate": self.learning_rates[0],

@@ -78,7 +78,7 @@ def write_states(network: Any, split: TokenizedSplit, file: Path) -> None:
     network.eval()
     found: np.ndarray | None = None
     for rows in batches_by_length(split.lengths):
-        states = network.with_states(network.inputs(split, rows))[1].float().cpu().numpy()
+        states = network.with_internals(network.inputs(split, rows)).states.float().cpu().numpy()
         if found is None:
             shape = (len(split), *states.shape[1:])
             found = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)

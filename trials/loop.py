@@ -75,6 +75,11 @@ def train(
                 unit = unit.without(ended)
             clock = time.perf_counter()
 
+        # The next stage of whose schedule has one
+        if step % epoch_steps == 0:
+            for run in unit.runs:
+                run.progress.end_epoch()
+
         # The state, every few minutes
         if any(run.checkpoint.due for run in unit.runs):
             clock = _share_time(unit.runs, clock)

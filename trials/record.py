@@ -40,6 +40,7 @@ class CurvePoint(_Record):
         train_loss: Mean training loss since the previous point.
         validation_score: The task's metric, greater is better.
         validation_loss: Mean loss against the human labels (cross-entropy for classification).
+        stage: The stage of its schedule that it was in, from 1; None of those that have one stage.
     """
 
     step: int
@@ -47,6 +48,7 @@ class CurvePoint(_Record):
     train_loss: float
     validation_score: float
     validation_loss: float
+    stage: int | None = None
 
 
 class RunInfo(_Record):

@@ -22,12 +22,13 @@ import torch
 from trials.checkpoints import CheckpointFile
 from trials.evaluation import evaluate, tensors
 from trials.families import why_not_packed
-from trials.internals import hidden_loss, observed
+from trials.internals import Objective, observed, wanted_by
 from trials.loop import train
 from trials.memory import peak_memory_bytes, reset_peak_memory, return_freed_memory
 from trials.models import model_fingerprint, model_folder
 from trials.networks import Network, open_network
 from trials.record import Record, RunInfo, SpeedRecord, Status, TeacherRecord, TrialRecord
+from trials.schedules import Progress, stages_of
 from trials.spec import TeacherTask, TrialSpec
 from trials.speed import measure_speed
 from trials.students import initial_student
@@ -140,31 +141,34 @@ def _distil(
     outputs = teacher.outputs("train", device, translated, shared.training.teacher_top_k)
     initial = initial_student(shared.triple.student, folder, data.label_names, shared.seed, workspace, data.head)
     train_split = translated or data.splits["train"]
-    students = [open_network(initial, data, spec.training.precision, device) for spec in specs]
+    attention = shared.configuration.attention_weight > 0
+    students = [open_network(initial, data, spec.training.precision, device, attention=attention) for spec in specs]
     observation = observed(shared, students[0], teacher, device)
+    pairs = () if observation is None else observation.pairs
+    progresses = [Progress(stages_of(spec.configuration, pairs)) for spec in specs]
+    objectives = [
+        Objective(kind, spec.configuration, pairs, progress) for spec, progress in zip(specs, progresses, strict=True)
+    ]
 
     def draw(rows: np.ndarray) -> Batch:
-        targets = outputs.of(train_split, rows, device), tensors(kind.targets(train_split, rows), device)
-        states = None if observation is None else observation.states_of(rows)
-        return Batch(students[0].inputs(train_split, rows), (*targets, states), len(rows))
+        labels = outputs.of(train_split, rows, device), tensors(kind.targets(train_split, rows), device)
+        inputs: Any = students[0].inputs(train_split, rows)
+        if observation is None:
+            return Batch(inputs, (*labels, None), len(rows))
+        wanted = wanted_by(objectives)
+        said = observation.of_teacher(rows, wanted, students[0], inputs)
+        return Batch((inputs, wanted), (*labels, (said, wanted)), len(rows))
 
-    def prepared(spec: TrialSpec, student: Network) -> TrainingRun:
+    def prepared(spec: TrialSpec, student: Network, objective: Objective) -> TrainingRun:
         network = student if observation is None else observation.of(student)
 
         def validate() -> tuple[float, float]:
             scores, loss = evaluate(kind, student, data.splits["validation"])
             return scores[dataset.metric], loss
 
-        def loss(found: Any, targets: tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor | None]) -> Any:
-            taught, labels, hidden = targets
-            if hidden is None:
-                return kind.kd_loss(found, taught, labels, spec.configuration)
-            outputs, states = found
-            weight = spec.configuration.hidden_weight
-            return kind.kd_loss(outputs, taught, labels, spec.configuration) + weight * hidden_loss(states, hidden)
-
         checkpoint = CheckpointFile(workspace.checkpoint(spec.trial_id), checkpoint_seconds)
-        return TrainingRun(network, loss, validate, spec.configuration.learning_rate, checkpoint)
+        rate = spec.configuration.learning_rate
+        return TrainingRun(network, objective, validate, rate, checkpoint, objective.progress)
 
     def ended(run: TrainingRun) -> None:
         spec, student = specs[runs.index(run)], students[runs.index(run)]
@@ -177,7 +181,7 @@ def _distil(
             status, fields = Status.COMPLETED, _fields(run, student, test_scores, dataset.metric)
         on_record(TrialRecord(spec=spec, status=status, run=start.info(device, len(specs)), **fields))
 
-    runs = [prepared(spec, student) for spec, student in zip(specs, students, strict=True)]
+    runs = [prepared(*parts) for parts in zip(specs, students, objectives, strict=True)]
     train(runs, draw, num_examples=len(train_split), recipe=shared.training, seed=shared.seed, on_end=ended)
 
 

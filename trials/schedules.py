@@ -66,12 +66,14 @@ class Progress:
         stages: The stages.
         position: The present one's, from 0.
         epochs: How many it has had.
+        cosine_sum: The cosine term, summed over the present epoch's batches: a number, or a tensor of one.
     """
 
     def __init__(self, stages: Iterable[Stage] = (Stage(),)):
         self.stages = tuple(stages)
         self.position = 0
         self.epochs = 0
+        self.cosine_sum: Any = 0.0
 
     @property
     def stage(self) -> Stage:
@@ -83,16 +85,14 @@ class Progress:
         """Whether no other stage follows."""
         return self.position == len(self.stages) - 1
 
-    def end_epoch(self, cosine_sum: float) -> None:
-        """Go on to the next stage if this one is over (C, algorithm 1, lines 23 to 25).
-
-        Args:
-            cosine_sum: The cosine term, summed over the epoch's batches.
-        """
+    def end_epoch(self) -> None:
+        """Go on to the next stage if this one is over (C, algorithm 1, lines 23 to 25)."""
+        if self.last:
+            return
         self.epochs += 1
-        stage = self.stage
-        over = cosine_sum < stage.cosine_threshold or (stage.epochs is not None and self.epochs >= stage.epochs)
-        if over and not self.last:
+        stage, cosine_sum = self.stage, float(self.cosine_sum)
+        self.cosine_sum *= 0
+        if cosine_sum < stage.cosine_threshold or (stage.epochs is not None and self.epochs >= stage.epochs):
             self.position, self.epochs = self.position + 1, 0
 
     def state(self) -> dict[str, Any]:

@@ -15,10 +15,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from search_spaces.configuration import digest
+from trials.attention_cost import keeps_maps
+from trials.attention_maps import ComputedMaps, KeptMaps, write_maps
 from trials.encoding import Encoder
 from trials.evaluation import predict, write_decoder_states, write_states, write_top_k
 from trials.generation import translate
-from trials.networks import open_network
+from trials.networks import Network, open_network
+from trials.networks.packed_network import PackedNetwork
 from trials.networks.seq2seq_network import Seq2SeqNetwork
 from trials.spec import DatasetSpec, Precision
 from trials.tasks.translation import encoded_targets
@@ -109,6 +112,29 @@ class Teacher:
             write_states(network, self.data.splits[split], target / "states.npy")
 
         return np.load(build_once(self.workspace.teacher_outputs(key), build) / "states.npy", mmap_mode="r")
+
+    def attention(
+        self, split: str, layers: tuple[int, ...], device: torch.device, student: Network
+    ) -> KeptMaps | ComputedMaps:
+        """Its attention maps of some layers (positions, from 0, ascending), as they come cheaper to this student.
+
+        They are computed again for each batch only where teacher and student lay out batches alike.
+        """
+        rows = self.data.splits[split]
+        network = open_network(self.folder, self.data, Precision.FP32, device, attention=True).eval()
+        assert not isinstance(network, Seq2SeqNetwork)
+        heads = network.num_heads
+        if isinstance(network, PackedNetwork) and isinstance(student, PackedNetwork):
+            numbers = float((rows.lengths.astype(np.int64) ** 2).sum()) * len(layers) * heads
+            flops = 2.0 * network.layer_weights * int(rows.offsets[-1])
+            if not keeps_maps(numbers, flops, gpu=device.type == "cuda"):
+                return ComputedMaps(network, rows, layers)
+        key = digest([self.data.key, self.fingerprint, split, "attention", layers])[:24]
+        built = build_once(
+            self.workspace.teacher_outputs(key),
+            lambda target: write_maps(network, rows, layers, heads, target / "maps.npy"),
+        )
+        return KeptMaps.open(built / "maps.npy", rows.lengths, len(layers), heads)
 
     def translated(self, split: str, device: torch.device) -> TokenizedSplit:
         """A split with the teacher's own translations as targets: sequence-level distillation (Kim & Rush, 2016)."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from trials.adamw import AdamW
 from trials.checkpoints import CheckpointFile
 from trials.record import CurvePoint
+from trials.schedules import Progress
 from trials.spec import TrainingRecipe
 
 State = dict[str, Tensor]
@@ -82,6 +83,7 @@ class TrainingRun:
         evaluate: Validation score and loss of the network as it is; may leave it in evaluation mode.
         learning_rate: Peak learning rate.
         checkpoint: Where its state is kept.
+        progress: Where in its stages it is; None means that there is one.
     """
 
     def __init__(
@@ -91,11 +93,13 @@ class TrainingRun:
         evaluate: Callable[[], tuple[float, float]],
         learning_rate: float,
         checkpoint: CheckpointFile,
+        progress: Progress | None = None,
     ):
         self.network: Any = network
         self.loss = loss
         self.learning_rate = learning_rate
         self.checkpoint = checkpoint
+        self.progress = progress or Progress()
         self.result = TrainingResult()
         self.failure: TrialFailed | None = None
         self._evaluate = evaluate
@@ -107,14 +111,15 @@ class TrainingRun:
         self.device = parameters[0].device
         self.rate = torch.zeros((), device=self.device)  # a captured step reads it from where it is
         self.loss_sum = torch.zeros((), device=self.device)
+        self.progress.cosine_sum = torch.zeros((), device=self.device)
         self._patience, self._selections = recipe.early_stopping, selections
         self.network.train()
         return self._restore()
 
     @property
     def ended(self) -> bool:
-        """Whether it failed, or stopped early."""
-        return self.failure is not None or _stopped_early(self.result.curve, self._patience)
+        """Whether it failed, or stopped early; before its last stage nothing stops it."""
+        return self.failure is not None or (self.progress.last and _stopped_early(self.result.curve, self._patience))
 
     def set_rate(self, share: float) -> None:
         """Set the learning rate to a share of its peak."""
@@ -132,6 +137,7 @@ class TrainingRun:
                 train_loss=train_loss,
                 validation_score=_finite(score, "validation score", step),
                 validation_loss=_finite(loss, "validation loss", step),
+                stage=self.progress.position + 1 if len(self.progress.stages) > 1 else None,
             )
         except TrialFailed as failure:
             self.failure = failure
@@ -152,9 +158,10 @@ class TrainingRun:
         for name, weights in self.result.weights.items():
             tensors |= {f"kept:{name}/{key}": value for key, value in weights.items()}
         tensors |= {f"optimizer/{name}": value for name, value in self.optimizer.state().items()}
-        tensors["loss/sum"] = self.loss_sum
+        tensors |= {"loss/sum": self.loss_sum, "loss/cosine_sum": self.progress.cosine_sum}
         values = {
             "step": step,
+            "progress": self.progress.state(),
             "curve": [point.model_dump() for point in self.result.curve],
             "best": self.result.best,
             "train_seconds": self.result.train_seconds,
@@ -174,6 +181,9 @@ class TrainingRun:
         set_weights(self.network, parts["model"])
         self.optimizer.load_state(parts["optimizer"])
         self.loss_sum.copy_(parts["loss"]["sum"])
+        if "progress" in values:  # states of before there were stages have none
+            self.progress.cosine_sum.copy_(parts["loss"]["cosine_sum"])
+            self.progress.load_state(values["progress"])
         self.result = TrainingResult(
             curve=[CurvePoint.model_validate(point) for point in values["curve"]],
             best=values["best"],
@@ -202,11 +212,12 @@ def _first_names(network: nn.Module) -> dict[str, str]:
 
 
 def _stopped_early(curve: list[CurvePoint], patience: int | None) -> bool:
-    """Whether the last `patience` validations brought no better score."""
+    """Whether the last `patience` validations, all of the last stage, brought no better score."""
     if patience is None or not curve:
         return False
     scores = [point.validation_score for point in curve]
-    return len(scores) - 1 - scores.index(max(scores)) >= patience
+    in_stage = sum(point.stage == curve[-1].stage for point in curve)
+    return min(len(scores) - 1 - scores.index(max(scores)), in_stage) >= patience
 
 
 def _finite(value: float, what: str, step: int) -> float:

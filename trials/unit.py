@@ -75,7 +75,8 @@ class Unit:
     def _replay(self, batch: Batch) -> None:
         """A shape's first batch runs as it is, its second is captured; from then on it is replayed."""
         leaves, spec = pytree.tree_flatten((batch.inputs, batch.targets))
-        key = (str(spec), *(leaf.shape if isinstance(leaf, Tensor) else leaf for leaf in leaves))
+        stages = tuple(run.progress.position for run in self.runs)  # another stage is another loss
+        key = (str(spec), stages, *(leaf.shape if isinstance(leaf, Tensor) else leaf for leaf in leaves))
         if key in self._graphs:
             self._graphs[key].run(leaves, lambda static: self._update(*pytree.tree_unflatten(static, spec)))
             return

@@ -1,12 +1,18 @@
-"""The intermediate loss: what is compared, with what gradient, and trials that have it."""
+"""Learning from a teacher's layers: what is compared, and trials that learn so, also those that are killed."""
+
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from search_spaces.configuration import Configuration, Projection, TeacherCheckpoint
-from trials.internals import ObservedStudent, hidden_loss, observed
+from search_spaces.configuration import ClassificationLoss, Configuration, Projection, Schedule, TeacherCheckpoint
+from trials import unit
+from trials.attention_maps import ComputedMaps, KeptMaps, write_maps
+from trials.internal_losses import attention_loss, cosine_loss, hidden_loss
+from trials.internals import ObservedStudent, observed
 from trials.networks import open_network
 from trials.networks.plain_network import PlainNetwork
 from trials.record import Status
@@ -14,6 +20,7 @@ from trials.run import run_group
 from trials.spec import Precision, StudentSpec
 from trials.students import initial_student
 from trials.teacher_outputs import Teacher
+from trials.training_run import TrainingRun
 
 CPU = torch.device("cpu")
 ROWS = np.array([3, 0, 7])
@@ -41,7 +48,7 @@ def test_states_are_those_of_transformers(tiny):
         PlainNetwork.open(teacher.folder, Precision.FP32),
     ):
         network.eval()
-        outputs, states = network.with_states(network.inputs(split, ROWS))
+        outputs, states, _ = network.with_internals(network.inputs(split, ROWS))
         torch.testing.assert_close(states, expected, rtol=0, atol=1e-5)
         torch.testing.assert_close(outputs, network(network.inputs(split, ROWS)))
         assert network.num_layers == states.shape[1]
@@ -52,24 +59,18 @@ def test_states_are_those_of_transformers(tiny):
     torch.testing.assert_close(torch.from_numpy(cached[ROWS]), expected, rtol=0, atol=1e-5)
 
 
-def test_loss_is_the_mean_squared_error_and_teaches_the_student_only():
-    student, teacher = torch.randn(4, 2, 3, requires_grad=True), torch.randn(4, 2, 3, requires_grad=True)
-    loss = hidden_loss(student, teacher)
-    assert loss.item() == pytest.approx(float(np.square((student - teacher).detach().numpy()).mean()), rel=1e-6)
-    loss.backward()
-    torch.testing.assert_close(student.grad, 2 * (student - teacher).detach() / student.numel())
-    assert teacher.grad is None
-
-
 @pytest.mark.parametrize("width", [32, 48])
-def test_observed_students_say_mapped_layers_in_training_and_outputs_alone_in_evaluation(width, tiny):
+def test_observed_students_say_the_layers_that_are_asked_for(width, tiny):
     teacher = teacher_of(tiny)
     student = open_network(teacher.folder, teacher.data, Precision.FP32, CPU)
     observed = ObservedStudent(student, ((1, 2), (3, 4)), width, seed=1)
     batch = student.inputs(teacher.data.splits["train"], ROWS)
-    _, states = observed.train()(batch)
+    _, (states, attention, _) = observed.train()((batch, (0, 1)))
     assert states.shape == (3, 2, width)
-    assert torch.equal(observed.eval()(batch), student(batch))
+    assert attention == ()
+    outputs, (one, _, _) = observed.eval()((batch, (1,)))
+    assert one.shape == (3, 1, width)
+    torch.testing.assert_close(outputs, student(batch))
     projected = {name for name, _ in observed.named_parameters()} - {
         f"student.{name}" for name, _ in student.named_parameters()
     }
@@ -88,12 +89,13 @@ def test_leading_states_are_compared_where_none_is_projected(tiny):
     folder = initial_student(student, tiny.model, ("bad", "good"), 1, tiny.workspace)
     network = open_network(folder, teacher.data, Precision.FP32, CPU)
     observation = observed(spec, network, teacher, CPU)
-    states = observation.states_of(ROWS)
+    batch = network.inputs(teacher.data.splits["train"], ROWS)
+    states = observation.of_teacher(ROWS, range(4), network, batch).states
     assert states.shape == (3, 4, 16)
     np.testing.assert_array_equal(states.numpy(), teacher.states("train", CPU)[ROWS][:, :, :16])
     own = observation.of(network).train()
     assert [name for name, _ in own.named_parameters() if "projection" in name] == []
-    assert own(network.inputs(teacher.data.splits["train"], ROWS))[1].shape == states.shape
+    assert own((batch, (0, 1, 2, 3)))[1].states.shape == states.shape
     assert tiny.run(spec).status is Status.COMPLETED
 
 
@@ -120,8 +122,6 @@ def test_trials_with_hidden_states_learn_them(student, tiny):
 
 
 def test_killed_trials_with_a_projection_end_as_undisturbed_ones(tiny, monkeypatch):
-    from trials import unit
-
     student = StudentSpec(name="narrow", source="tiny", hidden_size=16, init="sliced")
     spec = tiny.trial(student=student, soft_label_weight=THIRD, hidden_weight=THIRD, layer_map="uniform", seed=5)
     expected = tiny.run(spec)
@@ -171,3 +171,156 @@ def test_configurations_without_hidden_states_are_what_they_were(tiny):
     # The teacher still matters where only its states are read
     lowest = tiny.trial(soft_label_weight=0.0, hidden_weight=0.5, teacher_checkpoint=TeacherCheckpoint.LOWEST_LOSS)
     assert lowest.configuration.teacher_checkpoint is TeacherCheckpoint.LOWEST_LOSS
+
+
+def attention_of(model, split, rows, layers):
+    """Transformers' own, eager: [rows, layers, heads, length, length]."""
+    with torch.no_grad():
+        maps = model.eval()(**split.batch(rows, CPU), output_attentions=True).attentions
+    return torch.stack([maps[layer] for layer in layers], dim=1)
+
+
+def test_attention_is_that_of_transformers(tiny):
+    teacher = teacher_of(tiny)
+    split, layers = teacher.data.splits["train"], (1, 3)
+    eager = AutoModelForSequenceClassification.from_pretrained(teacher.folder, attn_implementation="eager")
+    expected = attention_of(eager, split, ROWS, layers)
+    packed = open_network(teacher.folder, teacher.data, Precision.FP32, CPU).eval()
+    plain = PlainNetwork.open(teacher.folder, Precision.FP32, attention=True).eval()
+    kept = KeptMaps.open(written(packed, split, layers), split.lengths, 2, packed.num_heads)
+    computed = ComputedMaps(packed, split, layers)
+    for network in (packed, plain):
+        batch = network.inputs(split, ROWS)
+        layout = network.map_layout(batch)
+        said = [log.exp() for log in network.with_internals(batch, layers).log_attention]
+        sources = [kept.of(ROWS, layout, CPU), *([computed.of(ROWS, layout, CPU)] if network is packed else [])]
+        for maps, tolerance in zip((said, *sources), (1e-5, 1e-3, 1e-5), strict=False):
+            for (members, length), group in zip(layout, maps, strict=True):
+                assert group.shape[-1] == length
+                for place, row in enumerate(members):
+                    own = int(split.lengths[ROWS[row]])
+                    found = group[place, :, :, :own, :own]
+                    torch.testing.assert_close(found, expected[row, :, :, :own, :own], rtol=0, atol=tolerance)
+
+
+def written(network, split, layers):
+    file = Path(tempfile.mkdtemp()) / "maps.npy"
+    write_maps(network, split, layers, network.num_heads, file)
+    return file
+
+
+def test_plain_networks_say_attention_only_if_opened_for_it(tiny):
+    teacher = teacher_of(tiny)
+    plain = PlainNetwork.open(teacher.folder, Precision.FP32)
+    with pytest.raises(RuntimeError, match="eager"):
+        plain.with_internals(plain.inputs(teacher.data.splits["train"], ROWS), (0,))
+    # In training, too, its rows are distributions: there is no dropout in them
+    plain = PlainNetwork.open(teacher.folder, Precision.FP32, attention=True).train()
+    (maps,) = plain.with_internals(plain.inputs(teacher.data.splits["train"], ROWS), (0,)).log_attention
+    torch.testing.assert_close(maps.exp().sum(-1), torch.ones(maps.shape[:-1]))
+
+
+def test_student_that_is_its_teacher_has_nothing_to_learn_from_its_layers(tiny):
+    teacher = teacher_of(tiny)
+    split = teacher.data.splits["train"]
+    spec = tiny.trial(attention_weight=1.0, cosine_weight=1.0)
+    network = open_network(teacher.folder, teacher.data, Precision.FP32, CPU).eval()
+    observation = observed(spec, network, teacher, CPU)
+    batch = network.inputs(split, ROWS)
+    own, other = (
+        observation.of(network).eval()((batch, (0, 1)))[1],
+        observation.of_teacher(ROWS, (0, 1), network, batch),
+    )
+    assert hidden_loss(own.states, other.states).item() == pytest.approx(0, abs=1e-10)
+    assert cosine_loss(own.states, other.states).item() == pytest.approx(0, abs=1e-6)
+    # Kept in half precision; computed again they are its own
+    assert attention_loss(own.attention, other.attention, other.weights).item() == pytest.approx(0, abs=5e-5)
+    exact = [log.exp() for log in own.attention]
+    assert attention_loss(own.attention, exact, other.weights).item() == pytest.approx(0, abs=1e-6)
+
+
+SCHEDULES = [
+    {"schedule": schedule, "classification_loss": when, "layer_epochs": 1}
+    for schedule in (Schedule.PROGRESSIVE, Schedule.STACKED)
+    for when in ClassificationLoss
+]
+
+
+def scheduled(tiny, **changes):
+    """A trial that learns two layers, an epoch each, and then the labels."""
+    changes = {"attention_weight": 1.0, "cosine_weight": 1.0, "soft_label_weight": 1.0, "seed": 5} | changes
+    spec = tiny.trial(**changes)
+    training = spec.training.model_copy(update={"epochs": 4, "early_stopping": 1})
+    return spec.model_copy(update={"training": training})
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda each: f"{each['schedule']}-{each['classification_loss']}")
+def test_layers_are_learned_before_the_labels(schedule, tiny):
+    record = tiny.run(scheduled(tiny, **schedule))
+    assert record.status is Status.COMPLETED, record.reason
+    # Early stopping waits for the last stage
+    assert [point.stage for point in record.curve][:3] == [1, 2, 3]
+
+
+def test_head_stays_as_it_is_while_layers_are_learned(tiny, monkeypatch):
+    heads = []
+    validate = TrainingRun.validate
+
+    def noting(self, step, epoch):
+        heads.append(self.network.student.classifier.head_outer.weight.detach().clone())
+        validate(self, step, epoch)
+
+    monkeypatch.setattr(TrainingRun, "validate", noting)
+    tiny.run(scheduled(tiny, **SCHEDULES[1]))
+    assert SCHEDULES[1]["classification_loss"] is ClassificationLoss.LAST
+    assert torch.equal(heads[0], heads[1])
+    assert not torch.equal(heads[1], heads[2])
+
+
+def test_layers_that_are_learned_early_are_left_early(tiny):
+    spec = scheduled(tiny, schedule="stacked", classification_loss="last", layer_epochs=2, cosine_threshold=1e9)
+    assert [point.stage for point in tiny.run(spec).curve][:3] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda each: f"{each['schedule']}-{each['classification_loss']}")
+@pytest.mark.parametrize("epoch", [0.5, 1, 1.5, 2.5])
+def test_killed_in_any_stage_it_ends_as_undisturbed(schedule, epoch, tiny, monkeypatch):
+    spec = scheduled(tiny, **schedule, cosine_threshold=0.01)
+    expected = tiny.run(spec)
+    at = 1 + round(epoch * expected.curve[0].step)
+    steps, step = 0, unit.Unit.step
+
+    def deadly(self, batch, share):
+        nonlocal steps
+        steps += 1
+        if steps == at:
+            raise KeyboardInterrupt
+        step(self, batch, share)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(unit.Unit, "step", deadly)
+        with pytest.raises(KeyboardInterrupt):
+            tiny.run(spec, checkpoint_seconds=0)
+    again = tiny.run(spec, checkpoint_seconds=0)
+    assert [point.model_dump() for point in again.curve] == [point.model_dump() for point in expected.curve]
+    assert again.test_scores == expected.test_scores
+
+
+def test_scheduled_trials_side_by_side_equal_those_alone(tiny):
+    specs = [scheduled(tiny, **SCHEDULES[2], learning_rate=rate) for rate in (0.002, 0.004)]
+    assert specs[0].group_id == specs[1].group_id
+    found = []
+    run_group(specs, (str(tiny.model), ""), tiny.workspace, found.append)
+    for spec, record in zip(specs, sorted(found, key=lambda r: r.configuration.learning_rate), strict=True):
+        alone = tiny.run(spec)
+        assert [p.stage for p in record.curve] == [p.stage for p in alone.curve]
+        assert [p.train_loss for p in record.curve] == pytest.approx([p.train_loss for p in alone.curve], rel=1e-3)
+
+
+def test_maps_computed_for_each_batch_teach_what_kept_ones_do(tiny, monkeypatch):
+    spec = tiny.trial(attention_weight=1.0, seed=9)
+    kept = tiny.run(spec)
+    monkeypatch.setattr("trials.teacher_outputs.keeps_maps", lambda *_, **__: False)
+    computed = tiny.run(spec)
+    losses = [[point.train_loss for point in record.curve] for record in (kept, computed)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)

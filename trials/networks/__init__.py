@@ -24,7 +24,9 @@ from trials.tokens import TokenizedData
 Network = PackedNetwork | PlainNetwork | Seq2SeqNetwork
 
 
-def open_network(folder: Path, data: TokenizedData, precision: Precision, device: torch.device) -> Network:
+def open_network(
+    folder: Path, data: TokenizedData, precision: Precision, device: torch.device, *, attention: bool = False
+) -> Network:
     """The model in a Transformers folder, for the tokens of one data set; a new one at each call.
 
     Args:
@@ -32,15 +34,16 @@ def open_network(folder: Path, data: TokenizedData, precision: Precision, device
         data: The data that it will see.
         precision: Of its computations; weights are float32.
         device: Where to compute.
+        attention: Whether its attention maps will be asked for.
     """
-    return copy.deepcopy(_opened(folder, data, precision)).to(device)
+    return copy.deepcopy(_opened(folder, data, precision, attention)).to(device)
 
 
 @lru_cache(maxsize=2)  # a worker's next trial is likely to start from the same weights
-def _opened(folder: Path, data: TokenizedData, precision: Precision) -> Network:
+def _opened(folder: Path, data: TokenizedData, precision: Precision, attention: bool) -> Network:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if why_not_packed(config) is None:
         return PackedNetwork.open(folder, config, data, precision)
     if data.head is Head.SEQ2SEQ:
         return Seq2SeqNetwork.open(folder, precision)
-    return PlainNetwork.open(folder, precision, data.head)
+    return PlainNetwork.open(folder, precision, data.head, attention=attention)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Self
 
@@ -98,6 +98,22 @@ def _head_dropout(family: Family, config: Mapping[str, Any], head: Head) -> floa
     return family.get(config, "hidden_dropout_prob", 0.1) if of_head is None else of_head
 
 
+@dataclass
+class Watch:
+    """What a forward notes of its layers.
+
+    Attributes:
+        attention: Positions of the layers whose attention is noted.
+        states: Of each layer, what it says of rows' first tokens: [R, H].
+        log_attention: Of each noted layer, of each group: logarithms of the attention before dropout, float32
+            [r, A, L, L]; -inf at padding.
+    """
+
+    attention: frozenset[int] = frozenset()
+    states: list[Tensor] = field(default_factory=list)
+    log_attention: list[list[Tensor]] = field(default_factory=list)
+
+
 class PackedClassifier(nn.Module):
     """Token embeddings, layers, and a head: on each row's first token, or on the tokens that have an output.
 
@@ -117,27 +133,22 @@ class PackedClassifier(nn.Module):
         self.head_inner = Linear(config.hidden_size, config.hidden_size) if config.head is Head.SEQUENCE else None
         self.head_outer = Linear(config.hidden_size, config.num_labels)
 
-    def forward(self, batch: PackedBatch, states: list[Tensor] | None = None) -> Tensor:
-        """Logits, float32 [R, labels] or [positions, labels], rows in the batch's order.
-
-        What each layer says of rows' first tokens, [R, H], joins `states` where it is given.
-        """
+    def forward(self, batch: PackedBatch, watch: Watch | None = None) -> Tensor:
+        """Logits, float32 [R, labels] or [positions, labels], rows in the batch's order; `watch` notes."""
+        watch = Watch() if watch is None else watch
         x = self.embeddings(batch).to(self.compute_dtype)  # [T, H]
         biases = [self._attention_bias(group) for group in batch.groups]
-        for layer in self.layers[:-1]:
-            x = layer(x, batch, biases)  # [T, H]
-            if states is not None:
-                states.append(x.index_select(0, batch.first))
-        if batch.outputs is None:
-            x = self.layers[-1](x, batch, biases, first_only=True)  # [R, H]
-            last = x
-        else:
-            x = self.layers[-1](x, batch, biases)  # [T, H]
-            last = x.index_select(0, batch.first)
-            x = x.index_select(0, batch.outputs)  # [positions, H]
-        if states is not None:
-            states.append(last)
-        return self._head(x).float()
+        last = len(self.layers) - 1
+        for index, layer in enumerate(self.layers):
+            noted: list[Tensor] | None = [] if index in watch.attention else None
+            first_only = index == last and batch.outputs is None and noted is None
+            x = layer(x, batch, biases, noted, first_only=first_only)  # [T, H], or [R, H] of first tokens only
+            watch.states.append(x if first_only else x.index_select(0, batch.first))
+            if noted is not None:
+                watch.log_attention.append(noted)
+        if batch.outputs is not None:
+            return self._head(x.index_select(0, batch.outputs)).float()  # [positions, labels]
+        return self._head(watch.states[-1]).float()
 
     def _head(self, x: Tensor) -> Tensor:
         """[R, H] -> [R, labels], or of positions."""
@@ -211,25 +222,33 @@ class PackedLayer(nn.Module):
         self.output = Linear(inner, hidden)
         self.output_norm = LayerNorm(hidden, eps=eps)
 
-    def forward(self, x: Tensor, batch: PackedBatch, biases: list[Tensor], *, first_only: bool = False) -> Tensor:
-        """x [T, H] -> [T, H], or [R, H] if only rows' first tokens are asked for."""
+    def forward(
+        self,
+        x: Tensor,
+        batch: PackedBatch,
+        biases: list[Tensor],
+        noted: list[Tensor] | None = None,
+        *,
+        first_only: bool = False,
+    ) -> Tensor:
+        """x [T, H] -> [T, H], or [R, H] if only rows' first tokens are asked for; attention is added to `noted`."""
         if first_only:
             context = self._attend_first(x, batch, biases)  # [R, H]
             x = x.index_select(0, batch.first)  # [R, H]
         else:
-            context = self._attend(x, batch, biases)  # [T, H]
+            context = self._attend(x, batch, biases, noted)  # [T, H]
         attended = dropout(self.attention_output(context), self.config.attention_output_dropout, self.training)
         x = self.attention_norm(attended + x)
         inner = ACTIVATION_FUNCTIONS[self.config.hidden_act](self.intermediate(x))
         return self.output_norm(dropout(self.output(inner), self.config.hidden_dropout, self.training) + x)
 
-    def _attend(self, x: Tensor, batch: PackedBatch, biases: list[Tensor]) -> Tensor:
+    def _attend(self, x: Tensor, batch: PackedBatch, biases: list[Tensor], noted: list[Tensor] | None) -> Tensor:
         """Attention of all tokens to their rows: [T, H] -> [T, H]."""
         padded = self.query_key_value(x).index_select(0, batch.tokens)  # [slots, 3H]
         contexts = []
         for part, group, bias in zip(padded.split(batch.slots_of_groups), batch.groups, biases, strict=True):
             query, key, value = part.view(group.rows, group.length, -1).chunk(3, dim=-1)  # [r, L, H] each
-            contexts.append(self._attention(query, key, value, bias).flatten(0, 1))  # [r * L, H]
+            contexts.append(self._attention(query, key, value, bias, noted).flatten(0, 1))  # [r * L, H]
         return torch.cat(contexts).index_select(0, batch.slots)
 
     def _attend_first(self, x: Tensor, batch: PackedBatch, biases: list[Tensor]) -> Tensor:
@@ -247,10 +266,14 @@ class PackedLayer(nn.Module):
             contexts.append(self._attention(query[:, None], key, value, bias[:, :1]).squeeze(1))  # [r, H]
         return torch.cat(contexts).index_select(0, batch.row_slots)
 
-    def _attention(self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
+    def _attention(
+        self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor, noted: list[Tensor] | None = None
+    ) -> Tensor:
         """Query [r, Q, H], key and value [r, L, H], bias [r * A, 1 or Q, L] -> context [r, Q, H]."""
         scale = 1 / math.sqrt(self.config.hidden_size // self.config.num_attention_heads)
         scores = torch.baddbmm(bias, self._heads(query), self._heads(key).mT, alpha=scale)  # [r * A, Q, L]
+        if noted is not None:
+            noted.append(scores.float().log_softmax(-1).unflatten(0, (-1, self.config.num_attention_heads)))
         probabilities = dropout(scores.softmax(-1), self.config.attention_dropout, self.training)
         context = torch.bmm(probabilities, self._heads(value))  # [r * A, Q, D]
         return context.unflatten(0, (-1, self.config.num_attention_heads)).transpose(1, 2).flatten(2)

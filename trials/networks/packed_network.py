@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from trials.families import FAMILIES, ONE_LAYER_HEADS, Family, Head
 from trials.networks.batches import PackedBatch, packed_batch
-from trials.networks.packed import PackedClassifier, PackedConfig
+from trials.networks.insides import Internals, MapLayout
+from trials.networks.packed import PackedClassifier, PackedConfig, Watch
 from trials.spec import Precision
 from trials.tokens import TokenizedData, TokenizedSplit
 
@@ -98,10 +99,19 @@ class PackedNetwork(nn.Module):
         """Outputs of a batch's rows, float32 [positions, width]."""
         return self.classifier(batch)
 
-    def with_states(self, batch: PackedBatch) -> tuple[Tensor, Tensor]:
-        """Outputs, and what each layer says of rows' first tokens: [rows, layers, hidden]."""
-        states: list[Tensor] = []
-        return self.classifier(batch, states), torch.stack(states, dim=1)
+    def with_internals(self, batch: PackedBatch, attention: Sequence[int] = ()) -> Internals:
+        """Outputs, and what its layers hold; of those in `attention` the attention too."""
+        watch = Watch(frozenset(attention))
+        outputs = self.classifier(batch, watch)
+        groups = zip(*watch.log_attention, strict=True)  # [r, A, L, L] of each noted layer, group by group
+        maps = tuple(torch.stack(group, dim=1) for group in groups)
+        return Internals(outputs, torch.stack(watch.states, dim=1), maps)
+
+    def map_layout(self, batch: PackedBatch) -> MapLayout:
+        """Which rows attend together, and how long they are with padding."""
+        rows = batch.rows.cpu().numpy()
+        ends = np.cumsum([group.rows for group in batch.groups])[:-1]
+        return tuple((own, group.length) for own, group in zip(np.split(rows, ends), batch.groups, strict=True))
 
     @property
     def hidden_size(self) -> int:
@@ -112,6 +122,16 @@ class PackedNetwork(nn.Module):
     def num_layers(self) -> int:
         """Its depth."""
         return self.classifier.config.num_hidden_layers
+
+    @property
+    def num_heads(self) -> int:
+        """Attention heads of a layer."""
+        return self.classifier.config.num_attention_heads
+
+    @property
+    def layer_weights(self) -> int:
+        """Weights of its layers."""
+        return sum(parameter.numel() for parameter in self.classifier.layers.parameters())
 
     def num_parameters(self) -> int:
         """Parameters of the model with its whole vocabulary."""

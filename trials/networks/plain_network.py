@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 
 from trials.families import Head
 from trials.models import load_model
+from trials.networks.insides import Internals, MapLayout
 from trials.spec import Precision
 from trials.tokens import TokenizedSplit
 
@@ -29,9 +32,21 @@ class PlainNetwork(nn.Module):
         self._precision = precision
 
     @classmethod
-    def open(cls, folder: Path, precision: Precision, head: Head = Head.SEQUENCE) -> Self:
-        """The model of a Transformers folder."""
-        return cls(load_model(folder, head), precision)
+    def open(cls, folder: Path, precision: Precision, head: Head = Head.SEQUENCE, *, attention: bool = False) -> Self:
+        """The model of a Transformers folder.
+
+        Args:
+            folder: The folder.
+            precision: Of its computations.
+            head: What stands on its encoder.
+            attention: Whether attention maps will be asked for: Transformers gives them after dropout, so that there
+                is none inside attention then.
+        """
+        if not attention:
+            return cls(load_model(folder, head), precision)
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        without = {name: 0.0 for name in ("attention_probs_dropout_prob", "attention_dropout") if name in config}
+        return cls(load_model(folder, head, attn_implementation="eager", **without), precision)
 
     def inputs(self, split: TokenizedSplit, rows: np.ndarray) -> dict[str, Tensor]:
         """What the network is called with for some rows of a split."""
@@ -46,10 +61,23 @@ class PlainNetwork(nn.Module):
         """Outputs of a batch's rows, float32 [positions, width]; ``places`` int64 [positions] says where they stand."""
         return self._outputs(batch, self._run(batch))
 
-    def with_states(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Outputs, and what each layer says of rows' first tokens: [rows, layers, hidden]."""
-        found = self._run(batch, output_hidden_states=True)
-        return self._outputs(batch, found), torch.stack([states[:, 0] for states in found.hidden_states[1:]], dim=1)
+    def with_internals(self, batch: dict[str, Tensor], attention: Sequence[int] = ()) -> Internals:
+        """Outputs, and what its layers hold; of those in `attention` the attention too.
+
+        Raises:
+            RuntimeError: Attention is asked for, and the model was not opened for it.
+        """
+        if attention and self.model.config._attn_implementation != "eager":
+            raise RuntimeError("attention maps are those of eager attention: open the network with attention=True")
+        found = self._run(batch, output_hidden_states=True, output_attentions=bool(attention))
+        states = torch.stack([states[:, 0] for states in found.hidden_states[1:]], dim=1)
+        maps = [found.attentions[layer].float() for layer in sorted(set(attention))]  # [rows, A, L, L] each
+        return Internals(self._outputs(batch, found), states, _logarithms(maps))
+
+    def map_layout(self, batch: dict[str, Tensor]) -> MapLayout:
+        """All rows attend together, padded to the longest."""
+        rows, length = batch["input_ids"].shape
+        return ((np.arange(rows), length),)
 
     @property
     def hidden_size(self) -> int:
@@ -60,6 +88,11 @@ class PlainNetwork(nn.Module):
     def num_layers(self) -> int:
         """Its depth."""
         return int(self.model.config.num_hidden_layers)
+
+    @property
+    def num_heads(self) -> int:
+        """Attention heads of a layer."""
+        return int(self.model.config.num_attention_heads)
 
     def _run(self, batch: dict[str, Tensor], **options: bool) -> Any:
         inputs = {name: values for name, values in batch.items() if name != "places"}
@@ -83,3 +116,8 @@ class PlainNetwork(nn.Module):
     def save(self, folder: Path) -> None:
         """Write config.json and model.safetensors, which Transformers' `from_pretrained` reads."""
         self.model.save_pretrained(folder)
+
+
+def _logarithms(maps: list[Tensor]) -> tuple[Tensor, ...]:
+    """Of attention [rows, A, L, L] of some layers, as one group; padding is very unlikely, not impossible."""
+    return (torch.stack(maps, dim=1).clamp(min=torch.finfo(torch.float32).tiny).log(),) if maps else ()
