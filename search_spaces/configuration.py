@@ -179,8 +179,12 @@ class Configuration:
         return (
             f"{self.distance} {self.teacher_checkpoint} ts={self.student_temperature} "
             f"alpha={self.soft_label_weight:g} t={self.temperature:g} lr={self.learning_rate:g}"
-            + "".join(f" {name}={value}" for name, value in self.as_dict().items() if name in DEFAULTS)
+            + "".join(f" {name}={_short(value)}" for name, value in self.as_dict().items() if name in DEFAULTS)
         )
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _parsed_map(value: Any) -> str | LayerMap:
