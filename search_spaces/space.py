@@ -6,7 +6,7 @@ Choices are what a study compares; learning rate and temperature are tuned insid
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
@@ -266,8 +266,16 @@ class SearchSpace(_Model):
         return len(grid)
 
 
-def load_space(name: str, folder: Path | None = None, where: object = "study file") -> SearchSpace:
+def load_space(
+    name: str, folder: Path | None = None, where: object = "study file", changes: Mapping[str, Any] | None = None
+) -> SearchSpace:
     """Load a space by preset name, or by path relative to `folder` when the name ends in ``.yaml``.
+
+    Args:
+        name: Name or path.
+        folder: Where paths start.
+        where: What names it, for messages.
+        changes: Keys of the space to be put in the place of its own.
 
     Raises:
         InputError: No such preset or file, or faults in it, all at once.
@@ -280,6 +288,6 @@ def load_space(name: str, folder: Path | None = None, where: object = "study fil
     else:
         path = (folder or Path()) / name
     try:
-        return SearchSpace.model_validate({"name": path.stem, **read_yaml(path)})
+        return SearchSpace.model_validate({"name": path.stem, **read_yaml(path), **(changes or {})})
     except ValidationError as error:
-        raise InputError(faults_of(error, SearchSpace, path)) from None
+        raise InputError(faults_of(error, SearchSpace, where if changes else path)) from None

@@ -63,8 +63,7 @@ def plan(study: StudyArgument, as_json: JsonOption = False) -> None:
     rows = [
         ("trials per triple", f"{made.fewest} to {made.most} ({made.seeds} seed{'s' * (made.seeds > 1)})"),
         ("trials in all", f"{made.fewest * count:,} to {made.most * count:,}"),
-        ("choices visited", f"{made.choices_visited} of {made.choices_in_space} at the default soft-label weight"),
-        ("full grid instead", _grid(made.grid_per_triple, made.grid_paper, made.learning_rates, count * made.seeds)),
+        *_extent(made, count * made.seeds),
         ("hours of one worker", "unknown" if made.hours is None else f"about {made.hours:.1f} (a rough estimate)"),
         ("disk", "unknown" if made.disk_gigabytes is None else f"about {made.disk_gigabytes:.2f} GB"),
         ("memory of a trial", "unknown" if made.memory_gigabytes is None else f"up to {made.memory_gigabytes:.1f} GB"),
@@ -72,6 +71,8 @@ def plan(study: StudyArgument, as_json: JsonOption = False) -> None:
     rows += [("computed", f"{model}: {path}") for model, path in made.forward.items()]
     rows += [("student", f"{name}: {shape}") for name, shape in made.students.items()]
     rows += [("layers compared", f"{pair}: {pairs} (student's-teacher's)") for pair, pairs in made.layer_maps.items()]
+    rows += [("stages", f"{name}: {stages}") for name, stages in made.stages.items()]
+    rows += [("attention maps", f"{triple}: {how}") for triple, how in made.attention.items()]
     if made.unknown:
         rows.append(("not at hand", ", ".join(made.unknown)))
     _print_pairs(rows)
@@ -260,6 +261,16 @@ def _local_storage(storage: str) -> Path:
 def _shown(path: Path) -> str:
     """A path as short as it can be said from here."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def _extent(made: Any, times: int) -> list[tuple[str, str]]:
+    """What of the search space is tried."""
+    if made.experiments:
+        return [("experiments", ", ".join(made.experiments))]
+    return [
+        ("choices visited", f"{made.choices_visited} of {made.choices_in_space} at the default soft-label weight"),
+        ("full grid instead", _grid(made.grid_per_triple, made.grid_paper, made.learning_rates, times)),
+    ]
 
 
 def _grid(size: int, paper: int, learning_rates: int, runs: int) -> str:

@@ -231,13 +231,16 @@ def _stand_in(entry: Any, index: int) -> dict[str, str]:
 
 def _resolve_space(values: dict[str, Any], path: Path, faults: list[Fault]) -> None:
     search = values.get("search")
-    if not isinstance(search, dict) or not isinstance(search.get("space"), str):
+    space = search.get("space") if isinstance(search, dict) else None
+    own = dict(space) if isinstance(space, dict) else {}
+    name = own.pop("preset", None) if own else space
+    if not isinstance(search, dict) or not isinstance(name, str):
         return
     try:
-        values["search"] = {**search, "space": load_space(search["space"], path.parent, path)}
+        values["search"] = {**search, "space": load_space(name, path.parent, path, own)}
     except InputError as error:
         faults.extend(error.faults)
-        values["search"] = {**search, "space": load_space("demo")}  # a stand-in, so that the rest is checked too
+        values["search"] = {**search, "space": load_space("internal")}  # a stand-in, so that the rest is checked too
 
 
 def _resolve_models(values: dict[str, Any], path: Path, faults: list[Fault]) -> None:

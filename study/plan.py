@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from search_spaces.configuration import Configuration, StudentTemperature
-from search_spaces.layer_maps import layer_map
+from search_spaces.layer_maps import LayerMap, layer_map
 from search_spaces.space import SearchSpace
 from study.config import SearchConfig, Strategy, Study
 from study.search import make_search
@@ -27,12 +27,13 @@ from study.sizes import (
     token_weights,
     trial_memory,
 )
+from trials.attention_cost import CPU_FLOPS, GPU_FLOPS, MAP_BYTES, keeps_maps
 from trials.families import Head
+from trials.schedules import stages_of
 from trials.spec import StudentSpec, Triple
 from trials.students.shapes import HEAD_NAMES, Config, depths, name_in, student_config
 from trials.tasks import task_of
 
-CPU_FLOPS, GPU_FLOPS = 5e10, 2e13  # assumed per core and per GPU, for the estimate of hours
 BYTES_PER_WEIGHT = 4
 BYTES_PER_TOKEN = 5
 
@@ -45,6 +46,7 @@ class Plan:
         triples: Triple ids.
         teachers: (teacher, data set) pairs to prepare.
         fewest, most: Trials per triple, all seeds, the reference configurations included.
+        experiments: Names of the configurations that are tried, where a study names them; else a greedy search is made.
         choices_visited, choices_in_space: Combinations of choices at the default soft-label weight: greedy, grid.
         grid_per_triple: Distinct configurations of the full grid per triple, before learning rates.
         grid_paper: The same by A's arithmetic, in which MSE has no temperature.
@@ -55,6 +57,8 @@ class Plan:
         forward: How each model is computed, where its configuration is known.
         students: What each student is, where its source is known: layers, heads, width, parameters, initialisation.
         layer_maps: Of which layers hidden states are compared, by pair, where they are.
+        stages: In which stages students learn layer by layer, by pair.
+        attention: How teachers' attention maps come to trials, by pair and data set, where they are compared.
         unknown: Data and models that are not at hand, so that estimates leave them out.
     """
 
@@ -62,6 +66,7 @@ class Plan:
     teachers: tuple[tuple[str, str], ...]
     fewest: int
     most: int
+    experiments: tuple[str, ...]
     choices_visited: int
     choices_in_space: int
     grid_per_triple: int
@@ -74,6 +79,8 @@ class Plan:
     forward: dict[str, str]
     students: dict[str, str]
     layer_maps: dict[str, str]
+    stages: dict[str, str]
+    attention: dict[str, str]
     unknown: tuple[str, ...]
 
 
@@ -87,9 +94,8 @@ def make_plan(study: Study) -> Plan:
         teachers=tuple((teacher.name, dataset.name) for teacher, dataset in study.teacher_pairs),
         fewest=fewest,
         most=most,
-        choices_visited=len(study.space.experiments)
-        if study.config.search.strategy is Strategy.EXPERIMENTS
-        else 1 + len(list(study.space.alternatives())),
+        experiments=tuple(study.space.named()) if study.config.search.strategy is Strategy.EXPERIMENTS else (),
+        choices_visited=1 + len(list(study.space.alternatives())),
         choices_in_space=len(list(study.space.combinations())),
         grid_per_triple=study.space.grid_size(),
         grid_paper=study.space.grid_size(scaled_mse=False),
@@ -104,7 +110,15 @@ def make_plan(study: Study) -> Plan:
             for student in study.config.students
             if study.student_source(student)[0] in sizes.models
         },
-        layer_maps=_layer_maps(study, sizes),
+        layer_maps={
+            f"{pair} of {teacher}": ", ".join(f"{own}-{other}" for own, other in pairs)
+            for pair, teacher, configuration, pairs in _taught(study, sizes)
+        },
+        stages=dict(_stages(study, sizes)),
+        attention={
+            triple: f"{size / 1e9:.2f} GB" if size else "computed again for each batch"
+            for triple, size in (_map_bytes(study, sizes) if known else {}).items()
+        },
         unknown=sizes.missing,
     )
 
@@ -119,22 +133,51 @@ def _shape(student: StudentSpec, config: Config) -> str:
     return ", ".join(part for part in (*shape, f"init {student.init}") if part)
 
 
-def _layer_maps(study: Study, sizes: _Sizes) -> dict[str, str]:
-    """The maps of all triples whose hidden states are compared; `doctor` says which cannot be."""
+def _taught(study: Study, sizes: _Sizes) -> Iterator[tuple[str, str, Configuration, LayerMap]]:
+    """Student, teacher, configuration and layer map wherever layers are learned; `doctor` says which cannot be."""
     teaching = [each for each in study.space.everything() if each.teaches_layers]
-    found: dict[str, str] = {}
-    if not teaching:
-        return found
-    for triple in study.triples:
+    pairs = dict.fromkeys((triple.teacher.name, triple.student.name) for triple in study.triples)
+    triples = {(triple.teacher.name, triple.student.name): triple for triple in study.triples}
+    for triple in map(triples.__getitem__, pairs if teaching else ()):
         teacher = sizes.models.get(study.teacher_source(triple.teacher, triple.dataset)[0])
         if teacher is None or study.student_source(triple.student)[0] not in sizes.models:
             continue
-        deep = depths(teacher).get("layers", 0), depths(sizes.student(study, triple.student)).get("layers", 0)
-        with contextlib.suppress(ValueError):
-            for name in dict.fromkeys(each.layer_map for each in teaching):
-                pairs = layer_map(name, deep[1], deep[0])
-                held = ", ".join(f"{own}-{other}" for own, other in pairs)
-                found[f"{triple.student.name} of {triple.teacher.name}"] = held
+        deep, own = (depths(c).get("layers", 0) for c in (teacher, sizes.student(study, triple.student)))
+        for configuration in teaching:
+            with contextlib.suppress(ValueError):
+                yield (
+                    triple.student.name,
+                    triple.teacher.name,
+                    configuration,
+                    layer_map(configuration.layer_map, own, deep),
+                )
+
+
+def _stages(study: Study, sizes: _Sizes) -> Iterator[tuple[str, str]]:
+    """Stages in words, of each configuration and pair that has several."""
+    names = {configuration: name for name, configuration in study.space.named().items()}
+    for student, teacher, configuration, pairs in _taught(study, sizes):
+        stages = stages_of(configuration.canonical(), pairs)
+        if len(stages) > 1:
+            name = names.get(configuration, f"{configuration.schedule}, {configuration.classification_loss}")
+            words = "; ".join(f"{number}. {stage}" for number, stage in enumerate(stages, start=1))
+            yield f"{name}: {student} of {teacher}", words
+
+
+def _map_bytes(study: Study, sizes: _Sizes) -> dict[str, float]:
+    """Bytes of the attention maps that are kept for each triple that compares any; 0 where they are not kept."""
+    pairs = {(s, t, pairs) for s, t, each, pairs in _taught(study, sizes) if each.attention_weight}
+    found: dict[str, float] = {}
+    for triple in study.triples:
+        teacher = sizes.models[study.teacher_source(triple.teacher, triple.dataset)[0]]
+        size, length = sizes.data[triple.dataset.name], study.student_recipe(triple.dataset).max_length
+        flops, heads = 2 * layer_weights(teacher) * size.tokens(length), teacher.get(name_in(teacher, HEAD_NAMES), 0)
+        squares = sum(tokens**2 for tokens in size.lengths(length))
+        own = [held for s, t, held in pairs if (s, t) == (triple.student.name, triple.teacher.name)]
+        for layers in {tuple(sorted({other for _, other in held})) for held in own}:
+            numbers = squares * heads * len(layers)
+            kept = keeps_maps(numbers, flops, gpu=study.config.resources.gpu > 0)
+            found[triple.triple_id] = found.get(triple.triple_id, 0.0) + kept * MAP_BYTES * numbers
     return found
 
 
@@ -259,7 +302,7 @@ def _memory(study: Study, sizes: _Sizes) -> float:
 
 def _bytes(study: Study, sizes: _Sizes) -> float:
     """Of each teacher two checkpoints with their outputs, and the untrained one; token ids; untrained students."""
-    total = 0.0
+    total = len(study.space.choices.teacher_checkpoint) * sum(_map_bytes(study, sizes).values())
     for teacher, dataset in study.teacher_pairs:
         config, size = sizes.models[study.teacher_source(teacher, dataset)[0]], sizes.data[dataset.name]
         total += 3 * BYTES_PER_WEIGHT * (layer_weights(config) + embedding_weights(config))

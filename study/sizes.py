@@ -76,11 +76,15 @@ class DatasetSize:
 
     def tokens(self, max_length: int) -> float:
         """Tokens of one epoch, estimated from the characters; at most `max_length` each."""
+        return sum(self.lengths(max_length))
+
+    def lengths(self, max_length: int) -> list[float]:
+        """Tokens of each row, likewise."""
         if self.characters is None:
-            return float(self.rows * max_length)
+            return [float(max_length)] * self.rows
         windows = self.task.head is Head.SPANS  # long texts are cut, not cut off
         most = math.inf if windows else max_length
-        return sum(min(length / CHARACTERS_PER_TOKEN + 2, most) for length in self.characters)
+        return [min(length / CHARACTERS_PER_TOKEN + 2, most) for length in self.characters]
 
     def output_bytes(self, recipe: TrainingRecipe, hidden_size: int) -> float:
         """Bytes of one teacher's outputs."""

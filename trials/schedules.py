@@ -31,11 +31,12 @@ class Stage:
 
     def __str__(self) -> str:
         layers = ", ".join(f"{own}-{other}" for own, other in self.pairs)
-        what = [f"layers {layers}" if layers else "", "labels" if self.classification else ""]
-        ends = [f"{self.epochs} epochs at most" if self.epochs else "", ""]
-        if self.epochs and self.cosine_threshold:
-            ends[1] = f"or cosine loss of an epoch below {self.cosine_threshold:g}"
-        return ": ".join(part for part in (" and ".join(filter(None, what)), ", ".join(filter(None, ends))) if part)
+        what = " and ".join([*([f"layers {layers}"] if layers else []), *(["labels"] if self.classification else [])])
+        if self.epochs is None:
+            return what
+        limit = f"{self.epochs} epoch{'s' * (self.epochs > 1)} at most"
+        early = f", or until its cosine term is below {self.cosine_threshold:g}" if self.cosine_threshold else ""
+        return f"{what}: {limit}{early}"
 
 
 def stages_of(configuration: Configuration, pairs: LayerMap) -> tuple[Stage, ...]:

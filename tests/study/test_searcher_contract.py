@@ -25,6 +25,7 @@ STRATEGIES: dict[str, dict[str, Any]] = {
     "coordinate": {"strategy": "greedy", "tune": "coordinate"},
     "joint": {"strategy": "greedy", "tune": "joint"},
     "optuna": {"strategy": "greedy", "tune": "optuna", "tune_budget": 12},
+    "experiments": {"strategy": "experiments"},
 }
 every_strategy = pytest.mark.parametrize("strategy", STRATEGIES)
 ANY_ORDER = partial(random.Random, 1)  # the order in which workers end, where it is not drawn
@@ -41,6 +42,12 @@ SPACE = {
     "learning_rates": [1e-4, 3e-4],
     "temperature": {"start": 1, "stop": 4, "num": 3, "fine": 1, "default": 2},
 }
+EXPERIMENTS = [
+    {"name": "soft"},
+    {"name": "hard", "soft_label_weight": 0},
+    {"name": "layers", "cosine_weight": 1, "schedule": "stacked"},
+    {"name": "lowest", "teacher_checkpoint": "lowest_loss"},
+]
 
 
 def build(
@@ -52,8 +59,11 @@ def build(
     students: int = 2,
     seeds: tuple[int, ...] = (13,),
 ) -> Study:
-    space = SearchSpace.model_validate({**SPACE, "soft_label_weight": {"default": 1.0, "then": weights}})
-    search = {**STRATEGIES[strategy], "space": space, "evaluate": evaluate}
+    experiments = [*EXPERIMENTS, *({"name": f"soft {weight}", "soft_label_weight": weight} for weight in weights)]
+    changes = {"soft_label_weight": {"default": 1.0, "then": weights}, "experiments": experiments}
+    space = SearchSpace.model_validate({**SPACE, **changes})
+    references = () if strategy == "experiments" else evaluate
+    search = {**STRATEGIES[strategy], "space": space, "evaluate": references}
     return make_study(datasets=datasets, students=students, search=search, seeds=seeds)
 
 
