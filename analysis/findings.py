@@ -9,6 +9,7 @@ from pathlib import Path
 from analysis.answer_groups import GroupFindings
 from analysis.answers import Answers, answer, answers_by_task
 from analysis.curves import TemperatureCurve, TrainingCurve, temperature_curves, training_curves
+from analysis.experiments import ExperimentTriple, by_size, experiment_triples
 from analysis.outcomes import Role, triple_outcomes
 from analysis.parameters import Change, changes
 from analysis.predictions_of import group_findings
@@ -16,7 +17,7 @@ from analysis.provenance import Provenance, current_speeds, current_teachers, cu
 from analysis.shape_findings import ShapeFindings, analyse_shapes
 from analysis.shapes_of import has_one_configuration, shape_studies
 from search_spaces.configuration import Configuration
-from study.config import Study
+from study.config import Strategy, Study
 from study.ledger import BadFile
 from study.search import StudySearch, load_search
 from study.searchers.stable import stable_choice
@@ -39,6 +40,7 @@ class Findings(Answers):
         provenance: Where the numbers come from.
         shapes: B's answers by teacher, of the teachers with students to compare.
         speeds: Response times.
+        experiments: Named configurations, triple by triple; () of a study that names none.
         groups: Groups of test examples by teacher; empty without the study's directory.
     """
 
@@ -54,11 +56,18 @@ class Findings(Answers):
     shapes: dict[str, ShapeFindings]
     speeds: tuple[SpeedRecord, ...]
     groups: dict[str, GroupFindings]
+    experiments: tuple[ExperimentTriple, ...]
 
     @property
     def compares_choices(self) -> bool:
         """Whether the study compares parameter choices, or tunes any; else only its shapes say something."""
-        return not has_one_configuration(self.study.space)
+        named = self.study.config.search.strategy is Strategy.EXPERIMENTS
+        return not (named or has_one_configuration(self.study.space))
+
+    @property
+    def experiment_families(self) -> tuple[tuple[ExperimentTriple, ...], ...]:
+        """Of `experiments` those whose data differ in size alone, together."""
+        return by_size(self.experiments)
 
     @property
     def roles(self) -> tuple[Role, ...]:
@@ -106,6 +115,7 @@ def analyse(
         shapes={teacher: analyse_shapes(own) for teacher, own in shapes.items()},
         speeds=tuple(current_speeds(search)),
         groups=group_findings(search, outcomes, shapes, folder) if folder else {},
+        experiments=experiment_triples(search, outcomes, folder),
     )
 
 

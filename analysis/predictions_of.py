@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from analysis.outcomes import TripleOutcome
 from analysis.wording import listing, task_words
 from study.search import StudySearch
 from trials.predictions import EXAMPLE_COLUMNS, PREDICTION
-from trials.record import TeacherRecord
+from trials.record import TeacherRecord, TrialRecord
 from trials.spec import TaskName
 from trials.workspace import Workspace
 
@@ -36,6 +37,44 @@ def group_findings(
     own = {name: [outcome for outcome in outcomes if outcome.triple.teacher.name == name] for name in teachers}
     found = {name: _of_teacher(search, triples, workspace) for name, triples in own.items()}
     return {name: groups for name, groups in found.items() if groups is not None}
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a teacher answered to the test examples of one data set of classes, and where its students' answers are.
+
+    Attributes:
+        labels, teacher: Class numbers, one per example.
+        label_names: Names of the classes.
+        texts, text_pairs: One per example; empty texts where examples are single ones.
+        workspace: The study's directory.
+    """
+
+    labels: NDArray[np.int64]
+    teacher: NDArray[np.int64]
+    label_names: tuple[str, ...]
+    texts: Sequence[str]
+    text_pairs: Sequence[str]
+    workspace: Workspace
+
+    def of_trial(self, record: TrialRecord) -> NDArray[np.int64] | None:
+        """One answer per example of a trial's student; None where its file is not there."""
+        found = _answers(self.workspace.predictions(record.record_id), len(self.labels))
+        return None if found is None else found.astype(np.int64)
+
+
+def answered(search: StudySearch, outcome: TripleOutcome, workspace: Workspace) -> Answered | None:
+    """The examples of a triple's data set, if they are classes and what the teacher answered was kept."""
+    record = search.teacher_record(outcome.triple.teacher, outcome.triple.dataset)
+    if record is None or not record.status.has_scores:
+        return None
+    examples = _columns(workspace.examples(record.task.data_fingerprint), EXAMPLE_COLUMNS)
+    labels = None if examples is None else _labels(examples["label"], record.label_names)
+    teacher = None if labels is None else _teacher_answers(record, workspace, len(labels))
+    if examples is None or labels is None or teacher is None:
+        return None
+    texts, pairs = ([text or "" for text in examples[side]] for side in ("text", "text_pair"))
+    return Answered(labels.astype(np.int64), teacher.astype(np.int64), record.label_names, texts, pairs, workspace)
 
 
 def _of_teacher(search: StudySearch, outcomes: Sequence[TripleOutcome], workspace: Workspace) -> GroupFindings | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from analysis.curve_figures import temperatures, training
+from analysis.experiment_sections import experiment_sections
 from analysis.figures import cost_of_choices, one_for_all, parameter_lines, reward_bars
 from analysis.findings import Findings
 from analysis.section import Section
@@ -142,12 +143,14 @@ TASKS = Section(
 
 
 def sections(findings: Findings) -> tuple[Section, ...]:
-    """The report's sections in order: parameter choices, then shapes, each where the study compares any.
+    """The report's sections in order: named or searched choices, then shapes, each where the study compares any.
 
     A study of several tasks has one more, before the scores. A study of one configuration has its shapes first; the
     scores of its students stand there.
     """
     shapes = shape_sections(findings)
+    if experiments := experiment_sections(findings):
+        return (*experiments, *shapes, *(section for section in SECTIONS if section.name == "scores"))
     if not findings.compares_choices:
         return (*shapes, *(section for section in SECTIONS if section.name in _WITHOUT_CHOICES[bool(shapes)]))
     scores = next(index for index, section in enumerate(SECTIONS) if section.name == "scores")

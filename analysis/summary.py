@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from analysis.answers import Answers
+from analysis.experiment_wording import against_sentence, best_sentences, fidelity_sentence, rows_sentence
 from analysis.findings import Findings
 from analysis.gains import Comparison
 from analysis.outcomes import Progress, Role
@@ -47,7 +48,7 @@ class Summary:
 
 def summarise(findings: Findings) -> Summary:
     """The whole summary."""
-    found = [*_choices(findings), *shapes_found(findings)]
+    found = [*_experiments(findings), *_choices(findings), *shapes_found(findings)]
     nothing = "No search has ended yet, so there is nothing to compare."
     return Summary(
         tuple(found or [nothing]),
@@ -137,6 +138,14 @@ def _lag(findings: Findings) -> str:
     if percent(abs(median)) == percent(0):
         return "; at the median it is level with it"
     return f"; at the median it is {percent(abs(median))} {'behind' if median < 0 else 'ahead'}"
+
+
+def _experiments(findings: Findings) -> Iterator[str]:
+    """What a study of named configurations says."""
+    yield from best_sentences(findings.experiments)
+    yield from filter(None, (against_sentence(findings.experiments), fidelity_sentence(findings.experiments)))
+    if sentence := rows_sentence(findings.experiment_families):
+        yield sentence
 
 
 def _choices(findings: Findings) -> Iterator[str]:

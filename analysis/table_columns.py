@@ -38,6 +38,8 @@ DESCRIPTIONS = {
     "temperatures": "One row per tuned choice and temperature, at the choice's tuned learning rate; none of "
     "regression, which knows no temperature.",
     "teachers": "One row per teacher, data set and selected checkpoint.",
+    "experiments": "One row per triple and named configuration (C, tables 1 and 3), in the space's order; the first is "
+    "what the others are compared with.",
     "failures": "One row per failed search, teacher or trial, and per file of the ledger that is no record.",
 }
 
@@ -52,7 +54,28 @@ _ROLES = {
 }
 _STUDENTS = ("best", "stable", "lazy", "worst")
 
+_EXPERIMENT = {
+    "experiment": "its name",
+    "validation": "validation score, mean over seeds",
+    "test": "test score, mean over seeds",
+    "seeds": "finished seeds",
+    "difference": "test score over the first experiment's, mean over the seeds that both have",
+    "low": "lower end of its 95 % interval by resampling test examples",
+    "high": "upper end",
+    "bootstrap_p": "two-sided p-value of the same draws",
+    "mcnemar_p": "two-sided exact p-value of McNemar's test, first seed",
+    "seeds_p": "two-sided p-value of the t-test paired by seed",
+    "teacher_test": "the teacher's test score",
+    "train_rows": "training examples",
+    "both_right": "test examples that teacher and student get right, mean over seeds",
+    "only_teacher_right": "likewise the teacher alone",
+    "only_student_right": "likewise the student alone",
+    "neither_right": "likewise neither",
+    "agreement": "share of test examples that both answer alike",
+}
+
 COLUMNS: dict[str, dict[str, str]] = {
+    "experiments": {**_TRIPLE, **_EXPERIMENT},
     "outcomes": {
         **_TRIPLE,
         "teacher": "name of the teacher",

@@ -149,6 +149,32 @@ def _failure_rows(findings: Findings) -> Rows:
         yield {"kind": failure.kind, "where": failure.where, "what": failure.what, "reason": failure.reason}
 
 
+def _experiment_rows(findings: Findings) -> Rows:
+    for triple in findings.experiments:
+        for each in triple.experiments:
+            found, seeds, own = each.by_examples, each.by_seeds, each.fidelity
+            yield {
+                **_names(triple.outcome),
+                "experiment": each.name,
+                "validation": each.validation,
+                "test": each.test,
+                "seeds": len(each.test_of_seeds),
+                "difference": seeds.mean if seeds else None,
+                "low": found.low if found else None,
+                "high": found.high if found else None,
+                "bootstrap_p": found.p_value if found else None,
+                "mcnemar_p": each.mcnemar_p,
+                "seeds_p": seeds.p_value if seeds else None,
+                "teacher_test": triple.teacher_test,
+                "train_rows": triple.train_rows,
+                "both_right": own.both if own else None,
+                "only_teacher_right": own.only_teacher if own else None,
+                "only_student_right": own.only_student if own else None,
+                "neither_right": own.neither if own else None,
+                "agreement": own.agreement if own else None,
+            }
+
+
 def _names(outcome: TripleOutcome) -> dict[str, str]:
     return {"triple": outcome.triple_id, **_scoring(outcome.triple.dataset)}
 
@@ -182,6 +208,7 @@ ROWS: dict[str, Callable[[Findings], Rows]] = {
     "task_rewards": _by_task(_reward_rows),
     "steps": _step_rows,
     "temperatures": _temperature_rows,
+    "experiments": _experiment_rows,
     "teachers": _teacher_rows,
     "failures": _failure_rows,
 }

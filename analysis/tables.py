@@ -58,6 +58,8 @@ def to_json(table: Table) -> str:
 
 
 def _is_wanted(name: str, findings: Findings) -> bool:
+    if name == "experiments":
+        return bool(findings.experiments)
     if not findings.compares_choices:
         return name not in OF_CHOICES
     return bool(findings.by_task) or name not in BY_TASK

@@ -41,7 +41,7 @@ from trials.training_run import set_weights
 from trials.workspace import Workspace
 
 RESULTS = Path(__file__).parent / "results" / "top_k.json"
-KEPT = (1, 4, 16, 64, 256)
+KEPT = (1, 4, 16, 64)
 TEMPERATURES = (1.0, 2.0, 4.0)
 ROWS = 64
 CHECKPOINT_SECONDS = 20.0

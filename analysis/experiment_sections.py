@@ -1,0 +1,50 @@
+"""The report's sections about named configurations; those that a study cannot fill are left out."""
+
+from __future__ import annotations
+
+from analysis import experiment_figures, experiment_page_tables, experiment_wording
+from analysis.findings import Findings
+from analysis.section import Section
+
+TEST = "Scores are on test, means over seeds, at the epoch that validates best."
+
+
+def experiment_sections(findings: Findings) -> tuple[Section, ...]:
+    """The sections, for a study of experiments; () for others."""
+    if not findings.experiments:
+        return ()
+    return (AGAINST, BY_EPOCH, *((BY_ROWS,) if findings.experiment_families else ()))
+
+
+def _tables(findings: Findings) -> str:
+    found, tables = findings.experiments, experiment_page_tables
+    parts = (tables.scores(found), tables.tests(found), tables.fidelity(found), tables.disagreements(found))
+    return "".join(parts)
+
+
+AGAINST = Section(
+    "experiments",
+    "Which experiment is better than the first?",
+    lambda findings: experiment_figures.against_first(findings.experiments),
+    lambda findings: experiment_wording.against_sentence(findings.experiments),
+    f"C, tables 1, 3 and 4. {TEST} Intervals: 1,000 paired bootstrap draws of test examples, all seeds of both "
+    "students on the same examples; ▲ and ▼ in the table mark intervals without 0. McNemar's exact test is of the "
+    "first seed, the t-test is paired by seed. Of many comparisons some are beyond chance by chance.",
+    details=_tables,
+)
+BY_EPOCH = Section(
+    "convergence",
+    "How fast does each experiment learn?",
+    lambda findings: experiment_figures.by_epoch(findings.experiments),
+    lambda findings: None,
+    "C, figure 4. Validation score after each epoch, mean over seeds. Where layers are learned one by one, rings mark "
+    "the last epoch of a stage.",
+)
+BY_ROWS = Section(
+    "training_size",
+    "Is the gain larger with less data?",
+    lambda findings: experiment_figures.by_rows(findings.experiment_families),
+    lambda findings: experiment_wording.rows_sentence(findings.experiment_families),
+    f"C, figure 3. Test score over the first experiment's, for data sets that differ in the number of training rows "
+    f"alone. {TEST} Bars: 95 % intervals over test examples.",
+)

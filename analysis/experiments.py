@@ -1,0 +1,245 @@
+"""Named configurations against the first of them, triple by triple (C, tables 1, 3 and 4, figure 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from analysis.outcomes import TripleOutcome, mean
+from analysis.predictions_of import Answered, answered
+from analysis.significance import Bootstrap, Classes, OverSeeds, mcnemar, over_seeds, paired_bootstrap
+from study.config import Strategy
+from study.search import StudySearch, TripleSearch
+from study.searchers.named import NamedSearch
+from trials.record import TrialRecord
+from trials.spec import TaskName
+from trials.workspace import Workspace
+
+MOST_SHOWN = 12  # examples of a triple on which two students differ
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """Whether a student is right where its teacher is (C, table 3), in examples, means over seeds.
+
+    Attributes:
+        both, only_teacher, only_student, neither: Who is right.
+        agreement: Share of examples that both answer alike, right or wrong.
+    """
+
+    both: float
+    only_teacher: float
+    only_student: float
+    neither: float
+    agreement: float
+
+
+@dataclass(frozen=True)
+class Line:
+    """Validation during training, mean over seeds.
+
+    Attributes:
+        epochs: Passes over the data, rising.
+        scores: One per epoch value.
+        stages: The stage of each, from 1; None where training has one.
+    """
+
+    epochs: tuple[float, ...]
+    scores: tuple[float, ...]
+    stages: tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """A test example that the teacher and one of two students get right (C, table 4).
+
+    Attributes:
+        text, text_pair: The example.
+        label: Its label's name.
+        before, after: What the first experiment's student, and another one's, answered.
+    """
+
+    text: str
+    text_pair: str
+    label: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One named configuration on one triple.
+
+    Attributes:
+        name: Its name.
+        teaches_layers: Whether it learns its teacher's layers.
+        validation, test: Scores, means over seeds.
+        test_of_seeds: Test scores by seed, of finished ones.
+        by_examples: Against the first experiment, by resampling test examples; None where answers are not kept.
+        by_seeds: Against the first experiment, over seeds that both have; None without any.
+        mcnemar_p: Against the first experiment, with the first seed; None where answers are not kept.
+        fidelity: To the teacher; None where answers are not kept.
+        line: Validation during training; None without a trial.
+        disagreements: Examples that the teacher and either this or the first experiment's student get right.
+        num_disagreements: How many there are in all.
+    """
+
+    name: str
+    teaches_layers: bool
+    validation: float | None
+    test: float | None
+    test_of_seeds: Mapping[int, float]
+    by_examples: Bootstrap | None
+    by_seeds: OverSeeds | None
+    mcnemar_p: float | None
+    fidelity: Fidelity | None
+    line: Line | None
+    disagreements: tuple[Disagreement, ...]
+    num_disagreements: int
+
+
+@dataclass(frozen=True)
+class ExperimentTriple:
+    """All experiments of one triple.
+
+    Attributes:
+        outcome: The triple.
+        teacher_test: Its teacher's test score.
+        train_rows: Its training rows; None before its teacher is ready.
+        experiments: In the space's order; the first is what the others are compared with.
+    """
+
+    outcome: TripleOutcome
+    teacher_test: float | None
+    train_rows: int | None
+    experiments: tuple[Experiment, ...]
+
+    @property
+    def triple_id(self) -> str:
+        """``teacher/student/dataset``."""
+        return self.outcome.triple_id
+
+
+def experiment_triples(
+    search: StudySearch, outcomes: Iterable[TripleOutcome], folder: Path | None
+) -> tuple[ExperimentTriple, ...]:
+    """The experiments of all triples whose search has begun; () of a study that names none.
+
+    Args:
+        search: The study's state.
+        outcomes: All triples' outcomes.
+        folder: The study's directory, for what models answered; None leaves tests on examples out.
+    """
+    if search.study.config.search.strategy is not Strategy.EXPERIMENTS:
+        return ()
+    started = ((outcome, search.triples.get(outcome.triple_id)) for outcome in outcomes)
+    return tuple(_of_triple(search, outcome, triple, folder) for outcome, triple in started if triple)
+
+
+def by_size(triples: Iterable[ExperimentTriple]) -> tuple[tuple[ExperimentTriple, ...], ...]:
+    """Groups of triples whose data sets differ in the number of training rows alone; groups of one are left out."""
+    groups: dict[str, list[ExperimentTriple]] = {}
+    for triple in triples:
+        dataset = triple.outcome.triple.dataset
+        examples = {split: rows for split, rows in dataset.examples.items() if split != "train"}
+        same = dataset.model_copy(update={"name": "same", "examples": examples})
+        parts = (triple.outcome.triple.teacher.name, triple.outcome.triple.student.name)
+        groups.setdefault(f"{parts} {same.model_dump_json()}", []).append(triple)
+    return tuple(tuple(group) for group in groups.values() if len({triple.train_rows for triple in group}) > 1)
+
+
+def _of_triple(
+    search: StudySearch, outcome: TripleOutcome, triple: TripleSearch, folder: Path | None
+) -> ExperimentTriple:
+    assert isinstance(triple.search, NamedSearch)
+    teacher = search.teacher_record(outcome.triple.teacher, outcome.triple.dataset)
+    records = {
+        name: triple.records(candidate.configuration) if (candidate := triple.search.named.get(name)) else []
+        for name in search.study.space.named()
+    }
+    kept = folder and outcome.task is TaskName.CLASSIFICATION and answered(search, outcome, Workspace(folder))
+    first, *_ = records.values()
+    own = tuple(_experiment(name, found, first, outcome.metric, kept or None) for name, found in records.items())
+    return ExperimentTriple(outcome, outcome.teacher_score, teacher.rows.get("train") if teacher else None, own)
+
+
+def _experiment(
+    name: str, records: Sequence[TrialRecord], first: Sequence[TrialRecord], metric: str, kept: Answered | None
+) -> Experiment:
+    own, base = _by_seed(records), _by_seed(first)
+    tests = {seed: record.test_score or 0.0 for seed, record in own.items()}
+    gains = [] if records is first else [tests[seed] - (base[seed].test_score or 0.0) for seed in own if seed in base]
+    answers, before = _answers(kept, own), _answers(kept, base)
+    pairs = [] if records is first else [(before[seed], answers[seed]) for seed in answers if seed in before]
+    shown, number = _disagreements(kept, *pairs[0]) if kept and pairs else ((), 0)
+    return Experiment(
+        name=name,
+        teaches_layers=any(record.configuration.teaches_layers for record in records),
+        validation=mean(record.validation_score for record in own.values()) if own else None,
+        test=mean(tests.values()) if tests else None,
+        test_of_seeds=tests,
+        by_examples=_bootstrap(kept, pairs, metric) if kept and pairs else None,
+        by_seeds=over_seeds(gains),
+        mcnemar_p=mcnemar(kept.labels, *pairs[0]) if kept and pairs else None,
+        fidelity=_fidelity(kept, list(answers.values())) if kept else None,
+        line=_line(list(own.values())),
+        disagreements=shown,
+        num_disagreements=number,
+    )
+
+
+def _answers(kept: Answered | None, records: Mapping[int, TrialRecord]) -> dict[int, Classes]:
+    """What each seed's student answered, as far as it was kept."""
+    found = {seed: kept.of_trial(record) for seed, record in records.items()} if kept else {}
+    return {seed: answers for seed, answers in found.items() if answers is not None}
+
+
+def _by_seed(records: Iterable[TrialRecord]) -> dict[int, TrialRecord]:
+    return {record.spec.seed: record for record in records if record.status.has_scores}
+
+
+def _bootstrap(kept: Answered, pairs: Sequence[tuple[Classes, Classes]], metric: str) -> Bootstrap:
+    before, after = zip(*pairs, strict=True)
+    return paired_bootstrap(kept.labels, before, after, metric)
+
+
+def _fidelity(kept: Answered, answers: Sequence[Classes]) -> Fidelity | None:
+    if not answers:
+        return None
+    teacher = kept.teacher == kept.labels
+    right = np.mean([found == kept.labels for found in answers], axis=0)
+    return Fidelity(
+        both=float(right[teacher].sum()),
+        only_teacher=float((1 - right)[teacher].sum()),
+        only_student=float(right[~teacher].sum()),
+        neither=float((1 - right)[~teacher].sum()),
+        agreement=float(np.mean([found == kept.teacher for found in answers])),
+    )
+
+
+def _disagreements(kept: Answered, before: Classes, after: Classes) -> tuple[tuple[Disagreement, ...], int]:
+    """Those of the first seed, drawn at random where there are many."""
+    differ = (before == kept.labels) != (after == kept.labels)
+    places = np.flatnonzero((kept.teacher == kept.labels) & differ)
+    drawn = np.sort(np.random.default_rng(13).permutation(places)[:MOST_SHOWN])
+    names = kept.label_names
+    shown = tuple(
+        Disagreement(kept.texts[at], kept.text_pairs[at], names[kept.labels[at]], names[before[at]], names[after[at]])
+        for at in drawn
+    )
+    return shown, len(places)
+
+
+def _line(records: Sequence[TrialRecord]) -> Line | None:
+    """The mean over seeds, as far as all of them got."""
+    if not records:
+        return None
+    points = list(zip(*(record.curve for record in records), strict=False))
+    return Line(
+        tuple(point[0].epoch for point in points),
+        tuple(float(np.mean([each.validation_score for each in point])) for point in points),
+        tuple(point[0].stage for point in points),
+    )

@@ -1,0 +1,98 @@
+"""A simulated study of C's experiments, with answers to made-up examples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+from simulation import make_study, run_study
+
+from search_spaces.space import load_space
+from study.config import Study
+from trials.record import CurvePoint, Record, TeacherRecord, TrialRecord
+from trials.spec import TrialSpec
+from trials.workspace import Workspace
+
+ROWS = 400  # test examples
+CLASSES = ("no", "yes")
+SEEDS = (13, 14, 15)
+EPOCHS = 8
+
+
+def experiment_study(**overrides: object) -> Study:
+    """Two data sets, the second of which is the first with fewer rows."""
+    search = {"strategy": "experiments", "space": load_space("internal"), "evaluate": ()}
+    study = make_study(datasets=2, students=1, search=search, seeds=SEEDS, **overrides)
+    first = study.config.datasets[0]
+    few = first.model_copy(update={"name": "few", "examples": {"train": 100}})
+    config = study.config.model_copy(update={"datasets": (first, few)})
+    return Study(config, study.path)
+
+
+def share_right(trial: TrialSpec) -> float:
+    """Layers help, more so with few rows; hard labels hurt."""
+    configuration, few = trial.configuration, trial.triple.dataset.name == "few"
+    layers = 0.05 * bool(configuration.attention_weight) + 0.01 * bool(configuration.cosine_weight)
+    return 0.75 + layers * (2 if few else 1) - 0.08 * (configuration.soft_label_weight == 0) - 0.1 * few
+
+
+def right(trial: TrialSpec) -> np.ndarray:
+    """Which test examples a trial's student gets right; students differ by few of them."""
+    hardness = np.random.default_rng(1).random(ROWS) + np.random.default_rng(trial.seed).normal(0, 0.02, ROWS)
+    return hardness < share_right(trial)
+
+
+def score(trial: TrialSpec) -> tuple[float, float]:
+    own = float(right(trial).mean())
+    return own - 0.01, own
+
+
+def experiment_records(study: Study) -> list[Record]:
+    """All records."""
+    return [_as_real(record) for record in run_study(study, score)]
+
+
+def _as_real(record: Record) -> Record:
+    if isinstance(record, TeacherRecord):
+        rows = {"train": 100 if record.task.dataset.name == "few" else 400, "validation": 100, "test": ROWS}
+        return record.model_copy(update={"rows": rows, "label_names": CLASSES})
+    assert isinstance(record, TrialRecord)
+    staged = record.configuration.schedule != "joint"
+    curve = tuple(
+        CurvePoint(
+            step=10 * epoch,
+            epoch=epoch,
+            train_loss=1 / epoch,
+            validation_score=(record.validation_score or 0) * (1 - 0.5 / epoch**2),
+            validation_loss=0.5,
+            stage=min(4, 1 + epoch // 2) if staged else None,
+        )
+        for epoch in range(1, EPOCHS + 1)
+    )
+    return record.model_copy(update={"curve": curve, "best_step": 10 * EPOCHS})
+
+
+def write_answers(records: Sequence[Record], folder: Path) -> None:
+    """Examples, and what all models answered; the teacher is right on the easier nine of ten."""
+    workspace = Workspace(folder)
+    (folder / "predictions").mkdir(parents=True, exist_ok=True)
+    labels = np.random.default_rng(0).integers(2, size=ROWS)
+    for record in records:
+        if isinstance(record, TeacherRecord):
+            texts = [f"example {number}" for number in range(ROWS)]
+            columns = {"text": texts, "text_pair": [None] * ROWS, "label": [CLASSES[label] for label in labels]}
+            _write(workspace.examples(record.task.data_fingerprint), columns)
+            easy = np.random.default_rng(1).random(ROWS) < 0.9
+            for checkpoint in record.checkpoints:
+                file = workspace.predictions(f"{record.record_id}-{checkpoint.fingerprint}")
+                _write(file, {"prediction": np.where(easy, labels, 1 - labels)})
+        elif isinstance(record, TrialRecord):
+            own = np.where(right(record.spec), labels, 1 - labels)
+            _write(workspace.predictions(record.record_id), {"prediction": own})
+
+
+def _write(file: Path, columns: dict[str, object]) -> None:
+    pyarrow.parquet.write_table(pyarrow.table(columns), file)

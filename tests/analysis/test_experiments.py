@@ -1,0 +1,126 @@
+"""Named configurations against the first: numbers, sentences, figures and tables of a simulated study of C."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from simulated_experiments import EPOCHS, ROWS, SEEDS, experiment_records, experiment_study, right, write_answers
+
+from analysis.findings import Findings, analyse
+from analysis.report import write_report
+from trials.record import TeacherRecord, TrialRecord
+
+
+@pytest.fixture(scope="module")
+def study():
+    return experiment_study()
+
+
+@pytest.fixture(scope="module")
+def records(study):
+    return experiment_records(study)
+
+
+@pytest.fixture(scope="module")
+def folder(records, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("study")
+    write_answers(records, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def findings(study, records, folder) -> Findings:
+    return analyse(study, records, folder=folder)
+
+
+def experiment(findings: Findings, name: str, triple: int = 0):
+    return next(each for each in findings.experiments[triple].experiments if each.name == name)
+
+
+def trials(records, name: str, dataset: str) -> list[TrialRecord]:
+    named = experiment_study().space.named()[name].canonical()
+    return [
+        record
+        for record in records
+        if isinstance(record, TrialRecord)
+        and record.configuration == named
+        and record.spec.triple.dataset.name == dataset
+    ]
+
+
+def test_scores_are_means_over_seeds(findings, records):
+    own, base = (trials(records, name, "data0") for name in ("exp3.2", "exp2.0"))
+    found = experiment(findings, "exp3.2")
+    assert found.test == pytest.approx(np.mean([record.test_score for record in own]))
+    assert set(found.test_of_seeds) == set(SEEDS)
+    difference = np.mean([a.test_score - b.test_score for a, b in zip(own, base, strict=True)])
+    assert (found.by_seeds.mean, found.by_examples.difference) == pytest.approx((difference, difference))
+    assert found.by_examples.low > 0
+    first = experiment(findings, "exp2.0")
+    assert first.by_examples is first.by_seeds is first.mcnemar_p is None
+
+
+def test_fidelity_counts_examples_by_who_is_right(findings, records):
+    found = experiment(findings, "exp3.2").fidelity
+    teacher = np.random.default_rng(1).random(ROWS) < 0.9
+    own = np.mean([right(record.spec) for record in trials(records, "exp3.2", "data0")], axis=0)
+    assert found.both == pytest.approx((own * teacher).sum())
+    assert found.both + found.only_teacher == pytest.approx(teacher.sum())
+    assert found.only_student + found.neither == pytest.approx((~teacher).sum())
+    # of two classes alike means both right or both wrong
+    assert found.agreement == pytest.approx((found.both + found.neither) / ROWS)
+
+
+def test_disagreements_are_those_that_the_teacher_gets_right(findings):
+    found = experiment(findings, "exp3.2")
+    assert found.num_disagreements >= len(found.disagreements) > 0
+    for each in found.disagreements:
+        assert (each.before == each.label) != (each.after == each.label)
+
+
+def test_curves_have_the_stages_of_their_schedule(findings):
+    assert experiment(findings, "exp3.2").line.stages == (None,) * EPOCHS
+    assert experiment(findings, "exp3.4").line.stages == (1, 2, 2, 3, 3, 4, 4, 4)
+
+
+def test_data_sets_that_differ_in_their_size_are_compared(findings):
+    (family,) = findings.experiment_families
+    assert sorted(triple.train_rows for triple in family) == [100, 400]
+
+
+def test_report_shows_all_of_it(study, records, folder, tmp_path):
+    page = write_report(study, records, (), tmp_path, formats=("html",), folder=folder).read_text()
+    for words in (
+        "Which experiment is better than the first?",
+        "validates best",
+        "beyond the noise of the test examples",
+        "teacher right: ✓",
+        "answer unlike",
+        "answers as its teacher does most often",
+        "100 rows",
+        "How fast does each experiment learn?",
+    ):
+        assert words in page
+    assert "How much do the choices matter?" not in page
+    with (tmp_path / "tables" / "experiments.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2 * 9
+    assert rows[0]["experiment"] == "exp2.0"
+    assert rows[0]["difference"] == ""
+    assert float(rows[2]["low"]) <= float(rows[2]["difference"]) <= float(rows[2]["high"])
+
+
+def test_report_of_a_study_that_has_just_begun(study, records, tmp_path):
+    teachers = [record for record in records if isinstance(record, TeacherRecord)]
+    for kept in ([], teachers, [*teachers, *trials(records, "exp3.2", "data0")[:1]]):
+        page = write_report(study, kept, (), tmp_path / str(len(kept)), formats=("html",)).read_text()
+        assert "Which experiment is better than the first?" in page or not kept
+
+
+def test_without_the_studys_directory_only_seeds_are_compared(study, records):
+    found = experiment(analyse(study, records), "exp3.2")
+    assert found.by_examples is found.fidelity is found.mcnemar_p is None
+    assert found.by_seeds.mean > 0
