@@ -51,7 +51,8 @@ def by_epoch(triples: Sequence[ExperimentTriple]) -> go.Figure:
         for index, experiment in enumerate(triple.experiments):
             if experiment.line:
                 drawn.add_trace(_curve(triple, experiment, index, legend=row == 1), row=row, col=1)
-    dress(drawn, BY_EPOCH, height=120 + 320 * len(shown), margin={"t": 140})
+    height = 140 + 320 * len(shown)
+    dress(drawn, BY_EPOCH, height=height, margin={"t": 164}, legend=_below_title(height))
     return drawn.update_xaxes(title="epoch", row=len(shown))
 
 
@@ -69,8 +70,15 @@ def by_rows(families: Sequence[Sequence[ExperimentTriple]]) -> go.Figure:
             if index and known:
                 drawn.add_trace(_gains(experiment.name, index, known, legend=column == 1), row=1, col=column)
         drawn.add_hline(y=0, line={"color": INK, "width": 1}, row=1, col=column)
-    dress(drawn, BY_ROWS, height=480, margin={"t": 140})
-    return drawn.update_xaxes(type="log", title="training rows").update_yaxes(tickformat="+.2~f")
+    dress(drawn, BY_ROWS, height=480, margin={"t": 164}, legend=_below_title(480))
+    rows = sorted({triple.train_rows for triples in families for triple in triples if triple.train_rows})
+    ticks = {"tickvals": rows, "ticktext": [f"{number:,}" for number in rows]}
+    return drawn.update_xaxes(type="log", title="training rows", **ticks).update_yaxes(tickformat="+.2~f")
+
+
+def _below_title(height: int) -> dict[str, object]:
+    """A legend between the figure's title and those of its panels."""
+    return {"yref": "container", "y": 1 - 86 / height, "yanchor": "top"}
 
 
 def _title(triple: ExperimentTriple) -> str:
