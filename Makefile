@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all bench bench-gpu lint format
+.PHONY: help setup demo test test-all golden bench bench-gpu lint format
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test: setup ## run the tests that need neither much time nor a GPU
 
 test-all: setup ## run every test
 	$(BIN)/pytest -m ''
+
+golden: setup ## write the golden losses anew and print what differs
+	KDSTUDY_GOLDEN=write $(BIN)/pytest -q -s tests/trials/test_golden.py
 
 bench: setup ## compare the speed of trials with Trainer's under Ray Tune (hours; BENCH=--quick: minutes)
 	$(PIP) --requirement benchmarks/requirements.txt
