@@ -3,8 +3,8 @@
     python -m benchmarks.attention_maps
 
 Batches of 32 training rows of MRPC (long) and SST-2 (short); layers 2, 4 and 6 of MiniLM-L6; one thread. The file has
-just been written, so that it lies in the system's memory, as it does from a trial's second epoch on. A student's forward
-and backward without attention stands beside it.
+just been written, so that it lies in the system's memory, as it does from a trial's second epoch on. A student's
+forward and backward without attention stands beside it.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel
 from typer.testing import CliRunner
 
-from search_spaces.space import Choices, SearchSpace, SoftLabelWeights, TemperatureSearch
+from search_spaces.space import Choices, Experiment, Internals, SearchSpace, SoftLabelWeights, TemperatureSearch
 from study.cli import app
 from study.config import Resources, SearchConfig, StudyConfig, load_study
 from study.model_file import load_model_spec
@@ -35,7 +35,7 @@ STUDY_MODELS = (
     TrainingRecipe,
 )
 MODEL_MODELS = (ModelSpec, TokenizerSpec)
-SPACE_MODELS = (SearchSpace, Choices, SoftLabelWeights, TemperatureSearch)
+SPACE_MODELS = (SearchSpace, Choices, SoftLabelWeights, TemperatureSearch, Internals, Experiment)
 BASE = """
 name: example
 datasets: [{name: reviews, task: classification, path: data}, {name: sst2, preset: sst2}]
@@ -144,7 +144,7 @@ def test_yaml_examples_load(block: str, tmp_path: Path) -> None:
         SearchSpace.model_validate(values)
         return
     # a fragment stands in a study that is otherwise plain
-    whole = values if "search" in values else {**yaml.safe_load(BASE), **values}
+    whole = values if "teachers" in values else {**yaml.safe_load(BASE), **values}
     for teacher in whole["teachers"]:
         for folders in teacher.get("checkpoints", {}).values():
             for folder in folders:
