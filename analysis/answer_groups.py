@@ -204,7 +204,9 @@ class GroupFindings:
         pairs = [
             (found.spreads[group].median, found.spreads[Group.ALL].median)
             for task in self.tasks
-            if (found := task.comparison(measure)) and {group, Group.ALL} <= found.spreads.keys()
+            if (found := task.comparison(measure))
+            and {group, Group.ALL} <= found.spreads.keys()
+            and min(found.spreads[each].count for each in (group, Group.ALL)) >= FEWEST_EXAMPLES
         ]
         return sum(own > other for own, other in pairs), len(pairs)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from analysis.gains import relative_gain
-from analysis.shapes import Grid, ShapeStudy
+from analysis.shapes import Grid, ShapeStudy, mean_of_known
 
 
 def losses(study: ShapeStudy) -> Grid:
@@ -32,8 +32,15 @@ def speed_ups(study: ShapeStudy) -> Grid:
 
 
 def by_falling_mean(grid: Grid) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Students and tasks by falling mean, those without a number left out: whom it concerns most comes first."""
-    return _falling(grid.students, grid.student_means), _falling(grid.tasks, grid.task_means)
+    """Students and tasks by falling mean: whom it concerns most comes first.
+
+    Means are compared over the same cells alone: of the students and tasks without a gap among those begun.
+    """
+    tasks = tuple(task for task in grid.tasks if grid.known(grid.students, task))
+    students = grid.complete_students(tasks) if tasks else ()
+    by_student = tuple(mean_of_known(grid.at(name, task) for task in tasks) for name in students)
+    by_task = tuple(mean_of_known(grid.known(students, task)) for task in tasks)
+    return _falling(students, by_student), _falling(tasks if students else (), by_task if students else ())
 
 
 def _falling(names: tuple[str, ...], means: tuple[float | None, ...]) -> tuple[str, ...]:

@@ -93,7 +93,7 @@ def _family(triples: Sequence[ExperimentTriple]) -> str:
 def _difference(triple: ExperimentTriple, experiment: Experiment) -> go.Scatter:
     assert experiment.by_seeds is not None  # seen by the caller
     found = experiment.by_examples
-    value = experiment.by_seeds.mean
+    value = found.difference if found else experiment.by_seeds.mean
     bars = {"array": [found.high - value], "arrayminus": [value - found.low]} if found else {}
     sure = found is not None and (found.low > 0 or found.high < 0)
     digits = score_digits(triple.outcome.metric)

@@ -55,12 +55,11 @@ def rows_sentence(families: Sequence[Sequence[ExperimentTriple]]) -> str | None:
     """Whether the mean gain over the first is larger with less data."""
     found = []
     for triples in families:
-        ordered = sorted(triples, key=lambda triple: triple.train_rows or 0)
-        gains = [_mean_gain(triple) for triple in (ordered[0], ordered[-1])]
+        gains = [_mean_gain(triple) for triple in (triples[0], triples[-1])]
         digits = score_digits(triples[0].outcome.metric)
         if gains[0] is not None and gains[1] is not None:
             few, many = (f"{gain:+.{digits}f}".replace("-", "−") for gain in gains)
-            found.append(f"{few} with {ordered[0].train_rows:,} rows, {many} with {ordered[-1].train_rows:,}")
+            found.append(f"{few} with {triples[0].train_rows:,} rows, {many} with {triples[-1].train_rows:,}")
     return f"What learning layers gains over the first experiment, on average: {listing(found)}." if found else None
 
 

@@ -148,7 +148,8 @@ def by_size(triples: Iterable[ExperimentTriple]) -> tuple[tuple[ExperimentTriple
         same = dataset.model_copy(update={"name": "same", "examples": examples})
         parts = (triple.outcome.triple.teacher.name, triple.outcome.triple.student.name)
         groups.setdefault(f"{parts} {same.model_dump_json()}", []).append(triple)
-    return tuple(tuple(group) for group in groups.values() if len({triple.train_rows for triple in group}) > 1)
+    several = (group for group in groups.values() if len({triple.train_rows for triple in group}) > 1)
+    return tuple(tuple(sorted(group, key=lambda triple: triple.train_rows or 0)) for group in several)
 
 
 def _of_triple(

@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 
 from analysis.fronts import TEACHER, Front, Gained, Point
 from analysis.shape_findings import ShapeFindings
-from analysis.shapes import Factor, ShapeStudy
+from analysis.shapes import Factor, ShapedStudent, ShapeStudy
 from analysis.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, SOFT, dress, no_data
 from analysis.wording import percent
 
@@ -34,6 +34,7 @@ BY_TASK = {
 COLOURS = {Factor.LAYERS: BLUE, Factor.HEADS: ORANGE, Factor.WIDTH: GREEN}
 KINDS = {Factor.LAYERS: "fewer layers", Factor.HEADS: "fewer heads", Factor.WIDTH: "narrower"}
 SEVERAL = ("several of these", PURPLE)
+OTHER = ("another model", FAINT)  # no cut of the teacher's
 
 
 def mean_fronts(findings: ShapeFindings) -> go.Figure:
@@ -115,10 +116,15 @@ def _by_kind(front: Front, study: ShapeStudy) -> Iterator[tuple[str, str, list[P
     """Name in the legend, colour and models of each kind of student; the teacher first."""
     kinds: dict[tuple[str, str], list[Point]] = {}
     for point in front.points:
-        factor = None if point.model == TEACHER else study.student(point.model).only
-        kind = ("teacher", INK) if point.model == TEACHER else (KINDS[factor], COLOURS[factor]) if factor else SEVERAL
+        kind = ("teacher", INK) if point.model == TEACHER else _kind(study.student(point.model))
         kinds.setdefault(kind, []).append(point)
     yield from ((name, colour, points) for (name, colour), points in kinds.items())
+
+
+def _kind(student: ShapedStudent) -> tuple[str, str]:
+    if student.only:
+        return KINDS[student.only], COLOURS[student.only]
+    return SEVERAL if student.factors else OTHER
 
 
 def _groups(front: Front, points: Sequence[Point]) -> list[list[Point]]:

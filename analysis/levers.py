@@ -6,10 +6,9 @@ Two models are compared task by task, on the tasks where both were measured; a t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import wilcoxon
 
 from analysis.degradation import losses, speed_ups
 from analysis.fronts import TEACHER, Gained, geometric_mean
@@ -28,28 +27,32 @@ class Pairing:
     Attributes:
         first, second: The models; `second` may be `fronts.TEACHER`.
         differences: By task, first - second; shares of the teacher's score, or of the teacher's speed.
-        wilcoxon_p: Two-sided signed-rank test; None with fewer than `FEWEST_DIFFERENCES` tasks that differ.
+        unsure: Tasks where both are within the spread of their measurements: ties.
     """
 
     first: str
     second: str
     differences: Mapping[str, float]
-    wilcoxon_p: float | None
+    unsure: frozenset[str] = frozenset()
 
     @property
     def wins(self) -> int:
         """Tasks where the first is better."""
-        return sum(difference > TIE for difference in self.differences.values())
+        return sum(self.differences[task] > TIE for task in self._sure)
 
     @property
     def losses(self) -> int:
         """Tasks where the second is better."""
-        return sum(difference < -TIE for difference in self.differences.values())
+        return sum(self.differences[task] < -TIE for task in self._sure)
 
     @property
     def ties(self) -> int:
         """Tasks where both are equal."""
         return len(self.differences) - self.wins - self.losses
+
+    @property
+    def _sure(self) -> set[str]:
+        return set(self.differences) - self.unsure
 
     @property
     def median(self) -> float | None:
@@ -87,8 +90,13 @@ def compare_quality(study: ShapeStudy, first: str, second: str) -> Pairing:
 
 
 def compare_speed(study: ShapeStudy, first: str, second: str = TEACHER) -> Pairing:
-    """Speed-ups over the teacher; against the teacher itself above 0 is faster."""
-    return _pairing(speed_ups(study), first, second)
+    """Speed-ups over the teacher; against the teacher itself above 0 is faster.
+
+    A task is a tie where the quartiles over rounds overlap. The networks are the same on all tasks, timed in one
+    session: tasks are no independent samples, and there is nothing to test.
+    """
+    found = _pairing(speed_ups(study), first, second)
+    return replace(found, unsure=frozenset(task for task in found.differences if _overlap(study, task, first, second)))
 
 
 def fewer_heads(study: ShapeStudy) -> tuple[Pairing, ...]:
@@ -118,13 +126,15 @@ def _pairing(grid: Grid, first: str, second: str) -> Pairing:
     other = {task: 1.0 if second == TEACHER else grid.at(second, task) for task in grid.tasks}
     pairs = ((task, own[task], other[task]) for task in grid.tasks)
     differences = {task: a - b for task, a, b in pairs if a is not None and b is not None}
-    return Pairing(first, second, differences, _wilcoxon(differences))
+    return Pairing(first, second, differences)
 
 
-def _wilcoxon(differences: Mapping[str, float]) -> float | None:
-    """Without ties, as usual; sizes that are equal up to rounding share a rank."""
-    values = np.round([value for value in differences.values() if abs(value) > TIE], 12)
-    return float(wilcoxon(values).pvalue) if len(values) >= FEWEST_DIFFERENCES else None
+def _overlap(study: ShapeStudy, task: str, first: str, second: str) -> bool:
+    """Whether the quartiles of two models' speeds overlap."""
+    one, other = (
+        study.teacher_speeds[task] if name == TEACHER else study.student_speeds[name, task] for name in (first, second)
+    )
+    return one.low <= other.high and other.low <= one.high
 
 
 def _costs(study: ShapeStudy, at: Gained) -> dict[str, float]:

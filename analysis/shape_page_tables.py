@@ -14,7 +14,7 @@ from analysis.outcomes import Role
 from analysis.page_tables import outcome_table
 from analysis.shape_wording import heads_sentence, like_for_like_sentence
 from analysis.shapes import ShapedStudent, ShapeStudy, Speed
-from analysis.wording import MISSING, count, millions, percent, score, student_words
+from analysis.wording import MISSING, count, listing, millions, percent, score, student_words
 
 LONGEST = 320  # characters of a text that the page shows
 
@@ -97,7 +97,8 @@ def _measured(findings: Findings, teacher: str) -> str:
     places = dict.fromkeys((record.run.device, record.threads) for record in own)
     where = " and ".join(f"{device} with {count(threads, 'thread')}" for device, threads in places)
     how = f"Samples a second, in brackets the quartiles, over {rounds} of at most {rows}"
-    return f"{how} in batches of {settings.batch_size}, {forward}, on {where}."
+    cut = listing([f"{length}" for length in dict.fromkeys(record.task.max_length for record in own)])
+    return f"{how} in batches of {settings.batch_size}, cut at {cut} tokens, {forward}, on {where}."
 
 
 def _counts(found: GroupFindings) -> str:

@@ -64,7 +64,8 @@ TOPICS = (
         shape_figures.sign_map,
         shape_wording.sign_sentence,
         f"B, table 3, by a rule that is written down. {RULE} A student of which several factors were reduced counts in "
-        "the speed alone. Signs rest on few students each, and on no test.",
+        "the speed alone. Signs rest on few students each, and on no test. Of B's own tables the rule gives all signs "
+        "but two: heads on STSB (✓, B ?) and width on CoLA (?, B ✗).",
     ),
     Topic(
         "shapes_speed",

@@ -120,14 +120,16 @@ def task_fronts_sentence(fronts: Sequence[Front]) -> str | None:
 
 def size_sentence(found: SizeEffect) -> str | None:
     """The correlation of training rows and loss, with its uncertainty."""
-    if found.correlation is None or found.low is None or found.high is None:
+    if found.correlation is None:
         return None
     where = f"Over {count(len(found.tasks), 'task')}" + (
         f", without {listing(list(found.without))}" if found.without else ""
     )
+    rho = f"Spearman's correlation of training rows and mean loss is {rho_words(found.correlation)}"
+    if found.low is None or found.high is None:
+        return f"{where}, {rho}: too few data sets to test."
     test = f"{'exact ' if found.exact else ''}permutation test {p_words(found.p_value)}"
     interval = f"95 % bootstrap interval {rho_words(found.low)} to {rho_words(found.high)}"
-    rho = f"Spearman's correlation of training rows and mean loss is {rho_words(found.correlation)}"
     return f"{where}, {rho} ({interval}; {test}): {_size_reading(found)}."
 
 
@@ -135,9 +137,9 @@ def heads_sentence(pairing: Pairing) -> str | None:
     """Whether one student with fewer heads is faster than its teacher."""
     if pairing.median is None:
         return None
-    tasks = f"faster than the teacher on {pairing.wins} of {count(len(pairing.differences), 'task')}"
-    size = f"{signed_percent(pairing.median)} at the median{_sign_test(pairing)}"
-    return f"{pairing.first}, with fewer heads, is {tasks} ({size})."
+    faster = f"faster than the teacher on {pairing.wins} of {count(len(pairing.differences), 'task')}"
+    slower = f"slower on {pairing.losses}, within the spread of the measurements on {pairing.ties}"
+    return f"{pairing.first}, with fewer heads, is {faster}, {slower} ({signed_percent(pairing.median)} at the median)."
 
 
 def like_for_like_sentence(pair: LikeForLike) -> str | None:
@@ -157,16 +159,17 @@ def like_for_like_sentence(pair: LikeForLike) -> str | None:
 def levers_sentence(findings: ShapeFindings) -> str | None:
     """How often shortening beats narrowing at like cost, and fewer heads are faster: counts of medians."""
     kept = [median for pair in findings.like_for_like if (median := pair.quality.median) is not None]
-    faster = [median for pairing in findings.heads if (median := pairing.median) is not None]
+    timed = [pairing for pairing in findings.heads if pairing.differences]
     parts = []
     if kept:
         won = sum(median > 0 for median in kept)
         parts.append(
             f"the shortened student keeps more at the median in {won} of {count(len(kept), 'pair')} of like cost"
         )
-    if faster:
-        won = sum(median > 0 for median in faster)
-        parts.append(f"{won} of {count(len(faster), 'student')} with fewer heads {_are(won)} faster than the teacher")
+    if timed:
+        won = sum(pairing.wins > len(pairing.differences) / 2 for pairing in timed)
+        whom = f"{won} of {count(len(timed), 'student')} with fewer heads {_are(won)} faster than the teacher"
+        parts.append(f"{whom} on most tasks")
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}." if text else None
 

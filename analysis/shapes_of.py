@@ -28,11 +28,6 @@ def has_one_configuration(space: SearchSpace) -> bool:
     return not (tuned or space.soft_label_weight.then or any(space.alternatives()))
 
 
-def compares_shapes(study: Study) -> bool:
-    """Whether some teacher has, on one data set, `FEWEST_SHAPES` students that have less of something than it has."""
-    return any(_compares(study, teacher) for teacher in study.config.teachers)
-
-
 def factors(study: Study, student: StudentSpec, teacher: TeacherSpec) -> frozenset[Factor]:
     """What a student has less of than its teacher, as the study file says it.
 
@@ -75,13 +70,14 @@ def _shape_study(search: StudySearch, teacher: TeacherSpec, outcomes: Sequence[T
     records = {name: search.teacher_record(teacher, dataset) for name, dataset in datasets.items()}
     speeds = {name: search.speed_record(teacher, dataset) for name, dataset in datasets.items()}
     timed = {name: record.models for name, record in speeds.items() if record and record.models}  # the teacher first
+    teacher_parameters = next((r.num_parameters for r in records.values() if r and r.num_parameters), 0)
     return ShapeStudy(
         tasks=tuple(datasets),
         students=tuple(
-            ShapedStudent(name, factors(search.study, spec, teacher), _parameters(name, outcomes))
+            _shaped(name, factors(search.study, spec, teacher), _parameters(name, outcomes), teacher_parameters)
             for name, spec in students.items()
         ),
-        teacher_parameters=next((r.num_parameters for r in records.values() if r and r.num_parameters), 0),
+        teacher_parameters=teacher_parameters,
         teacher_scores={
             outcome.triple.dataset.name: outcome.teacher_score
             for outcome in outcomes
@@ -103,6 +99,12 @@ def _shape_study(search: StudySearch, teacher: TeacherSpec, outcomes: Sequence[T
             name: record.rows["train"] for name, record in records.items() if record and "train" in record.rows
         },
     )
+
+
+def _shaped(name: str, asked: frozenset[Factor], own: int, teacher: int) -> ShapedStudent:
+    """A student; one that is no smaller than its teacher has not less of layers or width, whatever its keys say."""
+    smaller = not (own and teacher) or own < teacher
+    return ShapedStudent(name, asked if smaller else asked & {Factor.HEADS}, own)
 
 
 def _parameters(student: str, outcomes: Iterable[TripleOutcome]) -> int:

@@ -11,6 +11,7 @@ from scipy.stats import binomtest, t, ttest_1samp
 
 Classes = NDArray[np.int64]
 DRAWS = 1000
+SAME = 1e-9  # differences no further apart are equal, but for rounding: their spread says nothing
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class OverSeeds:
 
     Attributes:
         mean: The mean of the paired differences.
-        low, high: Its 95 % interval by Student's t; None of one seed.
-        p_value: Two-sided paired t-test; None of one seed.
+        low, high: Its 95 % interval by Student's t; None of one seed, or of differences that are all the same.
+        p_value: Two-sided paired t-test; None likewise.
     """
 
     mean: float
@@ -110,7 +111,7 @@ def over_seeds(differences: Sequence[float]) -> OverSeeds | None:
     mean = float(values.mean())
     if len(values) < 2:
         return OverSeeds(mean, None, None, None)
-    spread = float(values.std(ddof=1) / np.sqrt(len(values)))
-    half = float(t.ppf(0.975, len(values) - 1)) * spread
-    p_value = float(ttest_1samp(values, 0.0).pvalue) if spread else (1.0 if mean == 0 else 0.0)
-    return OverSeeds(mean, mean - half, mean + half, p_value)
+    if np.ptp(values) < SAME:
+        return OverSeeds(mean, None, None, None)
+    half = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    return OverSeeds(mean, mean - half, mean + half, float(ttest_1samp(values, 0.0).pvalue))

@@ -14,6 +14,7 @@ from analysis.degradation import losses
 from analysis.shapes import ShapeStudy
 
 FEWEST_TASKS = 4  # two thirds of all rank orders of three tasks give ±.5 or more
+FEWEST_SIZES = 5  # with four different ones no two-sided test can fall below 2 / 4! = .08
 MOST_EXACT = 8  # tasks: 8! = 40 320 orders are tried one by one, of more a sample is
 NUM_DRAWS = 10_000
 SEED = 13
@@ -32,8 +33,9 @@ class SizeEffect:
         without: Tasks left out on purpose.
         correlation: Spearman's rho; -1: the smaller the set, the higher the loss. None with fewer than `FEWEST_TASKS`
             tasks, or where all tasks have equal numbers.
-        low, high: Its 95 % percentile bootstrap interval over tasks; with few tasks it is wide, and rough.
-        p_value: Two-sided permutation test of no relation.
+        low, high: Its 95 % percentile bootstrap interval over tasks; with few tasks it is wide, and rough. None with
+            fewer than `FEWEST_SIZES` different sizes.
+        p_value: Two-sided permutation test of no relation; None likewise.
         exact: Whether it tried every order of the tasks.
     """
 
@@ -55,9 +57,12 @@ def size_effect(study: ShapeStudy, without: Collection[str] = ()) -> SizeEffect:
     if not _can_be_tested(found):
         return found
     rows, means = _numbers(found)
+    correlation = _correlation(found)
+    if len(set(found.training_rows)) < FEWEST_SIZES:
+        return replace(found, correlation=correlation)
     low, high = bootstrap_interval(rows, means)
     p_value, exact = permutation_p_value(rows, means)
-    return replace(found, correlation=_correlation(found), low=low, high=high, p_value=p_value, exact=exact)
+    return replace(found, correlation=correlation, low=low, high=high, p_value=p_value, exact=exact)
 
 
 def influences(study: ShapeStudy) -> dict[str, float]:

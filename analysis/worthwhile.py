@@ -8,7 +8,8 @@ uncertain.
 
 On B's own tables 1 and 2 the rule gives 30 of the 32 signs of its table 3, for any limits of 9 to 11 % and of 14 to
 18 %, so that nothing hangs on the round numbers. No limits on a cell's own losses give all: the students with fewer
-heads lose less on STSB, which B calls uncertain, than on MNLI, which it calls worthwhile.
+heads lose less on STSB, which B calls uncertain, than on MNLI, which it calls worthwhile. The other sign is that of the
+width on CoLA, uncertain here and harmful in B; a third limit, on the spread of a cell's losses, would give it.
 """
 
 from __future__ import annotations

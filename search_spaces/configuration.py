@@ -145,10 +145,14 @@ class Configuration:
             same = replace(same, student_temperature=StudentTemperature.EQUAL)
         if not same.teaches_layers:  # no layers: their settings are void
             same = replace(same, **{name: DEFAULTS[name] for name in OF_INTERNALS})
+        if not isinstance(same.layer_map, str):
+            same = replace(same, layer_map=tuple(sorted(same.layer_map)))  # of pairs the order says nothing
+        if same.layer_epochs == 1:  # a layer's one epoch is its last, whatever it learns
+            same = replace(same, cosine_threshold=0.0)
         if same.schedule is Schedule.JOINT:
             void = ("classification_loss", "layer_epochs", "cosine_threshold")
             same = replace(same, **{name: DEFAULTS[name] for name in void})
-        if same.hidden_weight == same.cosine_weight == 0:  # attention maps alone know no widths
+        if same.hidden_weight == same.cosine_weight == same.cosine_threshold == 0:  # attention alone knows no widths
             same = replace(same, projection=Projection.LEARNED)
         return same
 

@@ -102,7 +102,7 @@ class SoftLabelWeights(_Model):
     then: Annotated[tuple[Weight, ...], DISTINCT] = ()
 
 
-Factor = Annotated[float, Field(ge=0)]
+Factor = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 MapName = Literal["uniform", "ends", "pkd_skip", "pkd_last", "paper_b", "distilbert", "bart"]
 
 
@@ -193,19 +193,32 @@ class SearchSpace(_Model):
     internals: Internals = Internals()
     experiments: tuple[Experiment, ...] = ()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _earlier_names(cls, values: Any) -> Any:
+        """Studies that were resolved before 2026-11-21 say `hidden_states` for what is now in `internals`."""
+        if not isinstance(values, dict) or not isinstance(values.get("hidden_states"), dict):
+            return values
+        names = {"weight": "hidden_weight"}
+        moved = {names.get(name, name): value for name, value in values["hidden_states"].items()}
+        others = {name: value for name, value in values.items() if name != "hidden_states"}
+        return {**others, "internals": {**moved, **values.get("internals", {})}}
+
     @model_validator(mode="after")
     def _weights_fit(self) -> Self:
-        weights = [self.soft_label_weight.default, *self.soft_label_weight.then]
         if len(self.named()) < len(self.experiments):
             raise ValueError("experiments must have names that differ from each other")
-        shares = [(weight, self.internals.hidden_weight) for weight in weights]
-        shares += [(each.soft_label_weight, each.hidden_weight) for each in self.named().values()]
-        soft, hidden = max(shares, key=sum)
-        if soft + hidden > 1 + 1e-9:
-            raise ValueError(
-                f"internals.hidden_weight ({hidden:g}) and soft_label_weight ({soft:g}) are shares of one loss: "
-                "together at most 1"
-            )
+        weights = (self.soft_label_weight.default, *self.soft_label_weight.then)
+        searched = [replace(each, soft_label_weight=weight) for each in self.combinations() for weight in weights]
+        for name, tried in (*(("", each) for each in searched), *self.named().items()):
+            soft, hidden = tried.soft_label_weight, tried.hidden_weight
+            where = f"experiment {name}: " if name else ""
+            if soft + hidden > 1 + 1e-9:
+                message = f"hidden_weight ({hidden:g}) and soft_label_weight ({soft:g}) are shares of one loss"
+                raise ValueError(f"{where}{message}: together at most 1")
+            if tried.schedule is not Schedule.JOINT and max(soft, tried.hard_label_weight) < 1e-9:
+                message = "the last stage learns from labels alone, but soft and hard labels weigh nothing"
+                raise ValueError(f"{where}{message}: lower hidden_weight, or set schedule to joint")
         return self
 
     def default(self) -> Configuration:
@@ -245,10 +258,13 @@ class SearchSpace(_Model):
         given = {each.name: each.model_dump(exclude_none=True, exclude={"name"}) for each in self.experiments}
         return {name: replace(default, **values) for name, values in given.items()}
 
-    def everything(self) -> Iterator[Configuration]:
-        """What trials may be asked to do, but for weights, temperatures and learning rates."""
-        yield from self.combinations()
-        yield from self.named().values()
+    def tried(self, *, experiments: bool) -> tuple[Configuration, ...]:
+        """What a study's trials do, but for soft-label weights, temperatures and learning rates.
+
+        Args:
+            experiments: Whether it tries the named configurations, not the combinations of choices.
+        """
+        return tuple(self.named().values()) if experiments else tuple(self.combinations())
 
     def grid_size(self, *, scaled_mse: bool = True) -> int:
         """Distinct (canonical) configurations of the full grid, before learning rates.
@@ -290,4 +306,6 @@ def load_space(
     try:
         return SearchSpace.model_validate({"name": path.stem, **read_yaml(path), **(changes or {})})
     except ValidationError as error:
-        raise InputError(faults_of(error, SearchSpace, where if changes else path)) from None
+        faults = faults_of(error, SearchSpace, where if changes else path)
+        prefix = "search.space." if changes else ""
+        raise InputError([replace(found, key=f"{prefix}{found.key}") for found in faults]) from None

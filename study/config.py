@@ -12,13 +12,14 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from search_spaces.configuration import Distance
+from search_spaces.configuration import Configuration, Distance
 from search_spaces.faults import Fault, InputError, faults_of, nearest, read_yaml
 from search_spaces.space import DISTINCT, SearchSpace, load_space
 from study.presets import expand_dataset
 from trials.spec import OF_TRANSLATION, DatasetSpec, Name, Part, StudentSpec, TeacherSpec, TrainingRecipe, Triple
 from trials.work import SpeedSettings
 
+RESERVED = {"students": ("teacher", "mean"), "datasets": ("mean",)}  # what the report calls something else
 NOUNS = {"teachers": "teacher", "students": "student", "datasets": "data set"}  # in the order of a triple
 
 
@@ -67,6 +68,8 @@ class SearchConfig(Part):
             raise ValueError(f"strategy experiments needs a space with experiments, and {self.space.name} has none")
         if self.strategy is Strategy.EXPERIMENTS and self.evaluate:
             raise ValueError("evaluate is for the greedy strategy: leave it out")
+        if self.strategy is Strategy.GREEDY and self.space.experiments:
+            raise ValueError(f"greedy search tries no experiments, and {self.space.name} has some: say experiments")
         return self
 
 
@@ -138,6 +141,11 @@ class Study:
     def space(self) -> SearchSpace:
         """The search space."""
         return self.config.search.space
+
+    @cached_property
+    def tried(self) -> tuple[Configuration, ...]:
+        """What its trials do, but for soft-label weights, temperatures and learning rates."""
+        return self.space.tried(experiments=self.config.search.strategy is Strategy.EXPERIMENTS)
 
     @cached_property
     def triples(self) -> tuple[Triple, ...]:
@@ -240,7 +248,8 @@ def _resolve_space(values: dict[str, Any], path: Path, faults: list[Fault]) -> N
         values["search"] = {**search, "space": load_space(name, path.parent, path, own)}
     except InputError as error:
         faults.extend(error.faults)
-        values["search"] = {**search, "space": load_space("internal")}  # a stand-in, so that the rest is checked too
+        stand_in = "internal" if search.get("strategy") == Strategy.EXPERIMENTS else "demo"
+        values["search"] = {**search, "space": load_space(stand_in)}  # so that the rest is checked too
 
 
 def _resolve_models(values: dict[str, Any], path: Path, faults: list[Fault]) -> None:
@@ -295,6 +304,10 @@ def _cross_faults(values: dict[str, Any], path: Path) -> list[Fault]:
         for index, name in enumerate(given):
             if name is not None and name in given[:index]:
                 faults.append(Fault(str(path), f"{kind}[{index}].name", name, f"stands twice among the {kind}"))
+    for kind, reserved in RESERVED.items():
+        for index, name in enumerate(names[kind]):
+            if name in reserved:
+                faults.append(Fault(str(path), f"{kind}[{index}].name", name, "is the report's own name: take another"))
     triples = values.get("triples")
     for index, triple in enumerate(triples if isinstance(triples, list) else ()):
         for kind, name in zip(NOUNS, triple if isinstance(triple, list) else (), strict=False):
@@ -320,8 +333,8 @@ def _top_k_faults(study: Study) -> Iterator[Fault]:
     if all(study.student_recipe(dataset).teacher_top_k is None for dataset in study.config.datasets):
         return
     why = "the likeliest tokens alone (training.teacher_top_k)"
-    if set(study.space.choices.distance) != {Distance.CE}:
-        distances = [str(distance) for distance in study.space.choices.distance]
+    distances = sorted({str(each.distance) for each in study.tried})
+    if distances != [Distance.CE]:
         yield Fault(str(study.path), "search.space.choices.distance", distances, f"{why} allow [ce] only")
     if study.space.temperature.coarse() != (1.0,):
         message = f"{why} allow 1 only: {{start: 1, stop: 1, num: 1, fine: 0, default: 1}}"

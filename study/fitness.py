@@ -15,7 +15,8 @@ from search_spaces.faults import Fault
 from search_spaces.layer_maps import LayerMap, layer_map
 from study.config import Study
 from study.memory import Memory
-from trials.families import FAMILIES, Head
+from trials.attention_cost import ATTENTION_DROPOUTS
+from trials.families import FAMILIES, Head, why_not_packed
 from trials.models import load_tokenizer, model_fingerprint
 from trials.schedules import stages_of
 from trials.spec import DatasetSpec, Triple
@@ -110,9 +111,11 @@ def triple_faults(
             yield Fault("study file", key, source[0], message)
         elif task.head is Head.SEQ2SEQ and (special := facts[source].languages) is not None:
             yield from _language_faults(dataset, special)
-    teaching = [each for each in study.space.everything() if each.teaches_layers]
+    teaching = [each for each in study.tried if each.teaches_layers]
     if teaching and {teacher, student} <= configs.keys():
         yield from _internal_faults(study, triple, configs[teacher], configs[student], teaching)
+        for source, key in {teacher: of_teacher, student: of_student}.items() if task.head is not Head.SEQ2SEQ else ():
+            yield from _inside_faults(source[0], key, configs[source], facts.get(source), teaching)
     attention = any(each.attention_weight for each in teaching)
     if (task.same_tokens or attention) and {teacher, student} <= facts.keys():
         yield from _token_faults(study, triple, configs, facts)
@@ -132,7 +135,7 @@ def _internal_faults(
         try:
             layer_map(name, own, deep)
         except ValueError as error:
-            yield Fault("study file", "search.space.internals.layer_map", name, f"{error} ({triple.triple_id})")
+            yield Fault("study file", "search.space (layer_map)", name, f"{error} ({triple.triple_id})")
             return
     heads = [config.get(name_in(config, HEAD_NAMES)) for config in (teacher, shape)]
     if heads[0] != heads[1] and any(each.attention_weight for each in teaching):
@@ -141,8 +144,23 @@ def _internal_faults(
     epochs = study.student_recipe(triple.dataset).epochs
     longest = max(_epochs_of_layers(each, layer_map(each.layer_map, own, deep)) for each in teaching)
     if longest >= epochs:
-        message = f"leaves {triple.triple_id} no epoch for its labels: its layers may take {longest}"
+        message = f"leaves {triple.triple_id} no epoch for its last stage: its layers may take {longest}"
         yield Fault("study file", "training.epochs", epochs, message)
+
+
+def _inside_faults(
+    source: str, key: str, config: dict[str, Any], facts: TokenizerFacts | None, teaching: list[Configuration]
+) -> Iterator[Fault]:
+    """A model whose layers say nothing that could be compared."""
+    if facts is not None and not facts.first:
+        message = "its tokenizer starts texts with no token of its own, whose states could stand for them"
+        yield Fault("study file", key, source, message)
+    known = why_not_packed(config) is None or any(name in config for name in ATTENTION_DROPOUTS)
+    if not known and any(each.attention_weight for each in teaching):
+        message = (
+            f"attention of {config.get('model_type')} models is known after dropout only, which cannot be compared"
+        )
+        yield Fault("study file", key, source, message)
 
 
 def _epochs_of_layers(configuration: Configuration, pairs: LayerMap) -> int:

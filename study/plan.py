@@ -28,7 +28,7 @@ from study.sizes import (
     trial_memory,
 )
 from trials.attention_cost import CPU_FLOPS, GPU_FLOPS, MAP_BYTES, keeps_maps
-from trials.families import Head
+from trials.families import Head, why_not_packed
 from trials.schedules import stages_of
 from trials.spec import StudentSpec, Triple
 from trials.students.shapes import HEAD_NAMES, Config, depths, name_in, student_config
@@ -110,10 +110,7 @@ def make_plan(study: Study) -> Plan:
             for student in study.config.students
             if study.student_source(student)[0] in sizes.models
         },
-        layer_maps={
-            f"{pair} of {teacher}": ", ".join(f"{own}-{other}" for own, other in pairs)
-            for pair, teacher, configuration, pairs in _taught(study, sizes)
-        },
+        layer_maps=_layer_maps(study, sizes),
         stages=dict(_stages(study, sizes)),
         attention={
             triple: f"{size / 1e9:.2f} GB" if size else "computed again for each batch"
@@ -130,12 +127,14 @@ def _shape(student: StudentSpec, config: Config) -> str:
     shape = [layers, f"{heads} heads" if heads else "", f"width {hidden_size(config)}"]
     if "decoder_layers" not in depths(config):
         shape.append(f"{num_parameters(config) / 1e6:.1f} million parameters")
-    return ", ".join(part for part in (*shape, f"init {student.init}") if part)
+    chosen = student.layer_choice
+    start = f"init {student.init}" if chosen is None else f"layers {', '.join(map(str, chosen))} from 0"
+    return ", ".join(part for part in (*shape, start) if part)
 
 
 def _taught(study: Study, sizes: _Sizes) -> Iterator[tuple[str, str, Configuration, LayerMap]]:
     """Student, teacher, configuration and layer map wherever layers are learned; `doctor` says which cannot be."""
-    teaching = [each for each in study.space.everything() if each.teaches_layers]
+    teaching = [each for each in study.tried if each.teaches_layers]
     pairs = dict.fromkeys((triple.teacher.name, triple.student.name) for triple in study.triples)
     triples = {(triple.teacher.name, triple.student.name): triple for triple in study.triples}
     for triple in map(triples.__getitem__, pairs if teaching else ()):
@@ -151,6 +150,17 @@ def _taught(study: Study, sizes: _Sizes) -> Iterator[tuple[str, str, Configurati
                     configuration,
                     layer_map(configuration.layer_map, own, deep),
                 )
+
+
+def _layer_maps(study: Study, sizes: _Sizes) -> dict[str, str]:
+    """The maps of each pair, usually one."""
+    found: dict[str, list[str]] = {}
+    for student, teacher, _, pairs in _taught(study, sizes):
+        words = ", ".join(f"{own}-{other}" for own, other in pairs)
+        known = found.setdefault(f"{student} of {teacher}", [])
+        if words not in known:
+            known.append(words)
+    return {pair: "; or ".join(maps) for pair, maps in found.items()}
 
 
 def _stages(study: Study, sizes: _Sizes) -> Iterator[tuple[str, str]]:
@@ -176,7 +186,8 @@ def _map_bytes(study: Study, sizes: _Sizes) -> dict[str, float]:
         own = [held for s, t, held in pairs if (s, t) == (triple.student.name, triple.teacher.name)]
         for layers in {tuple(sorted({other for _, other in held})) for held in own}:
             numbers = squares * heads * len(layers)
-            kept = keeps_maps(numbers, flops, gpu=study.config.resources.gpu > 0)
+            packed = why_not_packed(teacher) is None and why_not_packed(sizes.student(study, triple.student)) is None
+            kept = not packed or keeps_maps(numbers, flops, gpu=study.config.resources.gpu > 0)
             found[triple.triple_id] = found.get(triple.triple_id, 0.0) + kept * MAP_BYTES * numbers
     return found
 
@@ -309,7 +320,7 @@ def _bytes(study: Study, sizes: _Sizes) -> float:
         recipe = study.teacher_recipe(teacher, dataset)
         total += 2 * size.output_bytes(recipe, hidden_size(config))
         total += BYTES_PER_TOKEN * size.tokens(recipe.max_length)
-        if any(each.teaches_layers for each in study.space.everything()):  # of each text's first token
+        if any(each.teaches_layers for each in study.tried):  # of each text's first token
             of_checkpoint = BYTES_PER_WEIGHT * size.rows * sum(depths(config).values()) * hidden_size(config)
             total += len(study.space.choices.teacher_checkpoint) * of_checkpoint
         if task_of(dataset).head is Head.SEQ2SEQ and recipe.teacher_top_k is None:  # the output heads, with the states

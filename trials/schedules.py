@@ -42,8 +42,8 @@ class Stage:
 def stages_of(configuration: Configuration, pairs: LayerMap) -> tuple[Stage, ...]:
     """The stages of a configuration (C, algorithm 1, and the list before it).
 
-    Joint has one. Progressive compares one pair at a time from the bottom up, stacked keeps those below; then only the
-    labels count, to the end.
+    Joint has one. Progressive compares one of the student's layers at a time from the bottom up, stacked keeps those
+    below; then only the labels count, to the end.
 
     Args:
         configuration: The configuration, canonical.
@@ -56,8 +56,9 @@ def stages_of(configuration: Configuration, pairs: LayerMap) -> tuple[Stage, ...
     stacked = configuration.schedule is Schedule.STACKED
     throughout = configuration.classification_loss is ClassificationLoss.THROUGHOUT
     limits = configuration.layer_epochs, configuration.cosine_threshold
-    of_layers = (Stage(pairs[0 if stacked else at : at + 1], throughout, *limits) for at in range(len(pairs)))
-    return (*of_layers, Stage())
+    layers = sorted({own for own, _ in pairs})
+    compared = (tuple(p for p in pairs if p[0] == top or (stacked and p[0] < top)) for top in layers)
+    return (*(Stage(each, throughout, *limits) for each in compared), Stage())
 
 
 class Progress:

@@ -280,7 +280,7 @@ class StudentSpec(Part):
     heads: int | None = Field(None, gt=0)
     hidden_size: int | None = Field(None, gt=0)
     init: Initialisation = Initialisation.SKIP
-    layer_choice: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+    layer_choice: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] | None = None
 
     @property
     def shape(self) -> dict[str, Any]:
@@ -308,6 +308,8 @@ class StudentSpec(Part):
     def _layers_agree(self) -> Self:
         if self.layer_choice is not None and self.init is Initialisation.RANDOM:
             raise ValueError("layer_choice says which layers are copied, but init random copies none: say layers")
+        if self.layer_choice is not None and len(set(self.layer_choice)) < len(self.layer_choice):
+            raise ValueError(f"layer_choice names a layer twice: {list(self.layer_choice)}")
         if self.layer_choice is not None and self.layers not in (None, len(self.layer_choice)):
             raise ValueError(f"layers ({self.layers}) and the length of layer_choice ({len(self.layer_choice)}) differ")
         return self
@@ -364,7 +366,12 @@ class TrialSpec(Part):
 
     @cached_property
     def group_id(self) -> str:
-        """Trials of one group can be trained side by side: same data, student, teaching checkpoint, recipe and seed."""
+        """Trials of one group can be trained side by side: same data, student, teaching checkpoint, recipe and seed.
+
+        A trial whose stages end by what it learns is alone: the others would be in other stages.
+        """
+        if self.configuration.cosine_threshold:
+            return self.trial_id
         observed = {name: value for name, value in self.configuration.as_dict().items() if name in OF_INTERNALS}
         return digest([self.model_dump(mode="json", exclude={"configuration"}), observed])[:24]
 

@@ -69,7 +69,7 @@ def _model(
 ) -> _Model:
     folder = model_folder(source[0], source[1] or None)
     data = tokenized(task.dataset, task.data_fingerprint, folder, task.max_length, workspace)
-    initial = initial_student(shape, folder, data.label_names, 0, workspace, data.head)
+    initial = initial_student(shape, folder, data.label_names, task.seed, workspace, data.head)
     return _Model(shape.name, _open(initial, data, task, device).eval(), data.splits["test"])
 
 

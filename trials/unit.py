@@ -1,7 +1,7 @@
 """Networks that are trained side by side, as one vectorised unit: one forward and backward over stacked parameters.
 
 On a GPU a step of packed networks is captured as a CUDA graph for each shape of batch, so that the host only starts it;
-other networks' forwards may wait for the GPU, which no graph can hold.
+other networks' forwards may wait for the GPU, which no graph can hold, and students of layers change their loss.
 """
 
 from __future__ import annotations
@@ -75,8 +75,7 @@ class Unit:
     def _replay(self, batch: Batch) -> None:
         """A shape's first batch runs as it is, its second is captured; from then on it is replayed."""
         leaves, spec = pytree.tree_flatten((batch.inputs, batch.targets))
-        stages = tuple(run.progress.position for run in self.runs)  # another stage is another loss
-        key = (str(spec), stages, *(leaf.shape if isinstance(leaf, Tensor) else leaf for leaf in leaves))
+        key = (str(spec), *(leaf.shape if isinstance(leaf, Tensor) else leaf for leaf in leaves))
         if key in self._graphs:
             self._graphs[key].run(leaves, lambda static: self._update(*pytree.tree_unflatten(static, spec)))
             return

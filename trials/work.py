@@ -19,6 +19,7 @@ class SpeedSettings(Part):
         batch_size: Rows a batch, in the data's order.
         warm_up: Passes of each model that are not counted.
         rounds: Counted passes of each model, interleaved.
+        max_length: Longest input in tokens; None means the training recipe's.
         forward: Whose: ``transformers``, as exported models are used, or ``kdstudy``, as students are trained.
     """
 
@@ -26,6 +27,7 @@ class SpeedSettings(Part):
     batch_size: int = Field(32, gt=0)
     warm_up: int = Field(1, ge=0)
     rounds: int = Field(5, gt=0)
+    max_length: int | None = Field(None, gt=2)
     forward: Literal["transformers", "kdstudy"] = "transformers"
 
 
@@ -39,6 +41,7 @@ class SpeedTask(Part):
         data_fingerprint: Content hash of the data set's splits.
         sources: Reference and revision of the model that each starts from, the teacher's first.
         fingerprints: Content hashes of those models.
+        seed: Of weights that those models lack; speed does not depend on it, and trials have the same models.
     """
 
     teacher: TeacherSpec
@@ -49,13 +52,14 @@ class SpeedTask(Part):
     data_fingerprint: str
     sources: tuple[tuple[str, str], ...]
     fingerprints: tuple[str, ...]
+    seed: int = 0
 
     @cached_property
     def speed_id(self) -> str:
         """24 hexadecimal digits: hash of all that is measured, and how; not of the machine."""
         identity = {
             "protocol": PROTOCOL_VERSION,
-            "speed": self.settings.model_dump(mode="json"),
+            "speed": self.settings.model_dump(mode="json", exclude={"max_length"}),
             "pair": [self.teacher.name, self.dataset.name],
             "students": {student.name: student.shape for student in self.students},
             "task": [self.dataset.task, *self.dataset.reading],

@@ -10,6 +10,7 @@ from analysis.answer_groups import (
     Group,
     GroupFindings,
     Measure,
+    TaskGroups,
     group_task,
     groups_of,
     overlap,
@@ -106,6 +107,11 @@ def test_long_texts_are_shortened():
 
 
 def test_against_all_counts_data_sets():
-    answers = [1] * 3 + [0] * 3
-    task = group_task(task_of([1] * 6, [1] * 6, {"a": [1] * 6, "b": answers}, texts=["w"] * 3 + ["w w"] * 3))
-    assert GroupFindings((task, task)).against_all(Measure.WORDS) == (2, 2)
+    def task(half: int) -> TaskGroups:
+        rows, answers = 2 * half, [1] * half + [0] * half
+        texts = ["w"] * half + ["w w"] * half
+        return group_task(task_of([1] * rows, [1] * rows, {"a": [1] * rows, "b": answers}, texts=texts))
+
+    assert GroupFindings((task(5), task(5))).against_all(Measure.WORDS) == (2, 2)
+    # few examples say nothing
+    assert GroupFindings((task(5), task(4))).against_all(Measure.WORDS) == (1, 1)

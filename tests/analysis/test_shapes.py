@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from paper_b import MODELS, STUDENTS, TASKS, paper_study
+from paper_b import TASKS, paper_study
 
 from analysis.shapes import Factor, Grid, ShapedStudent, Speed
 
@@ -16,12 +16,6 @@ def test_a_student_of_several_factors_belongs_to_none_alone():
     assert study.student("6L_384D").factors == {Factor.LAYERS, Factor.WIDTH}
     assert study.student("6L_384D").only is None
     assert ShapedStudent("copy", frozenset(), 1).only is None
-
-
-def test_sizes_are_those_of_table_four():
-    assert [student.num_parameters / 1e6 for student in paper_study().students] == [
-        MODELS[name][3] for name in STUDENTS
-    ]
 
 
 def test_numbers_of_unknown_names_are_refused():

@@ -78,7 +78,7 @@ def test_seeds_are_compared_by_the_paired_t_test():
 
 @pytest.mark.parametrize(
     ("differences", "expected"),
-    [([], None), ([0.1], (0.1, None)), ([0.1, 0.1], (0.1, 0.0)), ([0.0, 0.0], (0.0, 1.0))],
+    [([], None), ([0.1], (0.1, None)), ([0.1] * 3, (pytest.approx(0.1), None)), ([0.0, 0.0], (0.0, None))],
 )
 def test_few_or_equal_seeds(differences, expected):
     found = over_seeds(differences)

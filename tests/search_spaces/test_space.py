@@ -229,3 +229,33 @@ def test_space_by_path_is_relative_to_the_folder(tmp_path: Path, paper_a: Search
     values = {**paper_a.model_dump(mode="json"), "name": "mine"}
     write(tmp_path, yaml.safe_dump(values))
     assert load_space("space.yaml", tmp_path) == paper_a.model_copy(update={"name": "mine"})
+
+
+def test_spaces_of_before_internals_are_read():
+    # studies keep their resolved space; those written with `hidden_states` must open
+    values = load_space("paper_a").model_dump(mode="json", exclude={"internals", "experiments", "hard_lambda"})
+    old = {"hidden_states": {"weight": 0.0, "layer_map": "ends", "projection": "leading"}}
+    space = SearchSpace.model_validate({**values, **old})
+    assert (space.internals.hidden_weight, space.internals.layer_map, space.internals.projection) == (
+        0,
+        "ends",
+        "leading",
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"experiments": [{"name": "b", "hidden_weight": 0.5}]}, "experiment b: hidden_weight"),
+        (
+            {"soft_label_weight": {"default": 0}, "internals": {"hidden_weight": 1, "schedule": "stacked"}},
+            "the last stage learns from labels alone",
+        ),
+        ({"internals": {"cosine_threshold": float("inf")}}, "finite"),
+    ],
+)
+def test_impossible_internals_are_refused(changes, message):
+    values = load_space("paper_b").model_dump(mode="json")
+    values |= {"soft_label_weight": {"default": 1.0}, "internals": {}, **changes}
+    with pytest.raises(ValidationError, match=message):
+        SearchSpace.model_validate(values)

@@ -263,6 +263,60 @@ def test_student_from_a_teacher_is_not_a_folder_of_that_name(tmp_path: Path) -> 
     assert study.student_source(study.config.students[0]) == ("some/model", "")
 
 
+@pytest.mark.parametrize(
+    ("kind", "entry"),
+    [
+        ("students", {"name": "teacher", "from": "big", "layers": 3}),
+        ("students", {"name": "mean", "from": "big", "layers": 3}),
+        ("datasets", {"name": "mean", "task": "classification", "path": "data"}),
+    ],
+)
+def test_names_of_the_reports_own_are_refused(tmp_path: Path, kind: str, entry: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=rf"{kind}\[0\]\.name = '{entry['name']}': is the report's own name"):
+        load(tmp_path, **{kind: [entry]})
+
+
+def test_paper_b_is_the_papers_recipe() -> None:
+    study = load_study(FOLDER / "paper_b.yaml")
+    assert [dataset.name for dataset in study.config.datasets] == [
+        "cola",
+        "mnli",
+        "mrpc",
+        "qnli",
+        "qqp",
+        "rte",
+        "sst2",
+        "stsb",
+    ]
+    assert [student.name for student in study.config.students] == [
+        "9L",
+        "6L",
+        "3L",
+        "516D",
+        "384D",
+        "8AH",
+        "4AH",
+        "6L_384D",
+    ]
+    recipe, default = study.config.training, study.space.default()
+    assert (recipe.epochs, recipe.batch_size, default.learning_rate) == (10, 12, 5e-5)
+    assert (default.temperature, default.student_temperature_value) == (2, 2)
+    weights = (default.hard_label_weight, default.hidden_weight, default.soft_label_weight)
+    assert weights == pytest.approx((1 / 3, 1 / 3, 1 / 3))
+    assert list(study.space.combinations()) == [default]
+
+
+def test_paper_c_is_the_papers_recipe() -> None:
+    study = load_study(FOLDER / "paper_c.yaml")
+    assert [dataset.name for dataset in study.config.datasets] == ["cola", "qqp", "mrpc", "rte"]
+    recipe, (teacher,) = study.config.training, study.config.teachers
+    assert (recipe.epochs, recipe.batch_size, recipe.max_length, teacher.training["epochs"]) == (50, 32, 64, 10)
+    assert (
+        {each.learning_rate for each in study.space.named().values()} == {teacher.training["learning_rate"]} == {2e-5}
+    )
+    assert [(student.layers, student.init) for student in study.config.students] == [(6, "skip")]
+
+
 def test_teachers_train_on_peoples_translations(tmp_path: Path) -> None:
     study = load(tmp_path, training={"sequence_level": True})
     (dataset,), (teacher,) = study.config.datasets, study.config.teachers

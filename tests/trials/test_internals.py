@@ -17,6 +17,7 @@ from trials.networks import open_network
 from trials.networks.plain_network import PlainNetwork
 from trials.record import Status
 from trials.run import run_group
+from trials.schedules import Progress
 from trials.spec import Precision, StudentSpec
 from trials.students import initial_student
 from trials.teacher_outputs import Teacher
@@ -285,7 +286,9 @@ def test_layers_that_are_learned_early_are_left_early(tiny):
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda each: f"{each['schedule']}-{each['classification_loss']}")
 @pytest.mark.parametrize("epoch", [0.5, 1, 1.5, 2.5])
 def test_killed_in_any_stage_it_ends_as_undisturbed(schedule, epoch, tiny, monkeypatch):
-    spec = scheduled(tiny, **schedule, cosine_threshold=0.01, seed=round(10 * epoch))  # states outlive their trials
+    # a threshold that the sum of half an epoch is below, and that of a whole one is not; states outlive their trials
+    changes = {**schedule, "layer_epochs": 2, "cosine_threshold": 0.75 * epoch_sum(tiny, schedule)}
+    spec = scheduled(tiny, **changes, seed=round(10 * epoch))
     expected = tiny.run(spec)
     at = 1 + round(epoch * expected.curve[0].step)
     steps, step = 0, unit.Unit.step
@@ -304,6 +307,29 @@ def test_killed_in_any_stage_it_ends_as_undisturbed(schedule, epoch, tiny, monke
     again = tiny.run(spec, checkpoint_seconds=0)
     assert [point.model_dump() for point in again.curve] == [point.model_dump() for point in expected.curve]
     assert again.test_scores == expected.test_scores
+
+
+def epoch_sum(tiny, schedule) -> float:
+    """The cosine term, summed over the first epoch's batches."""
+    sums = []
+    end = Progress.end_epoch
+
+    def noting(self):
+        sums.append(float(self.cosine_sum))
+        end(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Progress, "end_epoch", noting)
+        tiny.run(scheduled(tiny, **{**schedule, "layer_epochs": 2}, cosine_threshold=1e-9, seed=3))
+    return sums[0]
+
+
+def test_trials_whose_stages_end_by_what_they_learn_are_alone(tiny):
+    one, other = (
+        scheduled(tiny, schedule=Schedule.STACKED, layer_epochs=2, cosine_threshold=0.5, learning_rate=rate)
+        for rate in (0.002, 0.004)
+    )
+    assert one.group_id != other.group_id
 
 
 def test_scheduled_trials_side_by_side_equal_those_alone(tiny):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search_spaces.configuration import ClassificationLoss, Schedule
+from search_spaces.configuration import ClassificationLoss, Projection, Schedule
 from search_spaces.space import load_space
 from trials.schedules import Progress, Stage, stages_of
 
@@ -50,6 +50,23 @@ def test_stages_end_by_epochs_or_threshold_whichever_comes_first(sums, epochs, t
             position, spent = position + 1, 0
         assert (progress.position, progress.last) == (position, position == 3)
         assert position == 3 or progress.cosine_sum == 0
+
+
+def test_maps_are_learned_from_the_bottom_up_however_they_are_written():
+    changes = {"layer_map": ((3, 6), (1, 2), (1, 4)), "schedule": Schedule.PROGRESSIVE}
+    own = configuration(**changes)
+    found = stages_of(own, own.layer_map)
+    assert [stage.pairs for stage in found] == [((1, 2), (1, 4)), ((3, 6),), ()]
+    assert own == configuration(**{**changes, "layer_map": ((1, 4), (1, 2), (3, 6))})
+
+
+def test_settings_that_decide_nothing_make_no_other_configuration():
+    one_epoch = configuration(schedule=Schedule.STACKED, layer_epochs=1)
+    assert configuration(schedule=Schedule.STACKED, layer_epochs=1, cosine_threshold=0.5) == one_epoch
+    # states decide when stages end, so that their projection counts
+    watched = configuration(schedule=Schedule.STACKED, cosine_threshold=0.5, projection=Projection.LEADING)
+    assert watched.projection is Projection.LEADING
+    assert configuration(projection=Projection.LEADING).projection is Projection.LEARNED
 
 
 def test_progress_goes_on_where_another_was():

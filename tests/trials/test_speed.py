@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from simulation import make_search, make_study, run_study
 
 from trials import speed
 from trials.models import model_fingerprint
@@ -84,3 +85,14 @@ def test_names_of_measurements_follow_from_what_is_measured(tiny):
         task_of(tiny, fingerprints=("other",) * 3),
     ]
     assert len({one.speed_id, *(other.speed_id for other in others)}) == 5
+
+
+def test_length_of_inputs_is_the_recipes_or_its_own():
+    settings = SpeedSettings()
+    with_length = settings.model_copy(update={"max_length": 12})
+    study = make_study(datasets=1, students=1, speed=settings, seeds=(7,))
+    other = make_study(datasets=1, students=1, speed=with_length, seeds=(7,))
+    tasks = [make_search(each, run_study(each)).speed_record(*each.teacher_pairs[0]).task for each in (study, other)]
+    assert [task.max_length for task in tasks] == [study.config.training.max_length, 12]
+    assert [task.seed for task in tasks] == [7, 7]  # that of the trials' models, which are on disk
+    assert tasks[0].speed_id != tasks[1].speed_id

@@ -5,7 +5,15 @@ import json
 import pytest
 import torch
 from pydantic import ValidationError
-from transformers import AutoModel, DistilBertConfig, ElectraConfig, MPNetConfig, RobertaConfig
+from transformers import (
+    AutoModel,
+    DebertaV2Config,
+    DistilBertConfig,
+    ElectraConfig,
+    LongformerConfig,
+    MPNetConfig,
+    RobertaConfig,
+)
 
 from study.sizes import num_parameters
 from trials.families import Head
@@ -35,6 +43,12 @@ SOURCES = {
     "distilbert": DistilBertConfig(**SMALL, dim=16, n_layers=3, n_heads=4, hidden_dim=64),
     "electra": ElectraConfig(
         **SMALL, hidden_size=16, num_hidden_layers=3, num_attention_heads=4, intermediate_size=64, embedding_size=4
+    ),
+    "electra-base": ElectraConfig(
+        **SMALL, hidden_size=16, num_hidden_layers=3, num_attention_heads=4, intermediate_size=64, embedding_size=16
+    ),
+    "deberta-v2": DebertaV2Config(
+        **SMALL, hidden_size=16, num_hidden_layers=3, num_attention_heads=4, intermediate_size=64, pooler_hidden_size=16
     ),
 }
 
@@ -149,6 +163,29 @@ def test_layers_of_new_weights_cannot_be_chosen():
 def test_shapes_that_cannot_be_are_named(keys, message):
     (fault,) = shape_faults(student(**keys), "base", ROBERTA_BASE.to_dict())
     assert message in str(fault)
+
+
+@pytest.mark.parametrize("choice", [[], [0, 0]])
+def test_chosen_layers_are_some_and_different(choice):
+    with pytest.raises(ValidationError, match="layer_choice"):
+        student(layer_choice=choice)
+
+
+def test_layers_that_share_their_weights_cannot_be_left_out():
+    albert = {"model_type": "albert", "num_hidden_layers": 12, "hidden_size": 768, "num_attention_heads": 12}
+    (fault,) = shape_faults(student(layers=6), "base", albert)
+    assert "share their weights" in str(fault)
+
+
+def test_what_is_said_layer_by_layer_follows_the_kept_layers(tmp_path):
+    torch.manual_seed(0)
+    windows = LongformerConfig(
+        **SMALL, hidden_size=16, num_hidden_layers=3, num_attention_heads=4, intermediate_size=64,
+        attention_window=[4, 6, 8],
+    )  # fmt: skip
+    AutoModel.from_config(windows).save_pretrained(tmp_path)
+    made = build_encoder(student(layer_choice=[0, 2]), tmp_path, ("a", "b"), seed=1)
+    assert made.config.attention_window == [4, 8]
 
 
 def test_encoder_decoders_lose_only_layers():

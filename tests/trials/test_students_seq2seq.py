@@ -105,3 +105,13 @@ def test_relative_positions_of_t5_stay_where_all_blocks_find_them(tmp_path):
 def test_deeper_student_than_its_source_is_a_fault(source):
     with pytest.raises(InputError, match=r"students\.small\.decoder_layers = 9: the source has only 4 layers"):
         build_encoder_decoder(student(decoder_layers=9), source, seed=1)
+
+
+def test_random_students_copy_nothing(source, family):
+    whole = AutoModelForSeq2SeqLM.from_pretrained(source)
+    made = build_encoder_decoder(student(layers=2, init="random"), source, seed=1)
+    own, other = layer(made, family, "encoder", 1), layer(whole, family, "encoder", 3)
+    matrices = [name for name, value in own.items() if value.dim() == 2]
+    assert matrices
+    assert not any(torch.equal(own[name], other[name]) for name in matrices)
+    assert (made.config.kept_encoder_layers, made.config.kept_decoder_layers) == ([], [])

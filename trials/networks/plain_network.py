@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from trials.attention_cost import ATTENTION_DROPOUTS
 from trials.families import Head
 from trials.models import load_model
 from trials.networks.insides import Internals, MapLayout
@@ -45,7 +46,7 @@ class PlainNetwork(nn.Module):
         if not attention:
             return cls(load_model(folder, head), precision)
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        without = {name: 0.0 for name in ("attention_probs_dropout_prob", "attention_dropout") if name in config}
+        without = {name: 0.0 for name in ATTENTION_DROPOUTS if name in config}
         return cls(load_model(folder, head, attn_implementation="eager", **without), precision)
 
     def inputs(self, split: TokenizedSplit, rows: np.ndarray) -> dict[str, Tensor]:

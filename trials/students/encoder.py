@@ -17,6 +17,9 @@ from trials.labels import label
 from trials.spec import Initialisation, StudentSpec
 from trials.students.shapes import kept_layers, width_changes
 
+HEAD_OF_PRETRAINING = "pooler."
+FIRST_NORM = "layers.0.attn_norm."  # of ModernBERT, whose first layer has none
+
 
 def build_encoder(
     student: StudentSpec, source: Path, label_names: tuple[str, ...], seed: int, head: Head = Head.SEQUENCE
@@ -40,7 +43,8 @@ def build_encoder(
     if student.init is Initialisation.SLICED:
         renamed = _sliced(renamed, model.base_model.state_dict())
     missing, unexpected = model.base_model.load_state_dict(renamed, strict=False)
-    surplus = [name for name in unexpected if not name.startswith("pooler.")]  # a head of the pretraining
+    own = (HEAD_OF_PRETRAINING, FIRST_NORM)
+    surplus = [name for name in unexpected if not name.startswith(own)]
     lacking = [name for name in missing if not name.startswith("pooler.")]
     if surplus or lacking:
         message = f"weights do not fit the shallower model: missing {lacking[:3]}, unexpected {surplus[:3]}"
@@ -59,8 +63,9 @@ def _pretrained(source: Path) -> tuple[PreTrainedConfig, dict[str, Tensor]]:
 def _reshaped(config: PreTrainedConfig, student: StudentSpec, layers: tuple[int, ...]) -> PreTrainedConfig:
     shape = copy.deepcopy(config)
     shape.num_hidden_layers = len(layers)
-    if getattr(shape, "layer_types", None):
-        shape.layer_types = [config.layer_types[layer] for layer in layers]
+    for name, value in config.to_dict().items():  # what is said layer by layer, such as the windows of attention
+        if isinstance(value, list) and len(value) == config.num_hidden_layers:
+            setattr(shape, name, [value[layer] for layer in layers])
     for name, value in width_changes(config.to_dict(), student).items():
         setattr(shape, name, value)
     # Read by people and by the model card

@@ -16,7 +16,7 @@ from transformers import AutoModelForSeq2SeqLM, PreTrainedModel
 from search_spaces.faults import fault
 from trials.families import Head
 from trials.models import load_model
-from trials.spec import StudentSpec
+from trials.spec import Initialisation, StudentSpec
 from trials.students.encoder import renumbered
 from trials.students.shapes import Stack, kept_layers
 
@@ -29,7 +29,7 @@ FIRST_BLOCK = "block.0.layer.0.SelfAttention.relative_attention_bias.weight"  # 
 
 
 def build_encoder_decoder(student: StudentSpec, source: Path, seed: int) -> PreTrainedModel:
-    """A shallower model with the kept layers' weights of the source, and all else of it.
+    """A shallower model with the kept layers' weights of the source, and all else of it; of init random none of it.
 
     Raises:
         InputError: The source has too few layers, or its layers are not where they are known to be.
@@ -44,14 +44,16 @@ def build_encoder_decoder(student: StudentSpec, source: Path, seed: int) -> PreT
         depth = getattr(config, name)
         kept = kept_layers(student, depth, stack)
         setattr(config, name, len(kept))
-        setattr(config, f"kept_{stack}_layers", list(kept))  # read by people and by the model card
+        copied = [] if student.init is Initialisation.RANDOM else list(kept)
+        setattr(config, f"kept_{stack}_layers", copied)  # read by people and by the model card
         if kept != tuple(range(depth)):
             weights = _kept(weights, stack, layers, kept)
     if hasattr(config, "num_hidden_layers"):
         config.num_hidden_layers = getattr(config, names[0])
     torch.manual_seed(seed)
     shallow: PreTrainedModel = AutoModelForSeq2SeqLM.from_config(config, dtype=torch.float32)
-    shallow.load_state_dict(weights)
+    if student.init is not Initialisation.RANDOM:
+        shallow.load_state_dict(weights)
     return shallow
 
 

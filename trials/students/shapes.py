@@ -8,10 +8,12 @@ from typing import Any, Literal
 from search_spaces.faults import Fault, fault
 from trials.spec import Initialisation, StudentSpec
 
+SHARED = ("albert",)  # architectures with one layer's weights for all
 INNER_FACTOR = 4  # the feed-forward part's width over the model's, where a student names its width (B, section 4)
 DEPTH_NAMES = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")  # of encoders in config.json, by architecture
 HEAD_NAMES = ("num_attention_heads", "n_heads", "num_heads")
 WIDTH_NAMES = ("hidden_size", "dim", "d_model")
+SAME_WIDTH = ("embedding_size", "pooler_hidden_size")  # of ELECTRA and DeBERTa; they follow where they are the width
 INNER_NAMES = ("intermediate_size", "hidden_dim", "encoder_ffn_dim", "d_ff")
 
 Config = Mapping[str, Any]  # a config.json
@@ -52,6 +54,9 @@ def width_changes(config: Config, student: StudentSpec) -> dict[str, int]:
     if student.hidden_size is not None:
         changes[name_in(config, WIDTH_NAMES)] = student.hidden_size
         changes[name_in(config, INNER_NAMES)] = INNER_FACTOR * student.hidden_size
+        width = config.get(name_in(config, WIDTH_NAMES))
+        same = [name for name in SAME_WIDTH if config.get(name) == width]
+        changes |= dict.fromkeys(same, student.hidden_size)
     return changes
 
 
@@ -90,6 +95,9 @@ def shape_faults(student: StudentSpec, source: str, config: Config) -> Iterator[
     """
     key = f"students.{student.name}"
     yield from _depth_faults(student, source, depths(config))
+    if config.get("model_type") in SHARED and (student.layers or student.layer_choice):
+        message = f"the layers of {config['model_type']} models share their weights: none can be left out"
+        yield Fault("study file", f"{key}.layers", student.layers or student.layer_choice, message)
     if student.heads is None and student.hidden_size is None:
         return
     if "decoder_layers" in depths(config):

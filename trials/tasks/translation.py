@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from search_spaces.configuration import Configuration
+from search_spaces.configuration import Configuration, Distance
 from search_spaces.faults import fault, nearest
 from trials.encoding import EncodedSplit, Encoder, Parts
 from trials.examples import Examples, label_key, require, strings
@@ -70,6 +70,7 @@ class Translation(Task):
         """As of other tasks; over the teacher's likeliest tokens where those alone are kept."""
         if not isinstance(teacher, tuple):
             return super().soft_loss(outputs, teacher, targets, configuration)
+        assert configuration.distance is Distance.CE and configuration.temperature == 1  # noqa: PT018 - a launch sees it
         from trials.top_k import top_k_loss
 
         return top_k_loss(outputs, teacher)
