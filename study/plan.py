@@ -287,12 +287,18 @@ class _Sizes:
 
 
 def _seconds(study: Study, sizes: _Sizes, trials: int) -> float:
-    """Training floating-point operations (6 per weight and token) over the assumed rate of one worker."""
-    total = 0.0
+    """Floating-point operations over the assumed rate of one worker: 6 per weight and token that is trained.
+
+    Where a teacher's attention is computed again for each batch its forward takes 2 per weight.
+    """
+    total, kept = 0.0, _map_bytes(study, sizes)
+    attentive = sum(each.attention_weight > 0 for each in study.tried) / len(study.tried)  # of the trials
     for triple in study.triples:
-        weights = token_weights(sizes.student(study, triple.student))
         recipe = study.student_recipe(triple.dataset)
-        total += trials * 6 * weights * sizes.data[triple.dataset.name].tokens(recipe.max_length) * recipe.epochs
+        forward = 2 * token_weights(sizes.models[study.teacher_source(triple.teacher, triple.dataset)[0]])
+        again = forward * attentive if kept.get(triple.triple_id) == 0 else 0.0
+        weights = 6 * token_weights(sizes.student(study, triple.student)) + again
+        total += trials * weights * sizes.data[triple.dataset.name].tokens(recipe.max_length) * recipe.epochs
     for teacher, dataset in study.teacher_pairs:
         recipe = study.teacher_recipe(teacher, dataset)
         weights = token_weights(sizes.models[study.teacher_source(teacher, dataset)[0]])

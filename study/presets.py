@@ -9,7 +9,7 @@ from typing import Any
 
 from search_spaces.faults import InputError, fault, nearest, read_yaml
 from trials.examples import UNLABELLED
-from trials.spec import DEFAULTS
+from trials.spec import DEFAULTS, DatasetSpec
 from trials.tables import SPLITS, Table, folder_splits, read_table
 
 PRESETS_FILE = Path(__file__).with_name("datasets.yaml")
@@ -58,6 +58,15 @@ def preset_rows(name: str) -> dict[str, int] | None:
     """Rows of a preset's splits, after carving, for estimates; None where there is no such preset."""
     preset = presets().get(name)
     return dict(preset["rows"]) if preset else None
+
+
+def rows_of(dataset: DatasetSpec) -> dict[str, int] | None:
+    """Rows of the preset that a data set is, whatever its name, before examples are drawn; None if it is none."""
+    if dataset.hub is None:
+        return preset_rows(dataset.name)
+    place = dataset.hub, dataset.config
+    same = [preset for preset in presets().values() if (preset.get("hub"), preset.get("config")) == place]
+    return preset_rows(dataset.name) or (dict(same[0]["rows"]) if same else None)
 
 
 @cache

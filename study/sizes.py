@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces.faults import InputError
-from study.presets import preset_rows
+from study.presets import rows_of
 from trials.datasets import load_dataset_splits
 from trials.embedded import package_folder
 from trials.families import Head, why_not_packed
@@ -34,6 +34,16 @@ KNOWN_MODELS: dict[str, dict[str, Any]] = {  # of papers A and B, planned before
         "vocab_size": 50265,
         "max_position_embeddings": 514,
         "type_vocab_size": 1,
+    },
+    "google-bert/bert-base-uncased": {
+        "model_type": "bert",
+        "hidden_size": 768,
+        "num_hidden_layers": 12,
+        "num_attention_heads": 12,
+        "intermediate_size": 3072,
+        "vocab_size": 30522,
+        "max_position_embeddings": 512,
+        "type_vocab_size": 2,
     },
     "FacebookAI/roberta-base": {
         "model_type": "roberta",
@@ -102,7 +112,7 @@ def dataset_size(dataset: DatasetSpec) -> DatasetSize | None:
             return _loaded_size(dataset)
         except InputError:
             pass  # `doctor` and `launch` say what is wrong with it
-    rows = preset_rows(dataset.name)
+    rows = rows_of(dataset)
     if rows is None:
         return None
     task, most = task_of(dataset), dataset.examples.get("train", rows["train"])

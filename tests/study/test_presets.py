@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from search_spaces.faults import InputError
 from study.config import load_study
-from study.presets import PRESETS_FILE, expand_dataset, preset_rows, presets
+from study.presets import PRESETS_FILE, expand_dataset, preset_rows, presets, rows_of
 from trials.datasets import load_dataset_splits
 from trials.spec import DatasetSpec, TaskName
 from trials.tables import CONVERTED, SPLITS
@@ -492,3 +492,10 @@ def test_preset_loads_from_the_hub(hub: Hub, name: str) -> None:
     task_of(spec).check_metric(spec, data.label_names)
     assert len(hub.asked) == len(set(hub.asked)) == len(hub.held) - len(LANGUAGES)
     assert len(data.splits["test"]) == 8 * len(parts["test"])
+
+
+def test_presets_under_another_name_have_their_rows() -> None:
+    entry = expand_dataset(
+        {"preset": "qqp", "name": "few"}, folder=Path(), mirror=None, where="study", key="datasets[0]"
+    )
+    assert rows_of(DatasetSpec.model_validate(entry)) == preset_rows("qqp")
