@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 
 from analysis.experiments import Experiment, ExperimentTriple
 from analysis.significance import Bootstrap
-from analysis.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, SKY, dress, no_data
+from analysis.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, SKY, SOFT, dress, no_data
 from analysis.wording import score_digits
 
 COLOURS = (INK, FAINT, SKY, PURPLE, BLUE, ORANGE, GREEN, RED, "#8c6d31", "#7f7f7f")
@@ -18,6 +18,7 @@ BY_EPOCH = (
     "How fast each experiment learns",
     "Validation score by epoch, mean over seeds; rings: the last epoch of a stage",
 )
+BY_PARAMETERS = ("What smaller students keep", "Test score by parameters, mean over seeds; dashed: the teacher")
 BY_ROWS = ("What the size of the training set changes", "Test score over the first experiment's, by training rows")
 
 
@@ -74,6 +75,39 @@ def by_rows(families: Sequence[Sequence[ExperimentTriple]]) -> go.Figure:
     rows = sorted({triple.train_rows for triples in families for triple in triples if triple.train_rows})
     ticks = {"tickvals": rows, "ticktext": [f"{number:,}" for number in rows]}
     return drawn.update_xaxes(type="log", title="training rows", **ticks).update_yaxes(tickformat="+.2~f")
+
+
+def by_parameters(families: Sequence[Sequence[ExperimentTriple]]) -> go.Figure:
+    """Test scores against the students' parameters, with the teacher's score."""
+    if not families:
+        return no_data(BY_PARAMETERS)
+    drawn = make_subplots(
+        cols=len(families), horizontal_spacing=0.08, subplot_titles=[_title(triples[0]) for triples in families]
+    )
+    for column, triples in enumerate(families, start=1):
+        for index, experiment in enumerate(triples[0].experiments):
+            points = [(triple.outcome.num_parameters, triple.experiments[index].test) for triple in triples]
+            known = [(size / 1e6, test) for size, test in points if size and test is not None]
+            if known:
+                drawn.add_trace(_scores(experiment.name, index, known, legend=column == 1), row=1, col=column)
+        if triples[0].teacher_test is not None:
+            line = {"color": SOFT, "width": 1, "dash": "dash"}
+            drawn.add_hline(y=triples[0].teacher_test, line=line, annotation_text="teacher", row=1, col=column)
+    dress(drawn, BY_PARAMETERS, height=480, margin={"t": 164}, legend=_below_title(480))
+    return drawn.update_xaxes(title="millions of parameters")
+
+
+def _scores(name: str, index: int, known: Sequence[tuple[float, float]], *, legend: bool) -> go.Scatter:
+    return go.Scatter(
+        x=[size for size, _ in known],
+        y=[test for _, test in known],
+        name=name,
+        legendgroup=name,
+        showlegend=legend,
+        mode="lines+markers",
+        line={"color": COLOURS[index % len(COLOURS)], "width": 2 if index == 0 else 1.5},
+        hovertemplate=f"{name}, %{{x:.1f}} M: %{{y:.4f}}<extra></extra>",
+    )
 
 
 def _below_title(height: int) -> dict[str, object]:

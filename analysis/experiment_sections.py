@@ -13,7 +13,8 @@ def experiment_sections(findings: Findings) -> tuple[Section, ...]:
     """The sections, for a study of experiments; () for others."""
     if not findings.experiments:
         return ()
-    return (AGAINST, BY_EPOCH, *((BY_ROWS,) if findings.experiment_families else ()))
+    by_size = (BY_ROWS,) if findings.experiment_families else ()
+    return (AGAINST, BY_EPOCH, *by_size, *((BY_PARAMETERS,) if findings.experiment_depths else ()))
 
 
 def _tables(findings: Findings) -> str:
@@ -47,4 +48,11 @@ BY_ROWS = Section(
     lambda findings: experiment_wording.rows_sentence(findings.experiment_families),
     f"C, figure 3. Test score over the first experiment's, for data sets that differ in the number of training rows "
     f"alone. {TEST} Bars: 95 % intervals over test examples.",
+)
+BY_PARAMETERS = Section(
+    "student_size",
+    "Which experiment holds up in smaller students?",
+    lambda findings: experiment_figures.by_parameters(findings.experiment_depths),
+    lambda findings: None,
+    f"C, figure 2. Of each data set on which several students learn. {TEST}",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,15 +141,35 @@ def experiment_triples(
 
 def by_size(triples: Iterable[ExperimentTriple]) -> tuple[tuple[ExperimentTriple, ...], ...]:
     """Groups of triples whose data sets differ in the number of training rows alone; groups of one are left out."""
-    groups: dict[str, list[ExperimentTriple]] = {}
-    for triple in triples:
+
+    def same(triple: ExperimentTriple) -> object:
         dataset = triple.outcome.triple.dataset
         examples = {split: rows for split, rows in dataset.examples.items() if split != "train"}
-        same = dataset.model_copy(update={"name": "same", "examples": examples})
-        parts = (triple.outcome.triple.teacher.name, triple.outcome.triple.student.name)
-        groups.setdefault(f"{parts} {same.model_dump_json()}", []).append(triple)
-    several = (group for group in groups.values() if len({triple.train_rows for triple in group}) > 1)
-    return tuple(tuple(sorted(group, key=lambda triple: triple.train_rows or 0)) for group in several)
+        others = dataset.model_copy(update={"name": "same", "examples": examples})
+        return triple.outcome.triple.teacher.name, triple.outcome.triple.student.name, others.model_dump_json()
+
+    return _families(triples, same, lambda triple: triple.train_rows or 0)
+
+
+def by_depth(triples: Iterable[ExperimentTriple]) -> tuple[tuple[ExperimentTriple, ...], ...]:
+    """Groups of triples whose students differ in size, on one data set; groups of one are left out."""
+
+    def same(triple: ExperimentTriple) -> object:
+        return triple.outcome.triple.teacher.name, triple.outcome.triple.dataset.name
+
+    return _families(triples, same, lambda triple: triple.outcome.num_parameters or 0)
+
+
+def _families(
+    triples: Iterable[ExperimentTriple],
+    same: Callable[[ExperimentTriple], object],
+    size: Callable[[ExperimentTriple], int],
+) -> tuple[tuple[ExperimentTriple, ...], ...]:
+    """Groups of triples that have something in common, by rising size; those of one size are left out."""
+    groups: dict[object, list[ExperimentTriple]] = {}
+    for triple in triples:
+        groups.setdefault(same(triple), []).append(triple)
+    return tuple(tuple(sorted(own, key=size)) for own in groups.values() if len(set(map(size, own))) > 1)
 
 
 def _of_triple(

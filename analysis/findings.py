@@ -9,7 +9,7 @@ from pathlib import Path
 from analysis.answer_groups import GroupFindings
 from analysis.answers import Answers, answer, answers_by_task
 from analysis.curves import TemperatureCurve, TrainingCurve, temperature_curves, training_curves
-from analysis.experiments import ExperimentTriple, by_size, experiment_triples
+from analysis.experiments import ExperimentTriple, by_depth, by_size, experiment_triples
 from analysis.outcomes import Role, triple_outcomes
 from analysis.parameters import Change, changes
 from analysis.predictions_of import group_findings
@@ -68,6 +68,11 @@ class Findings(Answers):
     def experiment_families(self) -> tuple[tuple[ExperimentTriple, ...], ...]:
         """Of `experiments` those whose data differ in size alone, together."""
         return by_size(self.experiments)
+
+    @property
+    def experiment_depths(self) -> tuple[tuple[ExperimentTriple, ...], ...]:
+        """Of `experiments` those whose students differ in size, together."""
+        return by_depth(self.experiments)
 
     @property
     def roles(self) -> tuple[Role, ...]:

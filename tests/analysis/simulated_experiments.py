@@ -23,12 +23,14 @@ EPOCHS = 8
 
 
 def experiment_study(**overrides: object) -> Study:
-    """Two data sets, the second of which is the first with fewer rows."""
+    """Two data sets, the second of which is the first with fewer rows; two students learn the first."""
     search = {"strategy": "experiments", "space": load_space("internal"), "evaluate": ()}
-    study = make_study(datasets=2, students=1, search=search, seeds=SEEDS, **overrides)
-    first = study.config.datasets[0]
+    study = make_study(datasets=2, students=2, search=search, seeds=SEEDS, **overrides)
+    first, (big, small) = study.config.datasets[0], study.config.students
     few = first.model_copy(update={"name": "few", "examples": {"train": 100}})
-    config = study.config.model_copy(update={"datasets": (first, few)})
+    teacher = study.config.teachers[0].name
+    triples = [(teacher, big.name, first.name), (teacher, big.name, few.name), (teacher, small.name, first.name)]
+    config = study.config.model_copy(update={"datasets": (first, few), "triples": tuple(triples)})
     return Study(config, study.path)
 
 
@@ -72,7 +74,8 @@ def _as_real(record: Record) -> Record:
         )
         for epoch in range(1, EPOCHS + 1)
     )
-    return record.model_copy(update={"curve": curve, "best_step": 10 * EPOCHS})
+    size = 1_000_000 * (record.spec.triple.student.layers or 1)
+    return record.model_copy(update={"curve": curve, "best_step": 10 * EPOCHS, "num_parameters": size})
 
 
 def write_answers(records: Sequence[Record], folder: Path) -> None:

@@ -48,6 +48,7 @@ def trials(records, name: str, dataset: str) -> list[TrialRecord]:
         if isinstance(record, TrialRecord)
         and record.configuration == named
         and record.spec.triple.dataset.name == dataset
+        and record.spec.triple.student == experiment_study().config.students[0]
     ]
 
 
@@ -88,7 +89,14 @@ def test_curves_have_the_stages_of_their_schedule(findings):
 
 def test_data_sets_that_differ_in_their_size_are_compared(findings):
     (family,) = findings.experiment_families
-    assert sorted(triple.train_rows for triple in family) == [100, 400]
+    assert [triple.train_rows for triple in family] == [100, 400]
+
+
+def test_students_of_one_data_set_are_compared_by_their_size(findings):
+    (family,) = findings.experiment_depths
+    sizes = [triple.outcome.num_parameters for triple in family]
+    assert sizes == sorted(sizes)
+    assert {triple.outcome.triple.dataset.name for triple in family} == {"data0"}
 
 
 def test_report_shows_all_of_it(study, records, folder, tmp_path):
@@ -102,12 +110,13 @@ def test_report_shows_all_of_it(study, records, folder, tmp_path):
         "answers as its teacher does most often",
         "100 rows",
         "How fast does each experiment learn?",
+        "Which experiment holds up in smaller students?",
     ):
         assert words in page
     assert "How much do the choices matter?" not in page
     with (tmp_path / "tables" / "experiments.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 2 * 9
+    assert len(rows) == 3 * 9
     assert rows[0]["experiment"] == "exp2.0"
     assert rows[0]["difference"] == ""
     assert float(rows[2]["low"]) <= float(rows[2]["difference"]) <= float(rows[2]["high"])
