@@ -9,16 +9,14 @@ from analysis.fronts import TEACHER, Gained
 from analysis.gains import TIE
 from analysis.group_wording import group_sentence
 from analysis.outcomes import Role, TripleOutcome
-from analysis.scales import full_score
 from analysis.shape_findings import ShapeFindings
 from analysis.shape_wording import loss_sentence, speed_sentence, summarise_shapes, times
 from analysis.shapes import mean_of_known
 from analysis.shapes_of import factors
-from analysis.wording import MISSING, count, listing, percent, score
+from analysis.wording import MISSING, count, listing, percent
 from trials.spec import Initialisation
 
 FEW_TASKS = 4
-LITTLE = 0.1  # of the full score: a teacher that is no better than a constant answer by this has little to teach
 STARTS = {  # what students of a shape start from
     Initialisation.SKIP: "whole layers",
     Initialisation.FIRST: "whole layers",
@@ -49,7 +47,6 @@ def shape_cautions(findings: Findings) -> Iterator[str]:
     datasets = len({task for found in findings.shapes.values() for task in found.study.tasks})
     if datasets < FEW_TASKS:
         yield f"Small sample: what shapes cost is seen on {count(datasets, 'data set')}."
-    yield from _weak_teachers(findings)
     yield from _starts(findings)
     compared = [outcome for outcome in findings.outcomes if _scores(outcome)]
     small = sum(_within_one_example(outcome) for outcome in compared)
@@ -86,21 +83,6 @@ def _gain(shapes: list[ShapeFindings]) -> tuple[str, str]:
         return MISSING, "the fastest student's speed over its teacher's"
     share, name = min(sizes)
     return percent(share, 0), f"of its teacher's parameters: {name}, the smallest student"
-
-
-def _weak_teachers(findings: Findings) -> Iterator[str]:
-    """Data sets on which a teacher of shapes has little to lose."""
-    weak = [
-        f"{record.task.teacher.name} on {record.task.dataset.name} ({score(own, metric)} against {score(base, metric)})"
-        for record in findings.teachers
-        if record.task.teacher.name in findings.shapes and record.status.has_scores
-        for own, base, metric in [
-            (record.selected("highest_score").test_score, record.majority_score, record.task.dataset.metric)
-        ]
-        if own is not None and base is not None and own - base < LITTLE * full_score(metric)
-    ]
-    if weak:
-        yield f"Hardly better than one answer for all, so that relative losses there are mostly noise: {listing(weak)}."
 
 
 def _starts(findings: Findings) -> Iterator[str]:

@@ -11,6 +11,7 @@ from analysis.findings import Findings
 from analysis.gains import Comparison
 from analysis.outcomes import Progress, Role
 from analysis.parameters import OF_SOFTMAX, WEIGHT, ParameterEffect
+from analysis.scales import full_score
 from analysis.shape_summary import shape_cautions, shapes_found
 from analysis.wording import (
     PARAMETERS,
@@ -20,6 +21,7 @@ from analysis.wording import (
     listing,
     p_words,
     percent,
+    score,
     signed,
     signed_percent,
     task_words,
@@ -29,6 +31,7 @@ from study.searchers.stable import Reward
 
 FEW_TRIPLES = 10
 FEW_SEEDS = 3
+LITTLE = 0.1  # of the full score: a teacher that is no better than a constant answer by this has little to teach
 
 
 @dataclass(frozen=True)
@@ -192,8 +195,24 @@ def _cautions(findings: Findings) -> Iterator[str]:
     if seeds < FEW_SEEDS:
         what = "Each configuration" if findings.compares_choices else "Each student"
         yield f"{what} was trained with {count(seeds, 'seed')}: differences include the noise of seeds."
+    yield from _weak_teachers(findings)
     if findings.compares_choices:
         yield from _cautions_of_choices(findings)
+
+
+def _weak_teachers(findings: Findings) -> Iterator[str]:
+    """Data sets on which a teacher has little to teach, and its students little to lose."""
+    weak = [
+        f"{record.task.teacher.name} on {record.task.dataset.name} ({score(own, metric)} against {score(base, metric)})"
+        for record in findings.teachers
+        if record.status.has_scores
+        for own, base, metric in [
+            (record.selected("highest_score").test_score, record.majority_score, record.task.dataset.metric)
+        ]
+        if own is not None and base is not None and own - base < LITTLE * full_score(metric)
+    ]
+    if weak:
+        yield f"Hardly better than one answer for all, so that what students lose is mostly noise: {listing(weak)}."
 
 
 def _cautions_of_choices(findings: Findings) -> Iterator[str]:
