@@ -144,7 +144,7 @@ def test_yaml_examples_load(block: str, tmp_path: Path) -> None:
         SearchSpace.model_validate(values)
         return
     # a fragment stands in a study that is otherwise plain
-    whole = values if "teachers" in values else {**yaml.safe_load(BASE), **values}
+    whole = values if "name" in values else {**yaml.safe_load(BASE), **values}
     for teacher in whole["teachers"]:
         for folders in teacher.get("checkpoints", {}).values():
             for folder in folders:
