@@ -122,25 +122,30 @@ def test_trials_with_hidden_states_learn_them(student, tiny):
     assert record.num_parameters == tiny.run(without).num_parameters
 
 
-def test_killed_trials_with_a_projection_end_as_undisturbed_ones(tiny, monkeypatch):
+def test_killed_trials_with_a_projection_end_as_undisturbed_ones(tiny):
     student = StudentSpec(name="narrow", source="tiny", hidden_size=16, init="sliced")
     spec = tiny.trial(student=student, soft_label_weight=THIRD, hidden_weight=THIRD, layer_map="uniform", seed=5)
     expected = tiny.run(spec)
+    assert_killed_ends_as(expected, spec, 9, tiny)
+
+
+def assert_killed_ends_as(expected, spec, at, tiny):
+    """Kill a trial before a step, let it go on, and compare."""
     steps, step = 0, unit.Unit.step
 
     def deadly(self, batch, share):
         nonlocal steps
         steps += 1
-        if steps == 9:
+        if steps == at:
             raise KeyboardInterrupt
         step(self, batch, share)
 
-    with monkeypatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(unit.Unit, "step", deadly)
         with pytest.raises(KeyboardInterrupt):
             tiny.run(spec, checkpoint_seconds=0)
     again = tiny.run(spec, checkpoint_seconds=0)
-    assert steps == 9
+    assert steps == at
     assert [point.model_dump() for point in again.curve] == [point.model_dump() for point in expected.curve]
     assert again.test_scores == expected.test_scores
 
@@ -285,28 +290,12 @@ def test_layers_that_are_learned_early_are_left_early(tiny):
 
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda each: f"{each['schedule']}-{each['classification_loss']}")
 @pytest.mark.parametrize("epoch", [0.5, 1, 1.5, 2.5])
-def test_killed_in_any_stage_it_ends_as_undisturbed(schedule, epoch, tiny, monkeypatch):
+def test_killed_in_any_stage_it_ends_as_undisturbed(schedule, epoch, tiny):
     # a threshold that the sum of half an epoch is below, and that of a whole one is not; states outlive their trials
     changes = {**schedule, "layer_epochs": 2, "cosine_threshold": 0.75 * epoch_sum(tiny, schedule)}
     spec = scheduled(tiny, **changes, seed=round(10 * epoch))
     expected = tiny.run(spec)
-    at = 1 + round(epoch * expected.curve[0].step)
-    steps, step = 0, unit.Unit.step
-
-    def deadly(self, batch, share):
-        nonlocal steps
-        steps += 1
-        if steps == at:
-            raise KeyboardInterrupt
-        step(self, batch, share)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(unit.Unit, "step", deadly)
-        with pytest.raises(KeyboardInterrupt):
-            tiny.run(spec, checkpoint_seconds=0)
-    again = tiny.run(spec, checkpoint_seconds=0)
-    assert [point.model_dump() for point in again.curve] == [point.model_dump() for point in expected.curve]
-    assert again.test_scores == expected.test_scores
+    assert_killed_ends_as(expected, spec, 1 + round(epoch * expected.curve[0].step), tiny)
 
 
 def epoch_sum(tiny, schedule) -> float:
