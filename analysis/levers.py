@@ -93,7 +93,7 @@ def compare_speed(study: ShapeStudy, first: str, second: str = TEACHER) -> Pairi
     """Speed-ups over the teacher; against the teacher itself above 0 is faster.
 
     A task is a tie where the quartiles over rounds overlap. The networks are the same on all tasks, timed in one
-    session: tasks are no independent samples, and there is nothing to test.
+    go: tasks are no independent samples, and there is nothing to test.
     """
     found = _pairing(speed_ups(study), first, second)
     return replace(found, unsure=frozenset(task for task in found.differences if _overlap(study, task, first, second)))
