@@ -135,7 +135,9 @@ def _internal_faults(
         try:
             layer_map(name, own, deep)
         except ValueError as error:
-            yield Fault("study file", "search.space (layer_map)", name, f"{error} ({triple.triple_id})")
+            own_map = name == study.space.internals.layer_map
+            key = "search.space.internals.layer_map" if own_map else "search.space.experiments (layer_map)"
+            yield Fault("study file", key, name, f"{error} ({triple.triple_id})")
             return
     heads = [config.get(name_in(config, HEAD_NAMES)) for config in (teacher, shape)]
     if heads[0] != heads[1] and any(each.attention_weight for each in teaching):

@@ -60,7 +60,8 @@ def build(
     seeds: tuple[int, ...] = (13,),
 ) -> Study:
     experiments = [*EXPERIMENTS, *({"name": f"soft {weight}", "soft_label_weight": weight} for weight in weights)]
-    changes = {"soft_label_weight": {"default": 1.0, "then": weights}, "experiments": experiments}
+    named = {"experiments": experiments} if strategy == "experiments" else {}
+    changes = {"soft_label_weight": {"default": 1.0, "then": weights}, **named}
     space = SearchSpace.model_validate({**SPACE, **changes})
     references = () if strategy == "experiments" else evaluate
     search = {**STRATEGIES[strategy], "space": space, "evaluate": references}
