@@ -17,7 +17,6 @@ from analysis.worthwhile import (
     MOST_BEST_LOSS,
     MOST_TYPICAL_LOSS,
     Aspect,
-    Disagreement,
     Sign,
 )
 
@@ -88,11 +87,6 @@ def sign_sentence(findings: ShapeFindings) -> str | None:
     note = f"; {count(unknown, 'cell')} not measured" if unknown else ""
     what = f"all but {listing(named, limit=len(named))}" if named else "every factor on every task"
     return f"Worthwhile: {what}{note}."
-
-
-def disagreement_words(found: Disagreement) -> str:
-    """One differing cell: ``width on CoLA: ? against ✗``."""
-    return f"{ASPECTS[found.aspect].lower()} on {found.task}: {MARKS[found.first]} against {MARKS[found.second]}"
 
 
 def front_sentence(front: Front) -> str | None:

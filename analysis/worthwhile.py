@@ -14,7 +14,7 @@ width on CoLA, uncertain here and harmful in B; a third limit, on the spread of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -74,25 +74,6 @@ class Judgement:
         return (max if self.aspect is Aspect.SPEED else min)(self.values, default=None)
 
 
-@dataclass(frozen=True)
-class Disagreement:
-    """A cell where two such tables differ.
-
-    Attributes:
-        aspect: The row.
-        task: The column.
-        first, second: What each table says; None where it says nothing.
-    """
-
-    aspect: Aspect
-    task: str
-    first: Sign | None
-    second: Sign | None
-
-
-Signs = Mapping[tuple[Aspect, str], Sign | None]
-
-
 def judgements(study: ShapeStudy) -> tuple[Judgement, ...]:
     """B's table 3, row by row, without rows of what was not measured or what no student reduces alone.
 
@@ -114,11 +95,6 @@ def judgements(study: ShapeStudy) -> tuple[Judgement, ...]:
     return tuple(found)
 
 
-def signs(found: Sequence[Judgement]) -> dict[tuple[Aspect, str], Sign | None]:
-    """The signs alone, by row and column."""
-    return {(judgement.aspect, judgement.task): judgement.sign for judgement in found}
-
-
 def quality_sign(student_losses: Sequence[float]) -> Sign | None:
     """The rule for a factor, from the losses of its students on one task."""
     if not student_losses:
@@ -135,10 +111,3 @@ def speed_sign(student_speed_ups: Sequence[float]) -> Sign | None:
     if np.median(student_speed_ups) >= LEAST_TYPICAL_SPEED_UP - TIE:
         return Sign.WORTHWHILE
     return Sign.HARMFUL if max(student_speed_ups) <= LEAST_BEST_SPEED_UP + TIE else Sign.UNCERTAIN
-
-
-def disagreements(first: Signs, second: Signs) -> tuple[Disagreement, ...]:
-    """The cells that either table has and in which they differ, in the order of the first one."""
-    cells = dict.fromkeys((*first, *second))
-    pairs = ((aspect, task, first.get((aspect, task)), second.get((aspect, task))) for aspect, task in cells)
-    return tuple(Disagreement(*cell) for cell in pairs if cell[2] is not cell[3])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 CPU_FLOPS, GPU_FLOPS = 5e10, 2e13  # assumed per core and per GPU
-READ_BYTES = 4e8  # per second, of kept maps into a batch: `python -m benchmarks.attention_maps`
+READ_BYTES = 4e8  # per second, of kept maps into a batch; assumed, for a disk: from memory it is four times as much
 MOST_BYTES = 50e9  # of one teacher's maps of one student's layers; more are never kept
 ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout")  # in config.json, of what is not packed
 MAP_BYTES = 2  # per number: half precision

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 from paper_b import STUDENTS, TASKS, paper_signs, paper_study
+from signs import disagreement_words, disagreements, signs
 
 from analysis import front_figures, shape_figures
 from analysis.fronts import Gained
 from analysis.shape_findings import analyse_shapes
-from analysis.shape_wording import RULE, disagreement_words, rho_words, summarise_shapes
-from analysis.worthwhile import disagreements, signs
+from analysis.shape_wording import RULE, rho_words, summarise_shapes
 
 PAPER = paper_study()
 EMPTY = replace(PAPER, student_scores={}, student_speeds={})

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from paper_b import TASKS, paper_signs, paper_study
+from signs import Disagreement, disagreements, signs
 
 from analysis import worthwhile
-from analysis.worthwhile import Aspect, Disagreement, Sign, disagreements, judgements, quality_sign, signs, speed_sign
+from analysis.worthwhile import Aspect, Sign, judgements, quality_sign, speed_sign
 
 PAPER = paper_study()
 KNOWN_DISAGREEMENTS = (

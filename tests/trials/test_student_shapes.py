@@ -11,6 +11,7 @@ from transformers import (
     DistilBertConfig,
     ElectraConfig,
     LongformerConfig,
+    ModernBertConfig,
     MPNetConfig,
     RobertaConfig,
 )
@@ -186,6 +187,20 @@ def test_what_is_said_layer_by_layer_follows_the_kept_layers(tmp_path):
     AutoModel.from_config(windows).save_pretrained(tmp_path)
     made = build_encoder(student(layer_choice=[0, 2]), tmp_path, ("a", "b"), seed=1)
     assert made.config.attention_window == [4, 8]
+
+
+def test_first_layer_may_lack_a_norm_that_others_have(tmp_path):
+    torch.manual_seed(0)
+    special = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "cls_token_id": 1, "sep_token_id": 2}
+    source = ModernBertConfig(
+        vocab_size=40, hidden_size=16, num_hidden_layers=3, num_attention_heads=4, intermediate_size=32,
+        global_attn_every_n_layers=2, **special,
+    )  # fmt: skip
+    AutoModel.from_config(source).save_pretrained(tmp_path)
+    made = build_encoder(student(layer_choice=[1, 2]), tmp_path, ("a", "b"), seed=1).eval()
+    assert made.config.layer_types == ["sliding_attention", "full_attention"]
+    with torch.no_grad():
+        assert torch.isfinite(made(**INPUTS).logits).all()
 
 
 def test_encoder_decoders_lose_only_layers():

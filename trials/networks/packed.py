@@ -135,20 +135,20 @@ class PackedClassifier(nn.Module):
 
     def forward(self, batch: PackedBatch, watch: Watch | None = None) -> Tensor:
         """Logits, float32 [R, labels] or [positions, labels], rows in the batch's order; `watch` notes."""
-        watch = Watch() if watch is None else watch
         x = self.embeddings(batch).to(self.compute_dtype)  # [T, H]
         biases = [self._attention_bias(group) for group in batch.groups]
         last = len(self.layers) - 1
         for index, layer in enumerate(self.layers):
-            noted: list[Tensor] | None = [] if index in watch.attention else None
+            noted: list[Tensor] | None = [] if watch and index in watch.attention else None
             first_only = index == last and batch.outputs is None and noted is None
             x = layer(x, batch, biases, noted, first_only=first_only)  # [T, H], or [R, H] of first tokens only
-            watch.states.append(x if first_only else x.index_select(0, batch.first))
-            if noted is not None:
+            if watch:
+                watch.states.append(x if first_only else x.index_select(0, batch.first))
+            if watch and noted is not None:
                 watch.log_attention.append(noted)
-        if batch.outputs is not None:
-            return self._head(x.index_select(0, batch.outputs)).float()  # [positions, labels]
-        return self._head(watch.states[-1]).float()
+        if not first_only:
+            x = x.index_select(0, batch.first if batch.outputs is None else batch.outputs)  # [positions, H]
+        return self._head(x).float()
 
     def _head(self, x: Tensor) -> Tensor:
         """[R, H] -> [R, labels], or of positions."""
