@@ -32,6 +32,8 @@ class Distance(StrEnum):
 
     CE = "ce"  # cross-entropy between softened distributions
     MSE = "mse"  # mean squared error between scaled logits
+    LOGITS = "logits"  # half the squared error between log-odds, by a regression of the student's own (D, eq. 5)
+    HARD = "hard"  # cross-entropy with the teacher's likeliest class (D, section 4.1)
 
 
 class TeacherCheckpoint(StrEnum):
@@ -56,11 +58,24 @@ class Projection(StrEnum):
 
 
 class Schedule(StrEnum):
-    """In which order a student learns its teacher's layers (C, "How to distill the internal knowledge")."""
+    """In which order a student learns: its teacher's layers (C), or what its terms ask for (D, section 5)."""
 
     JOINT = "joint"  # all at once
-    PROGRESSIVE = "progressive"  # one at a time from the bottom up (PID)
-    STACKED = "stacked"  # likewise, keeping those below (SID, algorithm 1)
+    PROGRESSIVE = "progressive"  # one layer at a time from the bottom up (C's PID)
+    STACKED = "stacked"  # likewise, keeping those below (C's SID, algorithm 1)
+    STAGED = "staged"  # the representation, then labels and logits with gradual unfreezing (D, section 5.2)
+    DISTIL_ONCE = "distil_once"  # the teacher, then labels with gradual unfreezing (D, section 5.3)
+
+
+UNFREEZING = (Schedule.STAGED, Schedule.DISTIL_ONCE)  # schedules that thaw a student from the top down
+
+
+class Optimizer(StrEnum):
+    """What a student is trained by."""
+
+    ADAMW = "adamw"  # with the recipe's weight decay
+    ADAM = "adam"  # with none
+    ADADELTA = "adadelta"  # Zeiler's, which has no learning rate (D, section 6): it counts as 1
 
 
 class ClassificationLoss(StrEnum):
@@ -80,7 +95,7 @@ class Configuration:
         student_temperature: Whether the student's logits are divided by the teacher's temperature too.
         soft_label_weight: Weight of the teacher's term, A's alpha, in [0, 1]; the hard labels get the rest.
         temperature: The teacher's temperature, at least 1.
-        learning_rate: Peak learning rate of the student's training.
+        learning_rate: Peak learning rate of the student's training; 1 of Adadelta.
         hidden_weight: Weight of the squared error between hidden states, in [0, 1]; with the soft labels' at most 1.
         layer_map: Which layers that error compares: a name of `layer_maps`, or pairs of (student's, teacher's) layer.
         projection: What makes hidden states comparable where widths differ.
@@ -88,9 +103,14 @@ class Configuration:
         cosine_weight: Factor of one minus the cosine between hidden states of those layers (C, eq. 3).
         schedule: In which order the layers are learned.
         classification_loss: When the terms of labels count, of schedules that are not joint.
-        layer_epochs: Epochs that each layer has at most, likewise.
+        layer_epochs: Epochs that each stage before the last has at most, likewise.
         cosine_threshold: A layer is done when the cosine term, summed over an epoch's batches, is below this; 0 never.
         hard_lambda: C's lambda (eq. 1): weight of the hard labels on top of what the shares leave them.
+        representation_weight: Factor of half the squared error between the teacher's last representation of a text and
+            a transformation of the student's, D's beta (eq. 7).
+        optimizer: What the student is trained by.
+        transfer_rows: Rows of the transfer set that it sees; 0 means all.
+        labelled_per_class: Labelled examples of each class that it sees; 0 means all. Its teacher sees all.
     """
 
     distance: Distance
@@ -109,6 +129,10 @@ class Configuration:
     layer_epochs: int = 1
     cosine_threshold: float = 0.0
     hard_lambda: float = 0.0
+    representation_weight: float = 0.0
+    optimizer: Optimizer = Optimizer.ADAMW
+    transfer_rows: int = 0
+    labelled_per_class: int = 0
 
     @property
     def hard_label_weight(self) -> float:
@@ -124,6 +148,11 @@ class Configuration:
         return bool(self.hidden_weight or self.attention_weight or self.cosine_weight)
 
     @property
+    def is_taught(self) -> bool:
+        """Whether the teacher has any say."""
+        return bool(self.soft_label_weight or self.representation_weight or self.teaches_layers)
+
+    @property
     def student_temperature_value(self) -> float:
         """The number that the student's logits are divided by."""
         return self.temperature if self.student_temperature is StudentTemperature.EQUAL else 1.0
@@ -135,16 +164,25 @@ class Configuration:
             one_checkpoint: The teacher's highest-score and lowest-loss checkpoints are one and the same.
         """
         same = self
-        if one_checkpoint or (same.soft_label_weight == 0 and not same.teaches_layers):
+        if one_checkpoint or not same.is_taught:
             same = replace(same, teacher_checkpoint=TeacherCheckpoint.HIGHEST_SCORE)
+        if not same.is_taught:  # nothing is transferred
+            same = replace(same, transfer_rows=0)
+        if same.hard_label_weight == 0:
+            same = replace(same, labelled_per_class=0)
         if same.soft_label_weight == 0:  # no soft labels: their settings are void
             same = replace(same, distance=Distance.CE, temperature=1.0)
+        if same.optimizer is Optimizer.ADADELTA:
+            same = replace(same, learning_rate=1.0)
+        if same.distance in (Distance.LOGITS, Distance.HARD):
+            same = replace(same, temperature=1.0)
         if same.distance is Distance.MSE and same.student_temperature is StudentTemperature.EQUAL:
             same = replace(same, temperature=1.0)  # t^2 * mean((z_s/t - z_t/t)^2) is free of t
         if same.temperature == 1:
             same = replace(same, student_temperature=StudentTemperature.EQUAL)
         if not same.teaches_layers:  # no layers: their settings are void
-            same = replace(same, **{name: DEFAULTS[name] for name in OF_INTERNALS})
+            of_stages = ("schedule", "layer_epochs") if same.schedule in UNFREEZING else ()
+            same = replace(same, **{name: DEFAULTS[name] for name in OF_INTERNALS if name not in of_stages})
         if not isinstance(same.layer_map, str):
             same = replace(same, layer_map=tuple(sorted(same.layer_map)))  # of pairs the order says nothing
         if same.layer_epochs == 1:  # a layer's one epoch is its last, whatever it learns
@@ -207,6 +245,9 @@ PARSERS: dict[str, Callable[[Any], Any]] = {  # of what is no plain number
     "schedule": Schedule,
     "classification_loss": ClassificationLoss,
     "layer_epochs": int,
+    "optimizer": Optimizer,
+    "transfer_rows": int,
+    "labelled_per_class": int,
 }
 
 

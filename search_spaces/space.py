@@ -15,9 +15,11 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from search_spaces.configuration import (
+    UNFREEZING,
     ClassificationLoss,
     Configuration,
     Distance,
+    Optimizer,
     Projection,
     Schedule,
     StudentTemperature,
@@ -35,6 +37,10 @@ Choice = Literal[
     "cosine_weight",
     "schedule",
     "classification_loss",
+    "representation_weight",
+    "optimizer",
+    "transfer_rows",
+    "labelled_per_class",
 ]
 ORDER: tuple[Choice, ...] = get_args(Choice)
 
@@ -48,6 +54,7 @@ def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
 DISTINCT = AfterValidator(_distinct)
 Weight = Annotated[float, Field(ge=0, le=1)]
 LearningRate = Annotated[float, Field(gt=0, lt=1)]
+Rows = Annotated[int, Field(ge=0)]
 Pairs = Annotated[tuple[tuple[PositiveInt, PositiveInt], ...], Field(min_length=1), DISTINCT]
 
 
@@ -115,9 +122,10 @@ class Internals(_Model):
         cosine_weight: Factor of one minus the cosine between hidden states (C, eq. 3).
         layer_map: A name of `layer_maps`, or pairs of (student's, teacher's) layer, counted from 1.
         projection: What makes states comparable where widths differ: ``learned``, or ``leading`` ones alone.
-        schedule: All layers at once (``joint``), one at a time (``progressive``), or stacked (C, algorithm 1).
+        schedule: All layers at once (``joint``), one at a time (``progressive``), or stacked (C, algorithm 1); or D's
+            ``staged`` and ``distil_once``, which go with no layers.
         classification_loss: Whether labels count ``throughout``, or ``last``, after the layers.
-        layer_epochs: Epochs that each layer has at most, of schedules that are not joint.
+        layer_epochs: Epochs that each stage before the last has at most, of schedules that are not joint.
         cosine_threshold: A layer is done when its cosine term, summed over an epoch's batches, is below this; 0 never.
     """
 
@@ -130,6 +138,22 @@ class Internals(_Model):
     classification_loss: ClassificationLoss = ClassificationLoss.THROUGHOUT
     layer_epochs: PositiveInt = 1
     cosine_threshold: Factor = 0.0
+
+
+class Transfer(_Model):
+    """How students learn from a transfer set (D); axes of `Choices` go before these.
+
+    Attributes:
+        representation_weight: Factor of the squared error between representations of texts, D's beta (eq. 7).
+        optimizer: What students are trained by.
+        transfer_rows: Rows of the transfer set that they see; 0 means all.
+        labelled_per_class: Labelled examples of each class that they see; 0 means all.
+    """
+
+    representation_weight: Factor = 0.0
+    optimizer: Optimizer = Optimizer.ADAMW
+    transfer_rows: Rows = 0
+    labelled_per_class: Rows = 0
 
 
 class Experiment(_Model):
@@ -150,6 +174,10 @@ class Experiment(_Model):
     classification_loss: ClassificationLoss | None = None
     layer_epochs: PositiveInt | None = None
     cosine_threshold: Factor | None = None
+    representation_weight: Factor | None = None
+    optimizer: Optimizer | None = None
+    transfer_rows: Rows | None = None
+    labelled_per_class: Rows | None = None
 
 
 class Choices(_Model):
@@ -166,6 +194,10 @@ class Choices(_Model):
     cosine_weight: Annotated[tuple[Factor, ...], DISTINCT] = ()
     schedule: Annotated[tuple[Schedule, ...], DISTINCT] = ()
     classification_loss: Annotated[tuple[ClassificationLoss, ...], DISTINCT] = ()
+    representation_weight: Annotated[tuple[Factor, ...], DISTINCT] = ()
+    optimizer: Annotated[tuple[Optimizer, ...], DISTINCT] = ()
+    transfer_rows: Annotated[tuple[Rows, ...], DISTINCT] = ()
+    labelled_per_class: Annotated[tuple[Rows, ...], DISTINCT] = ()
 
 
 class SearchSpace(_Model):
@@ -180,6 +212,7 @@ class SearchSpace(_Model):
         temperature: The temperature search inside each choice.
         hard_lambda: Weight of the hard labels on top of what the shares leave them (C, eq. 1).
         internals: What of its teacher's layers a student learns.
+        transfer: How students learn from transfer sets (D).
         experiments: Named configurations, each by what differs from the default.
     """
 
@@ -191,6 +224,7 @@ class SearchSpace(_Model):
     temperature: TemperatureSearch = TemperatureSearch()
     hard_lambda: Factor = 0.0
     internals: Internals = Internals()
+    transfer: Transfer = Transfer()
     experiments: tuple[Experiment, ...] = ()
 
     @model_validator(mode="before")
@@ -216,6 +250,15 @@ class SearchSpace(_Model):
             if soft + hidden > 1 + 1e-9:
                 message = f"hidden_weight ({hidden:g}) and soft_label_weight ({soft:g}) are shares of one loss"
                 raise ValueError(f"{where}{message}: together at most 1")
+            if tried.schedule in UNFREEZING and tried.teaches_layers:
+                message = f"schedule {tried.schedule} thaws a student as a whole: it goes with no layers of its teacher"
+                raise ValueError(f"{where}{message}: choose joint, progressive or stacked, or weigh them 0")
+            if tried.distance is Distance.LOGITS and soft and tried.hard_label_weight < 1e-9:
+                message = "logits are learned by a regression of their own, the classifier from hard labels alone"
+                raise ValueError(f"{where}{message}, but those weigh nothing: set hard_lambda")
+            if tried.schedule is Schedule.DISTIL_ONCE and tried.hard_label_weight < 1e-9:
+                message = "the last stages of distil_once learn from labels alone, but those weigh nothing"
+                raise ValueError(f"{where}{message}: set hard_lambda")
             if tried.schedule is not Schedule.JOINT and max(soft, tried.hard_label_weight) < 1e-9:
                 message = "the last stage learns from labels alone, but soft and hard labels weigh nothing"
                 raise ValueError(f"{where}{message}: lower hidden_weight, or set schedule to joint")
@@ -227,6 +270,7 @@ class SearchSpace(_Model):
         return Configuration(
             **{
                 **dict(self.internals),
+                **dict(self.transfer),
                 **first,
                 "soft_label_weight": self.soft_label_weight.default,
                 "temperature": self.temperature.default,
@@ -257,6 +301,12 @@ class SearchSpace(_Model):
         default = self.default()
         given = {each.name: each.model_dump(exclude_none=True, exclude={"name"}) for each in self.experiments}
         return {name: replace(default, **values) for name, values in given.items()}
+
+    def without_teacher(self) -> Self:
+        """The space of the experiments that need no teacher."""
+        untaught = {name for name, configuration in self.named().items() if not configuration.is_taught}
+        kept = tuple(each for each in self.experiments if each.name in untaught)
+        return self.model_copy(update={"experiments": kept})
 
     def tried(self, *, experiments: bool) -> tuple[Configuration, ...]:
         """What a study's trials do, but for soft-label weights, temperatures and learning rates.

@@ -16,6 +16,7 @@ from search_spaces.configuration import Configuration, Distance
 from search_spaces.faults import Fault, InputError, faults_of, nearest, read_yaml
 from search_spaces.space import DISTINCT, SearchSpace, load_space
 from study.presets import expand_dataset
+from trials.embedded import PREFIX
 from trials.spec import OF_TRANSLATION, DatasetSpec, Name, Part, StudentSpec, TeacherSpec, TrainingRecipe, Triple
 from trials.work import SpeedSettings
 
@@ -257,25 +258,31 @@ def _resolve_models(values: dict[str, Any], path: Path, faults: list[Fault]) -> 
     teachers = [entry.get("name") for entry in _entries(values, "teachers")]
     for kind, key in (("teachers", "model"), ("students", "from")):
         for index, entry in enumerate(_entries(values, kind)):
+            where = f"{kind}[{index}]"
+            if isinstance(entry.get("embeddings"), str) and not entry["embeddings"].startswith(PREFIX):
+                entry["embeddings"] = _local(f"./{entry['embeddings']}", path, f"{where}.embeddings", faults)
+            if entry.get("architecture", "transformer") != "transformer" and teachers:
+                entry.setdefault("from", teachers[0])  # whose tokenizer it takes
             if not isinstance(entry.get(key), str) or (kind == "students" and entry[key] in teachers):
                 continue
-            entry[key] = _local(entry[key], path, f"{kind}[{index}].{key}", faults)
+            entry[key] = _local(entry[key], path, f"{where}.{key}", faults)
             checkpoints = entry.get("checkpoints")
             if not isinstance(checkpoints, dict):
                 continue
             for name, folders in checkpoints.items():
-                where = f"{kind}[{index}].checkpoints.{name}"
                 if isinstance(folders, list):
-                    checkpoints[name] = [_local(f"./{folder}", path, where, faults) for folder in folders]
+                    at = f"{where}.checkpoints.{name}"
+                    checkpoints[name] = [_local(f"./{folder}", path, at, faults) for folder in folders]
 
 
 def _local(reference: str, path: Path, key: str, faults: list[Fault]) -> str:
-    """An existing folder's absolute path; any other reference as it is."""
+    """An existing folder's absolute path, or a file's; any other reference as it is."""
     folder = path.parent / Path(reference.removeprefix("./")).expanduser()
-    if folder.is_dir():
+    if folder.is_dir() or (folder.is_file() and key.endswith("embeddings")):
         return str(folder.resolve())
     if reference.startswith((".", "/", "~")):
-        faults.append(Fault(str(path), key, reference, "no such folder"))
+        what = "file or folder" if key.endswith("embeddings") else "folder"
+        faults.append(Fault(str(path), key, reference, f"no such {what}"))
     return reference
 
 

@@ -15,6 +15,7 @@ from search_spaces.faults import Fault
 from search_spaces.layer_maps import LayerMap, layer_map
 from study.config import Study
 from study.memory import Memory
+from study.transfer_fitness import transfer_faults
 from trials.attention_cost import ATTENTION_DROPOUTS
 from trials.families import FAMILIES, Head, why_not_packed
 from trials.models import load_tokenizer, model_fingerprint
@@ -97,6 +98,7 @@ def triple_faults(
         facts: Its tokenizer, likewise.
     """
     task, dataset = task_of(triple.dataset), triple.dataset
+    yield from transfer_faults(study, triple)
     teacher, student = study.teacher_source(triple.teacher, dataset), study.student_source(triple.student)
     of_teacher, of_student = f"teachers.{triple.teacher.name}", f"students.{triple.student.name}"
     for source, key in {student: of_student, teacher: of_teacher}.items():  # a model that is both is the teacher's
@@ -112,7 +114,7 @@ def triple_faults(
         elif task.head is Head.SEQ2SEQ and (special := facts[source].languages) is not None:
             yield from _language_faults(dataset, special)
     teaching = [each for each in study.tried if each.teaches_layers]
-    if teaching and {teacher, student} <= configs.keys():
+    if teaching and {teacher, student} <= configs.keys() and not triple.student.is_simple:
         yield from _internal_faults(study, triple, configs[teacher], configs[student], teaching)
         for source, key in {teacher: of_teacher, student: of_student}.items() if task.head is not Head.SEQ2SEQ else ():
             yield from _inside_faults(source[0], key, configs[source], facts.get(source), teaching)

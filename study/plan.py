@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from search_spaces.configuration import Configuration, StudentTemperature
+from search_spaces.configuration import UNFREEZING, Configuration, StudentTemperature
 from search_spaces.layer_maps import LayerMap, layer_map
 from search_spaces.space import SearchSpace
 from study.config import SearchConfig, Strategy, Study
@@ -31,7 +31,7 @@ from trials.attention_cost import CPU_FLOPS, GPU_FLOPS, MAP_BYTES, keeps_maps
 from trials.families import Head, why_not_packed
 from trials.schedules import stages_of
 from trials.spec import StudentSpec, Triple
-from trials.students.shapes import HEAD_NAMES, Config, depths, name_in, student_config
+from trials.students.shapes import HEAD_NAMES, RECURRENT_PARTS, Config, depths, name_in, student_config
 from trials.tasks import task_of
 
 BYTES_PER_WEIGHT = 4
@@ -123,6 +123,11 @@ def make_plan(study: Study) -> Plan:
 def _shape(student: StudentSpec, config: Config) -> str:
     """A student in words."""
     layers = " and ".join(f"{depth} {key.replace('_', ' ')}" for key, depth in depths(config).items())
+    if student.is_simple:
+        words = (
+            f"{student.architecture}, {config['hidden_size']} units each way, embeddings of {config['embedding_size']}"
+        )
+        return f"{words}, about {num_parameters(config) / 1e6:.1f} million parameters"
     heads = config.get(name_in(config, HEAD_NAMES))
     shape = [layers, f"{heads} heads" if heads else "", f"width {hidden_size(config)}"]
     if "decoder_layers" not in depths(config):
@@ -166,6 +171,10 @@ def _layer_maps(study: Study, sizes: _Sizes) -> dict[str, str]:
 def _stages(study: Study, sizes: _Sizes) -> Iterator[tuple[str, str]]:
     """Stages in words, of each configuration and pair that has several."""
     names = {configuration: name for name, configuration in study.space.named().items()}
+    for configuration in (each for each in study.tried if each.schedule in UNFREEZING):
+        stages = stages_of(configuration.canonical(), parts=RECURRENT_PARTS)
+        words = "; ".join(f"{number}. {stage}" for number, stage in enumerate(stages, start=1))
+        yield names.get(configuration, str(configuration.schedule)), words
     for student, teacher, configuration, pairs in _taught(study, sizes):
         stages = stages_of(configuration.canonical(), pairs)
         if len(stages) > 1:
@@ -298,7 +307,7 @@ def _seconds(study: Study, sizes: _Sizes, trials: int) -> float:
         forward = 2 * token_weights(sizes.models[study.teacher_source(triple.teacher, triple.dataset)[0]])
         again = forward * attentive if kept.get(triple.triple_id) == 0 else 0.0
         weights = 6 * token_weights(sizes.student(study, triple.student)) + again
-        total += trials * weights * sizes.data[triple.dataset.name].tokens(recipe.max_length) * recipe.epochs
+        total += trials * weights * sizes.data[triple.dataset.name].epoch_tokens(recipe.max_length) * recipe.epochs
     for teacher, dataset in study.teacher_pairs:
         recipe = study.teacher_recipe(teacher, dataset)
         weights = token_weights(sizes.models[study.teacher_source(teacher, dataset)[0]])
@@ -326,6 +335,12 @@ def _bytes(study: Study, sizes: _Sizes) -> float:
         recipe = study.teacher_recipe(teacher, dataset)
         total += 2 * size.output_bytes(recipe, hidden_size(config))
         total += BYTES_PER_TOKEN * size.tokens(recipe.max_length)
+        if size.transfer is not None:
+            total += 2 * size.transfer.output_bytes(recipe, hidden_size(config))
+            total += BYTES_PER_TOKEN * size.transfer.tokens(recipe.max_length)
+        if any(each.representation_weight for each in study.tried):  # of the last layer, one a text
+            rows = size.rows if size.transfer is None else size.transfer.rows
+            total += 2 * BYTES_PER_WEIGHT * rows * hidden_size(config)
         if any(each.teaches_layers for each in study.tried):  # of each text's first token
             of_checkpoint = BYTES_PER_WEIGHT * size.rows * sum(depths(config).values()) * hidden_size(config)
             total += len(study.space.choices.teacher_checkpoint) * of_checkpoint

@@ -21,6 +21,7 @@ from trials.spec import DatasetSpec, Split, StudentSpec, TeacherSpec, TrainingRe
 from trials.students.shapes import shape_faults
 from trials.tables import collecting, source_digest
 from trials.tasks import task_of
+from trials.word_vectors import load_word_vectors, vectors_fingerprint
 
 CHECKS = 1  # raise it when data or tokenizers are checked or fingerprinted otherwise: findings so far are forgotten
 
@@ -157,7 +158,22 @@ def _check_student(study: Study, student: StudentSpec, found: Preflight) -> None
     found.models[source] = config = config_of(folder)
     found.tokenizers[source] = tokenizer_facts(folder, found.memory)
     found.fingerprints.models[source] = model_fingerprint(folder)
-    found.faults += shape_faults(student, source[0], config)
+    if student.is_simple:
+        _check_vectors(student, found)
+    else:
+        found.faults += shape_faults(student, source[0], config)
+
+
+def _check_vectors(student: StudentSpec, found: Preflight) -> None:
+    """The word vectors of a recurrent student, where it starts from such."""
+    if student.embeddings is None:
+        return
+    try:
+        load_word_vectors(student.embeddings)
+        found.fingerprints.vectors[student.embeddings] = vectors_fingerprint(student.embeddings)
+    except InputError as error:
+        key = f"students.{student.name}.embeddings"
+        found.faults += [Fault("study file", key, item.value, f"{item.where}: {item.message}") for item in error.faults]
 
 
 def _check_model(key: str, reference: str, revision: str | None, max_length: int, found: Preflight) -> Path | None:

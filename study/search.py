@@ -17,7 +17,7 @@ from study.searchers.named import NamedSearch
 from study.searchers.stable import FixedChoice, lazy_choice, lazy_tuner, stable_choice
 from study.searchers.tuning import Tuner, coordinate, joint, optuna_tpe
 from trials.record import Record, SpeedRecord, TeacherRecord, TrialRecord
-from trials.spec import DatasetSpec, TeacherSpec, TeacherTask, TrialSpec, Triple
+from trials.spec import DatasetSpec, StudentSpec, TeacherSpec, TeacherTask, TrialSpec, Triple
 from trials.tasks import task_of
 from trials.work import SpeedSettings, SpeedTask, Work
 
@@ -29,16 +29,24 @@ class Fingerprints:
     Attributes:
         data: By data set name.
         models: Pretrained models and given checkpoints, by what `Study.teacher_source` or `Study.student_source` name.
+        vectors: Files of word vectors, by what students call them.
     """
 
     data: dict[str, str] = field(default_factory=dict)
     models: dict[tuple[str, ...], str] = field(default_factory=dict)
+    vectors: dict[str, str] = field(default_factory=dict)
+
+    def of_student(self, study: Study, student: StudentSpec) -> str:
+        """Of what a student starts from, its word vectors among it; empty where it is not known."""
+        model = self.models.get(study.student_source(student), "")
+        return model if student.embeddings is None else f"{model}+{self.vectors.get(student.embeddings, '')}"
 
     @classmethod
     def from_records(cls, study: Study, records: Iterable[Record]) -> Fingerprints:
         """What the newest records say, for reading a study whose data are not at hand."""
         data: dict[str, str] = {}
         models: dict[tuple[str, ...], str] = {}
+        vectors: dict[str, str] = {}
         teachers = {(t.name, d.name): study.teacher_source(t, d) for t, d in study.teacher_pairs}
         students = {student.name: study.student_source(student) for student in study.config.students}
         for record in sorted(records, key=lambda record: record.run.finished_at):
@@ -48,8 +56,11 @@ class Fingerprints:
                 if pair in teachers:
                     models[teachers[pair]] = record.task.model_fingerprint
             elif isinstance(record, TrialRecord) and record.spec.triple.student.name in students:
-                models[students[record.spec.triple.student.name]] = record.spec.source_fingerprint
-        return cls(data, models)
+                model, _, of_vectors = record.spec.source_fingerprint.partition("+")
+                models[students[record.spec.triple.student.name]] = model
+                if of_vectors:
+                    vectors[record.spec.triple.student.embeddings or ""] = of_vectors
+        return cls(data, models, vectors)
 
 
 class TripleSearch:
@@ -65,7 +76,8 @@ class TripleSearch:
         self.triple = triple
         self.teacher = teacher
         self._owner = owner
-        self.search = make_search(owner.study.space, owner.study.config.search, one_checkpoint=teacher.one_checkpoint)
+        space = owner.study.space if triple.student.distil else owner.study.space.without_teacher()
+        self.search = make_search(space, owner.study.config.search, one_checkpoint=teacher.one_checkpoint)
         self.lazy: FixedChoice | None = None
         self.stable: FixedChoice | None = None
         self.chain = self._chain(self.search)
@@ -118,7 +130,7 @@ class TripleSearch:
             training=study.student_recipe(self.triple.dataset),
             data_fingerprint=self.teacher.task.data_fingerprint,
             teacher_fingerprint=self.teacher.selected(configuration.teacher_checkpoint).fingerprint or "",
-            source_fingerprint=fingerprints.models.get(study.student_source(self.triple.student), ""),
+            source_fingerprint=fingerprints.of_student(study, self.triple.student),
         )
 
     def records(self, configuration: Configuration) -> list[TrialRecord]:
@@ -280,7 +292,10 @@ class StudySearch:
             seed=self.study.config.seeds[0],
             data_fingerprint=self.fingerprints.data.get(dataset.name, ""),
             sources=sources,
-            fingerprints=tuple(self.fingerprints.models.get(source, "") for source in sources),
+            fingerprints=(
+                self.fingerprints.models.get(sources[0], ""),
+                *(self.fingerprints.of_student(self.study, student) for student in students),
+            ),
         )
 
     def _teacher_task(self, teacher: TeacherSpec, dataset: DatasetSpec) -> TeacherTask:

@@ -16,8 +16,8 @@ from study.presets import rows_of
 from trials.datasets import load_dataset_splits
 from trials.embedded import package_folder
 from trials.families import Head, why_not_packed
-from trials.spec import EVALUATION_TOKENS, DatasetSpec, Precision, TrainingRecipe
-from trials.students.shapes import HEAD_NAMES, INNER_NAMES, WIDTH_NAMES, Config, depths, name_in
+from trials.spec import EVALUATION_TOKENS, DatasetSpec, Precision, Split, TrainingRecipe
+from trials.students.shapes import HEAD_NAMES, INNER_NAMES, RECURRENT, WIDTH_NAMES, Config, depths, name_in
 from trials.tasks import Task, task_of
 
 CHARACTERS_PER_TOKEN = 4.5
@@ -76,6 +76,7 @@ class DatasetSize:
         labels: Its classes, or the numbers that a model puts out at each position.
         characters: Length of each input, where the texts are at hand.
         output_characters: How many have outputs, where the texts are at hand and rows have several outputs.
+        transfer: The transfer set, if there is one.
     """
 
     task: Task
@@ -83,6 +84,15 @@ class DatasetSize:
     labels: int
     characters: tuple[int, ...] | None = None
     output_characters: int | None = None
+    transfer: DatasetSize | None = None
+
+    def epoch_tokens(self, max_length: int) -> float:
+        """Tokens of one epoch of a student: of as many labelled as transfer rows, where there are such."""
+        own = self.tokens(max_length)
+        if self.transfer is None:
+            return own
+        rows = max(self.rows, self.transfer.rows)
+        return rows * (own / self.rows + self.transfer.tokens(max_length) / self.transfer.rows)
 
     def tokens(self, max_length: int) -> float:
         """Tokens of one epoch, estimated from the characters; at most `max_length` each."""
@@ -134,8 +144,15 @@ def model_config(reference: str, revision: str) -> dict[str, Any] | None:
         return None
 
 
+def is_recurrent(config: Config) -> bool:
+    """Whether a student is an LSTM in each direction."""
+    return config.get("model_type") == RECURRENT
+
+
 def hidden_size(config: Config) -> int:
     """Width of a model."""
+    if is_recurrent(config):
+        return 2 * int(config["hidden_size"])
     return int(config.get(name_in(config, WIDTH_NAMES), 0))
 
 
@@ -145,7 +162,13 @@ def inner_size(config: Config) -> int:
 
 
 def layer_weights(config: Config) -> float:
-    """Weights of the layers: 4 h^2 of attention (8 in a decoder, which reads an encoder) and 2 h i of the rest each."""
+    """Weights of the layers: 4 h^2 of attention (8 in a decoder, which reads an encoder) and 2 h i of the rest each.
+
+    Of LSTMs 4 u (e + u) in each direction, with u units and embeddings of width e.
+    """
+    if is_recurrent(config):
+        units = int(config["hidden_size"])
+        return 2.0 * 4 * units * (config["embedding_size"] + units)
     hidden, inner = hidden_size(config), inner_size(config)
     attentions = {key: 2 if key == "decoder_layers" else 1 for key in depths(config)}
     weights = (depth * (4 * attentions[key] * hidden**2 + 2 * hidden * inner) for key, depth in depths(config).items())
@@ -154,12 +177,16 @@ def layer_weights(config: Config) -> float:
 
 def embedding_weights(config: Config) -> float:
     """Weights of the token embeddings."""
+    if is_recurrent(config):
+        return float(config["vocab_size"] * config["embedding_size"])
     return float(config.get("vocab_size", 0) * hidden_size(config))
 
 
 def num_parameters(config: Config) -> int:
     """Parameters of an encoder like BERT with this config.json, its pooler's among them and no head's."""
     hidden, inner = hidden_size(config), inner_size(config)
+    if is_recurrent(config):  # torch's LSTMs have two biases
+        return int(embedding_weights(config) + layer_weights(config)) + 8 * hidden
     embedded = config.get("vocab_size", 0) + config.get("max_position_embeddings", 0) + config.get("type_vocab_size", 0)
     layer = 4 * hidden * (hidden + 1) + inner * (hidden + 1) + hidden * (inner + 1) + 4 * hidden
     return embedded * hidden + 2 * hidden + sum(depths(config).values()) * layer + hidden * (hidden + 1)
@@ -184,7 +211,7 @@ def trial_memory(config: Config, recipe: TrainingRecipe, row_tokens: float) -> f
         row_tokens: Tokens of a training row, in the mean.
     """
     hidden, inner = hidden_size(config), inner_size(config)
-    weights, layers = layer_weights(config) + embedding_weights(config), sum(depths(config).values())
+    weights, layers = layer_weights(config) + embedding_weights(config), sum(depths(config).values()) or 1
     of_token = 13 * hidden + 2 * inner + 3 * config.get(name_in(config, HEAD_NAMES), 12) * row_tokens
     batch = 1.5 * recipe.batch_size * row_tokens
     logits = 5 * batch * config.get("vocab_size", 0) if "decoder_layers" in depths(config) else 0
@@ -201,10 +228,14 @@ def forward_path(config: Config) -> str:
 
 def _loaded_size(dataset: DatasetSpec) -> DatasetSize:
     loaded = load_dataset_splits(dataset)
-    task, train = task_of(dataset), loaded.splits["train"]
-    return DatasetSize(
-        task, len(train), len(loaded.label_names), tuple(task.characters(train)), task.output_characters(train)
-    )
+    task, labels = task_of(dataset), len(loaded.label_names)
+
+    def size(split: Split, transfer: DatasetSize | None = None) -> DatasetSize:
+        rows = loaded.splits[split]
+        characters = tuple(task.characters(rows))
+        return DatasetSize(task, len(rows), labels, characters, task.output_characters(rows), transfer)
+
+    return size("train", size("unlabeled") if "unlabeled" in loaded.splits else None)
 
 
 def _cached_config(reference: str, revision: str | None) -> Path | None:

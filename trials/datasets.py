@@ -9,10 +9,11 @@ import numpy as np
 
 from search_spaces.configuration import digest
 from search_spaces.faults import Fault, InputError, fault, nearest
-from trials.examples import Examples
+from trials.examples import Examples, shuffled
 from trials.spec import DatasetSpec, Split
 from trials.tables import SPLITS, Table, collecting, key_of, read_tables, source_of
 from trials.tasks import task_of
+from trials.transfer_sets import unlabelled, with_transfer_set
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class LoadedDataset:
     Attributes:
         spec: Where it came from.
         label_names: Names of the labels in the order of their numbers, or of the outputs where there are no classes.
-        splits: train, validation and test, carved and sampled.
+        splits: train, validation and test, carved and sampled; and ``unlabeled``, if there is a transfer set.
         fingerprint: SHA-256 of label names, texts, pairs and labels in order: of the content, not of path or format.
     """
 
@@ -33,7 +34,7 @@ class LoadedDataset:
 
 
 def load_dataset_splits(spec: DatasetSpec) -> LoadedDataset:
-    """Read, check, carve and sample a data set.
+    """Read, check, carve and sample a data set, and strip labels for its transfer set.
 
     Raises:
         InputError: All faults of the data set, each with its file (or hub name), key and value.
@@ -44,14 +45,20 @@ def load_dataset_splits(spec: DatasetSpec) -> LoadedDataset:
     names: tuple[str, ...] = ()
     with collecting(faults):
         names = task.label_names(spec, tables)
-    splits = {split: task.examples(spec, table, names, faults) for split, table in tables.items()}
+    splits = {split: _examples(spec, split, table, names, faults) for split, table in tables.items()}
     if not faults:
         with collecting(faults):
-            splits = _sample(spec, _carve(spec, splits))
+            splits = _sample(spec, with_transfer_set(spec, _carve(spec, splits), names))
             faults += task.check_splits(spec, splits, names)
     if faults:
         raise InputError(faults)
     return LoadedDataset(spec, names, splits, fingerprint(names, splits))
+
+
+def _examples(spec: DatasetSpec, split: Split, table: Table, names: tuple[str, ...], faults: list[Fault]) -> Examples:
+    """A split's examples; of the transfer set no labels are read."""
+    examples = task_of(spec).examples(spec, table, () if split == "unlabeled" else names, faults)
+    return unlabelled(examples) if split == "unlabeled" else examples
 
 
 def fingerprint(label_names: Sequence[str], splits: Mapping[Split, Examples]) -> str:
@@ -68,14 +75,15 @@ def stratified_rows(labels: np.ndarray, limit: int, seed: int) -> np.ndarray:
     priority = np.empty(len(labels))
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
-        priority[rows[_shuffled(len(rows), seed)]] = (np.arange(len(rows)) + 0.5) / len(rows)
+        priority[rows[shuffled(len(rows), seed)]] = (np.arange(len(rows)) + 0.5) / len(rows)
     return np.sort(np.argsort(priority, kind="stable")[:limit])
 
 
 def _column_faults(spec: DatasetSpec, tables: Mapping[Split, Table]) -> Iterator[Fault]:
     """Columns that splits lack: one fault per column."""
     for key, name in _columns(spec).items():
-        lacking = [table for table in tables.values() if name not in table.columns]
+        needing = [table for split, table in tables.items() if key != "label" or split != "unlabeled"]
+        lacking = [table for table in needing if name not in table.columns]
         if lacking:
             where = ", ".join(table.where for table in lacking)
             yield Fault(where, key_of(spec, key), name, f"no such column; {nearest(name, lacking[0].columns)}")
@@ -93,23 +101,22 @@ def _carve(spec: DatasetSpec, splits: dict[Split, Examples]) -> dict[Split, Exam
         source = splits[carve.source]
         if carve.rows >= len(source):
             raise fault(source_of(spec), f"{key}.rows", carve.rows, f"{carve.source} has only {len(source)} rows")
-        rows = _shuffled(len(source), carve.seed)
+        rows = shuffled(len(source), carve.seed)
         splits |= {split: source.take(np.sort(rows[: carve.rows]))}
         splits |= {carve.source: source.take(np.sort(rows[carve.rows :]))}
-    return {split: splits[split] for split in SPLITS}
+    return {split: splits[split] for split in (*SPLITS, "unlabeled") if split in splits}
 
 
 def _sample(spec: DatasetSpec, splits: dict[Split, Examples]) -> dict[Split, Examples]:
     limits = {split: spec.examples.get(split, len(examples)) for split, examples in splits.items()}
     return {
-        split: examples.take(stratified_rows(task_of(spec).strata(examples), limits[split], spec.sample_seed))
+        split: examples.take(stratified_rows(_strata(spec, split, examples), limits[split], spec.sample_seed))
         for split, examples in splits.items()
     }
 
 
-def _shuffled(rows: int, seed: int) -> np.ndarray:
-    """A permutation of range(rows), from a bit stream that numpy promises to keep as it is."""
-    return np.random.PCG64(seed).random_raw(rows).argsort(kind="stable")
+def _strata(spec: DatasetSpec, split: Split, examples: Examples) -> np.ndarray:
+    return np.zeros(len(examples), np.int64) if split == "unlabeled" else task_of(spec).strata(examples)
 
 
 def _columns(spec: DatasetSpec) -> dict[str, str]:

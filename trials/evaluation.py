@@ -73,12 +73,20 @@ def forced_loss(task: Task, network: Seq2SeqNetwork, split: TokenizedSplit) -> f
 
 
 @torch.no_grad()
-def write_states(network: Any, split: TokenizedSplit, file: Path) -> None:
-    """What each layer says of rows' first tokens, float32 [rows, layers, hidden], into a .npy file batch by batch."""
+def write_states(network: Any, split: TokenizedSplit, file: Path, *, last: bool = False) -> None:
+    """What each layer says of rows' first tokens, float32 [rows, layers, hidden], into a .npy file batch by batch.
+
+    Args:
+        network: The network.
+        split: The rows.
+        file: The file.
+        last: Whether the last layer alone is wanted.
+    """
     network.eval()
     found: np.ndarray | None = None
     for rows in batches_by_length(split.lengths):
         states = network.with_internals(network.inputs(split, rows)).states.float().cpu().numpy()
+        states = states[:, -1:] if last else states
         if found is None:
             shape = (len(split), *states.shape[1:])
             found = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)

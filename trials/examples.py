@@ -126,3 +126,8 @@ def named_labels(spec: DatasetSpec, tables: Mapping[Any, Table], values: Sequenc
         message = f"is required, for {spec.label!r} holds no names; they start with {values[0]!r:.40}"
         raise fault(tables["train"].where, key_of(spec, "labels"), None, message)
     return tuple(sorted(set(values)))
+
+
+def shuffled(rows: int, seed: int) -> np.ndarray:
+    """A permutation of range(rows), from a bit stream that numpy promises to keep as it is."""
+    return np.random.PCG64(seed).random_raw(rows).argsort(kind="stable")

@@ -17,7 +17,6 @@ from trials.internal_losses import attention_loss, cosine_loss, hidden_loss, que
 from trials.networks import Network
 from trials.networks.packed_network import PackedNetwork
 from trials.networks.plain_network import PlainNetwork
-from trials.networks.seq2seq_network import Seq2SeqNetwork
 from trials.schedules import Progress
 from trials.spec import TrialSpec
 from trials.tasks import Task
@@ -126,7 +125,7 @@ class Observation:
 
     def of(self, student: Network) -> ObservedStudent:
         """The student, observed."""
-        assert not isinstance(student, Seq2SeqNetwork)
+        assert isinstance(student, Encoder)
         attention = self.maps is not None
         observed = ObservedStudent(
             student, self.pairs, self.width, self.seed, learned=self.learned, attention=attention
@@ -168,7 +167,7 @@ class Objective:
         outputs, own = found
         other, said = internals
         loss = outputs.new_zeros(())
-        if self.progress.stage.classification:
+        if self.progress.stage.soft:  # with hard ones: C's stages have both or none
             loss = loss + self._task.kd_loss(outputs, taught, labels, self._configuration)
         if self.wanted:
             places = [said.index(pair) for pair in sorted(self.wanted)]
@@ -196,7 +195,7 @@ def observed(spec: TrialSpec, student: Network, teacher: Teacher, device: torch.
     configuration = spec.configuration
     if not configuration.teaches_layers:
         return None
-    assert not isinstance(student, Seq2SeqNetwork)  # the launch refuses it
+    assert isinstance(student, Encoder)  # the launch refuses others
     states = teacher.states("train", device)
     pairs = layer_map(configuration.layer_map, student.num_layers, states.shape[1])
     learned = configuration.projection is Projection.LEARNED

@@ -60,7 +60,7 @@ def train(
 
         # One optimizer step; its dropout depends on seed and step alone
         torch.manual_seed(_step_seed(seed, step))
-        unit.step(draw(rows), warmup_decay(step, total_steps, recipe.warmup_fraction))
+        unit.step(draw(rows), rate_share(step, total_steps, recipe))
         step += 1
 
         # Validation, and what is kept of it; who has ended leaves
@@ -78,7 +78,7 @@ def train(
         # The next stage of whose schedule has one
         if step % epoch_steps == 0:
             for run in unit.runs:
-                run.progress.end_epoch()
+                run.end_epoch()
 
         # The state, every few minutes
         if any(run.checkpoint.due for run in unit.runs):
@@ -88,11 +88,13 @@ def train(
             clock = time.perf_counter()
 
 
-def warmup_decay(step: int, total_steps: int, warmup_fraction: float) -> float:
-    """Share of the peak learning rate at a step: rises linearly over the warm-up, then falls linearly to 0."""
-    warmup_steps = warmup_fraction * total_steps
+def rate_share(step: int, total_steps: int, recipe: TrainingRecipe) -> float:
+    """Share of the peak learning rate at a step: rises linearly over the warm-up, then falls linearly, if it does."""
+    warmup_steps = recipe.warmup_fraction * total_steps
     if step < warmup_steps:
         return (step + 1) / (warmup_steps + 1)
+    if not recipe.decay:
+        return 1.0
     return (total_steps - step) / max(1.0, total_steps - warmup_steps)
 
 

@@ -25,6 +25,7 @@ def soft_label_loss(
 
         ce:   ts^2 * -sum_c softmax(z_t / tt)_c * log_softmax(z_s / ts)_c
         mse:  ts^2 * mean_c (z_s / ts - z_t / tt)^2
+        hard: ts^2 * -log_softmax(z_s / ts)_c at c = argmax_c z_t (D, section 4.1)
 
     averaged over the valid positions. The factor keeps gradients comparable across temperatures, for ts = tt
     (Hinton et al., 2014) as for ts = 1: with q, p the softmaxes, d ce / d z_s = ts * (q - p) either way.
@@ -33,7 +34,7 @@ def soft_label_loss(
     Args:
         student_logits: [..., classes].
         teacher_logits: [..., classes], the same shape; no gradient flows into it.
-        distance: ``ce`` or ``mse``.
+        distance: ``ce``, ``mse`` or ``hard``.
         student_temperature: ts > 0.
         teacher_temperature: tt > 0.
         mask: [...], true at valid positions; None means all are.
@@ -57,13 +58,54 @@ def soft_label_loss(
     teacher = _at_least_float32(teacher_logits.detach()) / teacher_temperature
     if class_mask is not None:
         student, teacher = (_only(logits, class_mask) for logits in (student, teacher))
-    if Distance(distance) is Distance.CE:
+    if Distance(distance) is Distance.HARD:
+        each = -student.log_softmax(-1).gather(-1, teacher.argmax(-1, keepdim=True)).squeeze(-1)  # [...]
+    elif Distance(distance) is Distance.CE:
         each = -(teacher.softmax(-1) * student.log_softmax(-1)).sum(-1)  # [...]
     elif class_mask is None:
         each = (student - teacher).square().mean(-1)  # [...]
     else:
         each = (student - teacher).square().sum(-1) / class_mask.sum(-1)  # [...]
     return student_temperature**2 * _mean(each, mask)
+
+
+def log_odds_loss(student: Tensor, teacher_logits: Tensor) -> Tensor:
+    """Half the squared error between a regression and the log-odds of the teacher's probabilities (D, eq. 5).
+
+    ``logit(p_c) = log(p_c / (1 - p_c)) = z_c - logsumexp of the other classes' z``, finite for any finite logits.
+
+    Args:
+        student: [rows, classes].
+        teacher_logits: z, [rows, classes]; no gradient flows into them.
+
+    Returns:
+        Scalar: averaged over classes ("element-wise mean-squared error") and rows.
+    """
+    return 0.5 * (_at_least_float32(student) - log_odds(teacher_logits)).square().mean()
+
+
+def log_odds(logits: Tensor) -> Tensor:
+    """log(p / (1 - p)) of softmax probabilities p, [rows, classes]; of one output itself."""
+    logits = _at_least_float32(logits.detach())
+    classes = logits.shape[-1]
+    if classes == 1:
+        return logits
+    others = logits[..., None, :].expand(*logits.shape, classes)  # [rows, classes, classes]
+    itself = torch.eye(classes, dtype=torch.bool, device=logits.device)
+    return logits - others.masked_fill(itself, -torch.inf).logsumexp(-1)
+
+
+def representation_loss(student: Tensor, teacher: Tensor) -> Tensor:
+    """Half the squared error between representations (D, eq. 7).
+
+    Args:
+        student: [rows, width], transformed to the teacher's width.
+        teacher: [rows, width].
+
+    Returns:
+        Scalar: averaged over the width ("element-wise mean-squared error") and rows.
+    """
+    return 0.5 * (_at_least_float32(student) - teacher).square().mean()
 
 
 def hard_label_loss(student_logits: Tensor, labels: Tensor) -> Tensor:

@@ -41,6 +41,7 @@ class CurvePoint(_Record):
         validation_score: The task's metric, greater is better.
         validation_loss: Mean loss against the human labels (cross-entropy for classification).
         stage: The stage of its schedule that it was in, from 1; None of those that have one stage.
+        stage_loss: The stage's own loss on the validation split, where that decides when it is over.
     """
 
     step: int
@@ -49,6 +50,7 @@ class CurvePoint(_Record):
     validation_score: float
     validation_loss: float
     stage: int | None = None
+    stage_loss: float | None = None
 
 
 class RunInfo(_Record):

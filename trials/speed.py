@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,8 @@ from trials.networks import Network, open_network
 from trials.networks.plain_network import PlainNetwork
 from trials.record import ModelSpeed
 from trials.spec import Precision, StudentSpec
-from trials.students import initial_student
+from trials.students import initial_student, tokenizer_folder
+from trials.students.shapes import RECURRENT
 from trials.tokens import TokenizedData, TokenizedSplit, tokenized
 from trials.work import SpeedTask
 from trials.workspace import Workspace
@@ -68,13 +70,16 @@ def _model(
     task: SpeedTask, shape: StudentSpec, source: tuple[str, str], workspace: Workspace, device: torch.device
 ) -> _Model:
     folder = model_folder(source[0], source[1] or None)
+    folder = tokenizer_folder(shape, folder, task.dataset, task.data_fingerprint, workspace)
     data = tokenized(task.dataset, task.data_fingerprint, folder, task.max_length, workspace)
     initial = initial_student(shape, folder, data.label_names, task.seed, workspace, data.head)
     return _Model(shape.name, _open(initial, data, task, device).eval(), data.splits["test"])
 
 
 def _open(folder: Path, data: TokenizedData, task: SpeedTask, device: torch.device) -> Network:
-    if task.settings.forward == "kdstudy" or data.head is Head.SEQ2SEQ:  # of those one pass over given targets
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    own = task.settings.forward == "kdstudy" or config["model_type"] == RECURRENT
+    if own or data.head is Head.SEQ2SEQ:  # of those one pass over given targets
         return open_network(folder, data, Precision.FP32, device)
     return PlainNetwork.open(folder, Precision.FP32, data.head).to(device)
 

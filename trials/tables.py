@@ -14,14 +14,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import compress
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from search_spaces.configuration import digest
 from search_spaces.faults import Fault, InputError, fault, nearest
 from trials.embedded import embedded_files, files_digest, load_embedded
 from trials.spec import DatasetSpec, HubPart, Split
 
-SPLITS: tuple[Split, ...] = get_args(Split)
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")  # what every data set has
 CONVERTED = "refs/convert/parquet"  # the revision that holds the hub's own conversion of a data set
 
 
@@ -135,8 +135,9 @@ def _held_splits(spec: DatasetSpec, part: HubPart, key: str) -> Mapping[str, Any
 
 
 def read_tables(spec: DatasetSpec, faults: list[Fault]) -> dict[Split, Table]:
-    """The splits that are not carved; one that cannot be read leaves a fault instead."""
-    splits = {split: _parts(spec, split) for split in SPLITS if split not in spec.carve}
+    """The splits that are not carved, the transfer set too; one that cannot be read leaves a fault instead."""
+    wanted = (*SPLITS, *(("unlabeled",) if "unlabeled" in spec.splits else ()))
+    splits = {split: _parts(spec, split) for split in wanted if split not in spec.carve}
     sources: dict[HubPart, str] = {}
     for parts in splits.values():
         for key, part in parts.items():

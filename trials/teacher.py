@@ -23,7 +23,7 @@ from trials.tasks import Task, task_of
 from trials.teacher_cache import TeacherNote, store_fine_tuned, store_given
 from trials.teacher_outputs import Teacher
 from trials.tokens import InputsChanged, TokenizedData, tokenized
-from trials.training_run import HIGHEST_SCORE, LOWEST_LOSS, Batch, TrainingResult, TrainingRun, set_weights
+from trials.training_run import HIGHEST_SCORE, LOWEST_LOSS, Batch, TrainingResult, TrainingRun, Validation, set_weights
 from trials.workspace import Workspace, build_once
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ def prepare_teacher(
         fingerprint = checkpoints[index].fingerprint or ""
         teacher = Teacher.open(fingerprint, task.dataset, task.data_fingerprint, workspace)
         teacher.outputs("train", device, top_k=task.training.teacher_top_k)
+        if task.dataset.has_transfer_set:
+            teacher.outputs("unlabeled", device)
     if task_of(task.dataset).head is Head.SEQUENCE:
         write_examples(task.dataset, task.data_fingerprint, workspace)
     return {
@@ -90,9 +92,9 @@ def _fine_tune(
         targets = tensors(kind.targets(train_split, rows), device)
         return Batch(network.inputs(train_split, rows), targets, len(rows))
 
-    def validate() -> tuple[float, float]:
+    def validate() -> Validation:
         found, loss = evaluate(kind, network, data.splits["validation"])
-        return found[task.dataset.metric], loss
+        return Validation(found[task.dataset.metric], loss)
 
     checkpoint = CheckpointFile(workspace.checkpoint(task.teacher_id), checkpoint_seconds)
     run = TrainingRun(network, kind.hard_loss, validate, recipe.learning_rate, checkpoint)

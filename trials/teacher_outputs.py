@@ -22,6 +22,7 @@ from trials.evaluation import predict, write_decoder_states, write_states, write
 from trials.generation import translate
 from trials.networks import Network, open_network
 from trials.networks.packed_network import PackedNetwork
+from trials.networks.plain_network import PlainNetwork
 from trials.networks.seq2seq_network import Seq2SeqNetwork
 from trials.spec import DatasetSpec, Precision
 from trials.tasks.translation import encoded_targets
@@ -113,6 +114,18 @@ class Teacher:
 
         return np.load(build_once(self.workspace.teacher_outputs(key), build) / "states.npy", mmap_mode="r")
 
+    def representations(self, split: str, device: torch.device) -> np.ndarray:
+        """z of D's eq. 7: its last layer's states of rows' first tokens, float32 [rows, hidden], from the cache."""
+        key = digest([self.data.key, self.fingerprint, split, "representations"])[:24]
+
+        def build(target: Path) -> None:
+            network = open_network(self.folder, self.data, Precision.FP32, device)
+            assert not isinstance(network, Seq2SeqNetwork)
+            write_states(network, self.data.splits[split], target / "states.npy", last=True)
+
+        built = build_once(self.workspace.teacher_outputs(key), build)
+        return np.load(built / "states.npy", mmap_mode="r")[:, 0]
+
     def attention(
         self, split: str, layers: tuple[int, ...], device: torch.device, student: Network
     ) -> KeptMaps | ComputedMaps:
@@ -122,7 +135,7 @@ class Teacher:
         """
         rows = self.data.splits[split]
         network = open_network(self.folder, self.data, Precision.FP32, device, attention=True).eval()
-        assert not isinstance(network, Seq2SeqNetwork)
+        assert isinstance(network, PackedNetwork | PlainNetwork)
         heads = network.num_heads
         if isinstance(network, PackedNetwork) and isinstance(student, PackedNetwork):
             numbers = float((rows.lengths.astype(np.int64) ** 2).sum()) * len(layers) * heads

@@ -99,9 +99,9 @@ class TokenizedData:
     Attributes:
         key: Content hash of data, tokenizer and length.
         label_names: Labels in the order of their numbers.
-        splits: train, validation and test.
-        vocabulary: int32 [used], the token ids that occur: first those of the training split, then those of others.
-        num_trained: How many of them occur in the training split.
+        splits: train, validation and test, and the transfer set.
+        vocabulary: int32 [used], the token ids that occur: first those that are trained on, then others.
+        num_trained: How many of them occur in train or in the transfer set.
         head: What models for it put out.
     """
 
@@ -148,15 +148,16 @@ def _build(dataset: DatasetSpec, data_fingerprint: str, model: Path, max_length:
             np.save(target / f"{name}.{part}.npy", values)
         (target / f"{name}.json").write_text(json.dumps(encoded.texts), encoding="utf-8")
         ids[name] = np.unique(encoded.arrays["ids"])
-    others = np.setdiff1d(np.concatenate(list(ids.values())), ids["train"])
-    np.save(target / "vocabulary.npy", np.concatenate([ids["train"], others]))
+    trained = np.unique(np.concatenate([ids[split] for split in ("train", "unlabeled") if split in ids]))
+    others = np.setdiff1d(np.concatenate(list(ids.values())), trained)
+    np.save(target / "vocabulary.npy", np.concatenate([trained, others]))
     if task.head is Head.SEQ2SEQ:
         tokenizer.save_pretrained(target / TOKENIZER)
     meta = {
         "label_names": loaded.label_names,
         "arrays": arrays,
         "pad_id": tokenizer.pad_token_id or 0,
-        "num_trained": len(ids["train"]),
+        "num_trained": len(trained),
     }
     (target / "meta.json").write_text(json.dumps(meta))
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from trials.adamw import AdamW
+from search_spaces.configuration import Optimizer as OptimizerName
 from trials.checkpoints import CheckpointFile
+from trials.optimizers import make_optimizer
 from trials.record import CurvePoint
-from trials.schedules import Progress
+from trials.schedules import Progress, Stage
 from trials.spec import TrainingRecipe
 
 State = dict[str, Tensor]
@@ -53,6 +54,21 @@ class Selection:
 
 HIGHEST_SCORE = Selection("highest_score", lambda point: point.validation_score)
 LOWEST_LOSS = Selection("lowest_loss", lambda point: -point.validation_loss)
+OF_STAGE = Selection("stage", lambda point: -(point.stage_loss or 0.0))  # in a stage that converges
+
+
+class Validation(NamedTuple):
+    """What a validation finds.
+
+    Attributes:
+        score: The task's metric.
+        loss: Mean loss against the human labels.
+        stage_loss: The present stage's own loss; None where it does not count.
+    """
+
+    score: float
+    loss: float
+    stage_loss: float | None = None
 
 
 @dataclass
@@ -80,20 +96,24 @@ class TrainingRun:
     Args:
         network: The network; `train` changes it in place.
         loss: From the network's output and a batch's targets to a scalar.
-        evaluate: Validation score and loss of the network as it is; may leave it in evaluation mode.
+        evaluate: Validates the network as it is; may leave it in evaluation mode.
         learning_rate: Peak learning rate.
         checkpoint: Where its state is kept.
         progress: Where in its stages it is; None means that there is one.
+        optimizer: What it is trained by.
+        enter: Prepares the network for a stage.
     """
 
     def __init__(
         self,
         network: nn.Module,
         loss: Callable[[Any, Any], Tensor],
-        evaluate: Callable[[], tuple[float, float]],
+        evaluate: Callable[[], Validation],
         learning_rate: float,
         checkpoint: CheckpointFile,
         progress: Progress | None = None,
+        optimizer: OptimizerName = OptimizerName.ADAMW,
+        enter: Callable[[Stage], None] = lambda stage: None,
     ):
         self.network: Any = network
         self.loss = loss
@@ -103,18 +123,22 @@ class TrainingRun:
         self.result = TrainingResult()
         self.failure: TrialFailed | None = None
         self._evaluate = evaluate
+        self._optimizer_name = optimizer
+        self._enter = enter
 
     def start(self, recipe: TrainingRecipe, selections: tuple[Selection, ...]) -> int:
         """Make the optimizer and take up the checkpoint, if there is one; returns the step to go on with."""
         parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
-        self.optimizer = AdamW(parameters, recipe.weight_decay, recipe.max_grad_norm)
+        self.optimizer = make_optimizer(self._optimizer_name, parameters, recipe)
         self.device = parameters[0].device
         self.rate = torch.zeros((), device=self.device)  # a captured step reads it from where it is
         self.loss_sum = torch.zeros((), device=self.device)
         self.progress.cosine_sum = torch.zeros((), device=self.device)
         self._patience, self._selections = recipe.early_stopping, selections
         self.network.train()
-        return self._restore()
+        step = self._restore()
+        self._enter(self.progress.stage)
+        return step
 
     @property
     def ended(self) -> bool:
@@ -130,7 +154,7 @@ class TrainingRun:
         steps_since = step - (self.result.curve[-1].step if self.result.curve else 0)
         try:
             train_loss = _finite(float(self.loss_sum) / steps_since, "training loss", step)
-            score, loss = self._evaluate()
+            score, loss, stage_loss = self._evaluate()
             point = CurvePoint(
                 step=step,
                 epoch=epoch,
@@ -138,12 +162,13 @@ class TrainingRun:
                 validation_score=_finite(score, "validation score", step),
                 validation_loss=_finite(loss, "validation loss", step),
                 stage=self.progress.position + 1 if len(self.progress.stages) > 1 else None,
+                stage_loss=None if stage_loss is None else _finite(stage_loss, "stage's loss", step),
             )
         except TrialFailed as failure:
             self.failure = failure
             return
         self.result.curve.append(point)
-        for selection in self._selections:
+        for selection in self._present_selections():
             best = self.result.best.get(selection.name)
             if best is None or selection.key(point) > selection.key(self.result.curve[best]):
                 self.result.best[selection.name] = len(self.result.curve) - 1
@@ -151,6 +176,28 @@ class TrainingRun:
                 self.result.weights[selection.name] = kept
         self.network.train()
         self.loss_sum.zero_()
+
+    def end_epoch(self) -> None:
+        """Go on to the next stage if this one is over; from the best weights of one that converged."""
+        if not self.progress.end_epoch(converged=self._converged()):
+            return
+        if OF_STAGE.name in self.result.weights:
+            set_weights(self.network, self.result.weights.pop(OF_STAGE.name))
+            del self.result.best[OF_STAGE.name]
+        self._enter(self.progress.stage)
+
+    def _present_selections(self) -> Iterator[Selection]:
+        """Those of the trial, where scores mean something, and the stage's own."""
+        stage = self.progress.stage
+        if stage.classifies:
+            yield from self._selections
+        if stage.converges:
+            yield OF_STAGE
+
+    def _converged(self) -> bool:
+        """Whether the stage's last `patience` validations brought no lower loss of its own."""
+        best = self.result.best.get(OF_STAGE.name)
+        return best is not None and self._patience is not None and len(self.result.curve) - 1 - best >= self._patience
 
     def save(self, step: int) -> None:
         """Replace the checkpoint by the present state."""

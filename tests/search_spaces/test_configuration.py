@@ -108,7 +108,7 @@ def test_config_id_differs_wherever_a_field_does() -> None:
     grid = list(
         itertools.product(Distance, TeacherCheckpoint, StudentTemperature, [0.1, 1.0], [1.0, 2.0], [1e-5, 1e-4])
     )
-    assert len({Configuration(*values).config_id for values in grid}) == len(grid) == 64
+    assert len({Configuration(*values).config_id for values in grid}) == len(grid) == 128
 
 
 def test_config_id_sees_the_number_and_not_its_type() -> None:

@@ -1,8 +1,8 @@
-"""Networks: what the training loop trains. One forward for all, two ways to compute it.
+"""Networks: what the training loop trains. Transformers have two ways to compute one forward.
 
 The packed encoder computes the families that it knows; any other architecture takes Transformers' own forward. Both
-read and write Transformers' folders, and `network(network.inputs(split, rows))` gives float32 outputs
-[positions, width], as `trials/tasks/task.py` describes them.
+read and write Transformers' folders; recurrent students have files of the same names. And
+`network(network.inputs(split, rows))` gives float32 outputs [positions, width], as `trials/tasks/task.py` has them.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ import torch
 from trials.families import Head, why_not_packed
 from trials.networks.packed_network import PackedNetwork
 from trials.networks.plain_network import PlainNetwork
+from trials.networks.recurrent_network import RecurrentNetwork
 from trials.networks.seq2seq_network import Seq2SeqNetwork
 from trials.spec import Precision
+from trials.students.shapes import RECURRENT
 from trials.tokens import TokenizedData
 
-Network = PackedNetwork | PlainNetwork | Seq2SeqNetwork
+Network = PackedNetwork | PlainNetwork | Seq2SeqNetwork | RecurrentNetwork
 
 
 def open_network(
@@ -42,6 +44,8 @@ def open_network(
 @lru_cache(maxsize=2)  # a worker's next trial is likely to start from the same weights
 def _opened(folder: Path, data: TokenizedData, precision: Precision, attention: bool) -> Network:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if config["model_type"] == RECURRENT:
+        return RecurrentNetwork.open(folder, precision)
     if why_not_packed(config) is None:
         return PackedNetwork.open(folder, config, data, precision)
     if data.head is Head.SEQ2SEQ:

@@ -15,6 +15,7 @@ from trials.attention_cost import ATTENTION_DROPOUTS
 from trials.families import Head
 from trials.models import load_model
 from trials.networks.insides import Internals, MapLayout
+from trials.networks.padded import padded_inputs
 from trials.spec import Precision
 from trials.tokens import TokenizedSplit
 
@@ -51,12 +52,7 @@ class PlainNetwork(nn.Module):
 
     def inputs(self, split: TokenizedSplit, rows: np.ndarray) -> dict[str, Tensor]:
         """What the network is called with for some rows of a split."""
-        batch = split.batch(rows, self.model.device)
-        if split.positions is not None:
-            length, counts = batch["input_ids"].shape[1], np.diff(split.position_offsets)[rows]
-            places = split.of_positions(split.positions, rows) + np.repeat(np.arange(len(rows)) * length, counts)
-            batch["places"] = torch.from_numpy(places.astype(np.int64)).to(self.model.device)
-        return batch
+        return padded_inputs(split, rows, self.model.device)
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
         """Outputs of a batch's rows, float32 [positions, width]; ``places`` int64 [positions] says where they stand."""

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from search_spaces.configuration import digest
 from trials.families import Head
-from trials.models import model_fingerprint
-from trials.spec import StudentSpec
+from trials.models import model_fingerprint, tokenizer_fingerprint
+from trials.spec import Architecture, DatasetSpec, StudentSpec
+from trials.word_vectors import vectors_fingerprint
 from trials.workspace import Workspace, build_once
 
 
@@ -23,7 +24,7 @@ def initial_student(
 
     Args:
         student: What to make.
-        source: Folder of the pretrained model that it starts from.
+        source: Folder of the pretrained model that it starts from; of a recurrent one of `tokenizer_folder`.
         label_names: Labels in the order of the model's outputs.
         seed: Seed of the weights that the source does not have.
         workspace: The study's directory.
@@ -32,6 +33,8 @@ def initial_student(
     Raises:
         InputError: The source cannot give such a student.
     """
+    if student.is_simple:
+        return _recurrent_student(student, source, label_names, seed, workspace, head)
     key = digest([student.shape, model_fingerprint(source), head, label_names, seed])[:24]
 
     def build(target: Path) -> None:
@@ -44,3 +47,48 @@ def initial_student(
         build_encoder(student, source, label_names, seed, head).save_pretrained(target)
 
     return build_once(workspace.initial(key), build)
+
+
+def _recurrent_student(
+    student: StudentSpec, source: Path, label_names: tuple[str, ...], seed: int, workspace: Workspace, head: Head
+) -> Path:
+    key = digest([student.shape, _vectors(student), tokenizer_fingerprint(source), head, label_names, seed])[:24]
+
+    def build(target: Path) -> None:
+        from trials.students.recurrent import build_recurrent  # loads torch
+
+        build_recurrent(student, source, label_names, seed, head, target)
+
+    return build_once(workspace.initial(key), build)
+
+
+def tokenizer_folder(
+    student: StudentSpec, source: Path, dataset: DatasetSpec, data_fingerprint: str, workspace: Workspace
+) -> Path:
+    """The folder whose tokenizer a student reads with: its source's, or one of its data's own words.
+
+    Raises:
+        InputError, InputsChanged: Its words are the data's, and those are not to be had.
+    """
+    if student.architecture is not Architecture.RNN:
+        return source
+
+    def build(target: Path) -> None:
+        from trials.students.recurrent import write_word_tokenizer
+
+        write_word_tokenizer(dataset, data_fingerprint, target)
+
+    return build_once(workspace.initial(digest(["words", data_fingerprint])[:24]), build)
+
+
+def source_fingerprint(student: StudentSpec, source: Path) -> str:
+    """Hash of the content that a student starts from: its source's files, and its word vectors.
+
+    Raises:
+        InputError: There is no such file of vectors.
+    """
+    return "+".join([model_fingerprint(source), *_vectors(student)])
+
+
+def _vectors(student: StudentSpec) -> list[str]:
+    return [] if student.embeddings is None else [vectors_fingerprint(student.embeddings)]

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from search_spaces.faults import Fault, fault
-from trials.spec import Initialisation, StudentSpec
+from trials.spec import Architecture, Initialisation, StudentSpec
+from trials.word_vectors import vectors_size
 
 SHARED = ("albert",)  # architectures with one layer's weights for all
 INNER_FACTOR = 4  # the feed-forward part's width over the model's, where a student names its width (B, section 4)
@@ -15,6 +16,15 @@ HEAD_NAMES = ("num_attention_heads", "n_heads", "num_heads")
 WIDTH_NAMES = ("hidden_size", "dim", "d_model")
 SAME_WIDTH = ("embedding_size", "pooler_hidden_size")  # of ELECTRA and DeBERTa; they follow where they are the width
 INNER_NAMES = ("intermediate_size", "hidden_dim", "encoder_ffn_dim", "d_ff")
+
+RECURRENT_DEFAULTS = {  # D, section 6
+    "hidden_size": 600,
+    "embedding_size": 300,
+    "dropout": 0.4,
+    "recurrent_dropout": 0.2,
+}
+RECURRENT_PARTS = 3  # that gradual unfreezing thaws: classifier, LSTMs, embeddings
+RECURRENT = "kdstudy_recurrent"  # their model type
 
 Config = Mapping[str, Any]  # a config.json
 Stack = Literal["encoder", "decoder"]
@@ -34,7 +44,14 @@ def depths(config: Config) -> dict[str, int]:
 
 
 def student_config(config: Config, student: StudentSpec) -> dict[str, Any]:
-    """The config.json of a student, from its source's."""
+    """The config.json of a student, from its source's; of a recurrent one with as many tokens as its source has.
+
+    Raises:
+        InputError: Its word vectors are not there.
+    """
+    if student.is_simple:
+        size = None if student.embeddings is None else vectors_size(student.embeddings)
+        return recurrent_config(student, vocabulary=config.get("vocab_size", 0), embedding_size=size)
     found = depths(config)
     chosen = len(student.layer_choice or ()) or student.layers
     counts = {key: getattr(student, key) or chosen or depth for key, depth in found.items()}
@@ -44,6 +61,21 @@ def student_config(config: Config, student: StudentSpec) -> dict[str, Any]:
     else:
         names = {"layers": name_in(config, DEPTH_NAMES)}
     return {**config, **{names[key]: count for key, count in counts.items()}, **width_changes(config, student)}
+
+
+def recurrent_config(student: StudentSpec, *, vocabulary: int, embedding_size: int | None = None) -> dict[str, Any]:
+    """What decides the shape of a recurrent student.
+
+    Args:
+        student: The student.
+        vocabulary: Its tokens.
+        embedding_size: Width of its word vectors, if it starts from a file of such.
+    """
+    given = {name: getattr(student, name) for name in RECURRENT_DEFAULTS if getattr(student, name) is not None}
+    size = {} if embedding_size is None else {"embedding_size": embedding_size}
+    pooling = "max" if student.architecture is Architecture.BILSTM else "last"
+    shape = {"model_type": RECURRENT, "architecture": str(student.architecture), "pooling": pooling}
+    return shape | {"vocab_size": vocabulary} | RECURRENT_DEFAULTS | given | size
 
 
 def width_changes(config: Config, student: StudentSpec) -> dict[str, int]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from trials.adamw import AdamW
+from trials.optimizers import AdamW
 
 
 def networks():
@@ -59,7 +59,7 @@ def test_adamw_state_taken_up_goes_on_to_the_bit():
 
 def test_adamw_does_not_import_torchs_compiler():
     code = (
-        "import sys, torch; from trials.adamw import AdamW; p = torch.nn.Parameter(torch.ones(2, 2)); "
+        "import sys, torch; from trials.optimizers import AdamW; p = torch.nn.Parameter(torch.ones(2, 2)); "
         "a = AdamW([p], 0.1, 1.0); p.grad = torch.ones(2, 2); a.step(0.1); print('torch._dynamo' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

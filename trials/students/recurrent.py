@@ -1,0 +1,104 @@
+"""Recurrent students (D, section 3.1): their configuration, their words, and their weights before training."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from trials.datasets import load_dataset_splits
+from trials.families import Head
+from trials.models import load_tokenizer, tokenizer_files
+from trials.networks.recurrent_network import RecurrentNetwork
+from trials.spec import DatasetSpec, StudentSpec
+from trials.students.shapes import recurrent_config
+from trials.tokens import InputsChanged
+from trials.word_vectors import WordVectors, load_word_vectors
+
+UNKNOWN = 0.1  # words without a vector are uniform between minus and plus this (D, section 6)
+PIECE_MARKS = ("##", "Ġ", "▁")  # of pieces inside a word (BERT), or at its start (byte-level BPE, SentencePiece)
+SPECIAL = ("[PAD]", "[UNK]")
+
+
+def build_recurrent(
+    student: StudentSpec, source: Path, label_names: tuple[str, ...], seed: int, head: Head, target: Path
+) -> None:
+    """Write a student as it is before training: config.json, model.safetensors and the tokenizer.
+
+    Args:
+        student: What to make.
+        source: Folder of the tokenizer.
+        label_names: Labels in the order of the outputs.
+        seed: Seed of the weights.
+        head: One output a text, or one a word.
+        target: The folder.
+
+    Raises:
+        InputError: Its word vectors cannot be read.
+    """
+    tokens = load_tokenizer(source).get_vocab()
+    vectors = None if student.embeddings is None else load_word_vectors(student.embeddings)
+    size = None if vectors is None else int(vectors.values.shape[1])
+    config = recurrent_config(student, vocabulary=max(tokens.values()) + 1, embedding_size=size)
+    config["head"] = str(head)
+    config |= {"id2label": dict(enumerate(label_names)), "label2id": {name: i for i, name in enumerate(label_names)}}
+    torch.manual_seed(seed)
+    network = RecurrentNetwork(config)
+    with torch.no_grad():
+        network.embedding.weight.uniform_(-UNKNOWN, UNKNOWN)
+        if vectors is not None:
+            rows, values = _known(tokens, vectors)
+            network.embedding.weight[rows] = torch.from_numpy(values)
+    save_file(network.state_dict(), target / "model.safetensors")
+    (target / "config.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
+    for file in tokenizer_files(source):
+        (target / file.name).write_bytes(file.read_bytes())
+
+
+def _known(tokens: Mapping[str, int], vectors: WordVectors) -> tuple[list[int], np.ndarray]:
+    """Rows of the tokens that have a vector, and their vectors [known, size]; a piece inside a word has none."""
+    found = {row: vectors.of(_word(token)) for token, row in tokens.items() if not token.startswith("##")}
+    known = {row: vector for row, vector in found.items() if vector is not None}
+    values = np.stack(list(known.values())) if known else np.zeros((0, vectors.values.shape[1]))
+    return list(known), values.astype(np.float32)
+
+
+def _word(token: str) -> str:
+    """What a token says of the text, without the mark of a word's start."""
+    return next((token.removeprefix(mark) for mark in PIECE_MARKS if token.startswith(mark)), token) or token
+
+
+def write_word_tokenizer(dataset: DatasetSpec, data_fingerprint: str, target: Path) -> None:
+    """Write a tokenizer that lower-cases and splits at white space (D, section 6), of the words of train and transfer.
+
+    Raises:
+        InputError: The data cannot be read.
+        InputsChanged: They are not those that the study was launched with.
+    """
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    loaded = load_dataset_splits(dataset)
+    if loaded.fingerprint != data_fingerprint:
+        raise InputsChanged(f"the data of {dataset.name} changed since the study was launched; launch it again")
+    splits = [loaded.splits[split] for split in ("train", "unlabeled") if split in loaded.splits]
+    texts = [texts for split in splits for texts in (split.texts, split.text_pairs or ())]
+    words = [*SPECIAL, *_by_frequency(texts)]
+    tokenizer = Tokenizer(models.WordLevel({word: row for row, word in enumerate(words)}, unk_token=SPECIAL[1]))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=SPECIAL[0], unk_token=SPECIAL[1])
+    fast.save_pretrained(target)
+
+
+def _by_frequency(texts: Sequence[Sequence[str]]) -> list[str]:
+    """Lower-cased words, the most frequent first, equals in alphabetical order."""
+    counts = Counter(word for column in texts for text in column for word in text.lower().split())
+    for special in SPECIAL:
+        counts.pop(special.lower(), None)
+    return sorted(counts, key=lambda word: (-counts[word], word))
