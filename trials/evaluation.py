@@ -73,24 +73,29 @@ def forced_loss(task: Task, network: Seq2SeqNetwork, split: TokenizedSplit) -> f
 
 
 @torch.no_grad()
-def write_states(network: Any, split: TokenizedSplit, file: Path, *, last: bool = False) -> None:
-    """What each layer says of rows' first tokens, float32 [rows, layers, hidden], into a .npy file batch by batch.
-
-    Args:
-        network: The network.
-        split: The rows.
-        file: The file.
-        last: Whether the last layer alone is wanted.
-    """
+def write_states(network: Any, split: TokenizedSplit, file: Path) -> None:
+    """What each layer says of rows' first tokens, float32 [rows, layers, hidden], into a .npy file batch by batch."""
     network.eval()
     found: np.ndarray | None = None
     for rows in batches_by_length(split.lengths):
         states = network.with_internals(network.inputs(split, rows)).states.float().cpu().numpy()
-        states = states[:, -1:] if last else states
         if found is None:
             shape = (len(split), *states.shape[1:])
             found = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
         found[rows] = states
+
+
+@torch.no_grad()
+def write_spoken(network: Any, split: TokenizedSplit, order: Sequence[int], folder: Path) -> None:
+    """Outputs [rows, classes], ordered, and the last layer's states of rows' first tokens [rows, hidden]: .npy files."""
+    network.eval()
+    batches, found = batches_by_length(split.lengths), []
+    for rows in batches:
+        said = network.with_internals(network.inputs(split, rows))
+        found.append((said.outputs.cpu().numpy()[:, list(order)], said.states[:, -1].float().cpu().numpy()))
+    back = np.argsort(np.concatenate(batches))
+    for name, parts in zip(("outputs", "states"), zip(*found, strict=True), strict=True):
+        np.save(folder / f"{name}.npy", np.concatenate(parts)[back])
 
 
 @torch.no_grad()

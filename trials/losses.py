@@ -45,13 +45,15 @@ def soft_label_loss(
         Scalar. Zero, not NaN, if no position is valid.
 
     Raises:
-        ValueError: Shapes differ, a temperature is not positive, or there is only one class (a softmax over one
-            logit is constant: regression needs another loss).
+        ValueError: Shapes differ, a temperature is not positive, log-odds are asked for, or there is only one class (a
+            softmax over one logit is constant: regression needs another loss).
     """
     if student_logits.shape != teacher_logits.shape:
         raise ValueError(f"logits differ in shape: {tuple(student_logits.shape)}, {tuple(teacher_logits.shape)}")
     if student_logits.shape[-1] < 2:
         raise ValueError("soft labels need at least two classes")
+    if Distance(distance) is Distance.LOGITS:
+        raise ValueError("log-odds are compared by log_odds_loss")
     if student_temperature <= 0 or teacher_temperature <= 0:
         raise ValueError(f"temperatures must be positive: {student_temperature}, {teacher_temperature}")
     student = _at_least_float32(student_logits) / student_temperature

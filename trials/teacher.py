@@ -57,9 +57,8 @@ def prepare_teacher(
     for index in {highest, lowest}:
         fingerprint = checkpoints[index].fingerprint or ""
         teacher = Teacher.open(fingerprint, task.dataset, task.data_fingerprint, workspace)
-        teacher.outputs("train", device, top_k=task.training.teacher_top_k)
-        if task.dataset.has_transfer_set:
-            teacher.outputs("unlabeled", device)
+        if not task.dataset.has_transfer_set:  # of which the first trial that needs it will ask
+            teacher.outputs("train", device, top_k=task.training.teacher_top_k)
     if task_of(task.dataset).head is Head.SEQUENCE:
         write_examples(task.dataset, task.data_fingerprint, workspace)
     return {

@@ -18,7 +18,7 @@ from search_spaces.configuration import digest
 from trials.attention_cost import keeps_maps
 from trials.attention_maps import ComputedMaps, KeptMaps, write_maps
 from trials.encoding import Encoder
-from trials.evaluation import predict, write_decoder_states, write_states, write_top_k
+from trials.evaluation import predict, write_decoder_states, write_spoken, write_states, write_top_k
 from trials.generation import translate
 from trials.networks import Network, open_network
 from trials.networks.packed_network import PackedNetwork
@@ -114,17 +114,21 @@ class Teacher:
 
         return np.load(build_once(self.workspace.teacher_outputs(key), build) / "states.npy", mmap_mode="r")
 
-    def representations(self, split: str, device: torch.device) -> np.ndarray:
-        """z of D's eq. 7: its last layer's states of rows' first tokens, float32 [rows, hidden], from the cache."""
-        key = digest([self.data.key, self.fingerprint, split, "representations"])[:24]
+    def spoken(self, split: str, device: torch.device) -> tuple[TeacherOutputs, np.ndarray]:
+        """What D's students learn of a split, from the cache: its outputs, and z of eq. 7.
+
+        Returns:
+            Its outputs, as of `outputs`; its last layer's states of rows' first tokens, float32 [rows, hidden].
+        """
+        key = digest([self.data.key, self.fingerprint, split, "spoken"])[:24]
 
         def build(target: Path) -> None:
             network = open_network(self.folder, self.data, Precision.FP32, device)
-            assert not isinstance(network, Seq2SeqNetwork)
-            write_states(network, self.data.splits[split], target / "states.npy", last=True)
+            write_spoken(network, self.data.splits[split], self.note.label_order, target)
 
         built = build_once(self.workspace.teacher_outputs(key), build)
-        return np.load(built / "states.npy", mmap_mode="r")[:, 0]
+        outputs, states = (np.load(built / f"{name}.npy", mmap_mode="r") for name in ("outputs", "states"))
+        return TeacherOutputs(outputs), states
 
     def attention(
         self, split: str, layers: tuple[int, ...], device: torch.device, student: Network

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from search_spaces.configuration import Configuration, Distance
 from trials.evaluation import tensors
 from trials.examples import shuffled
+from trials.families import Head
 from trials.lessons import Learner
 from trials.losses import log_odds_loss, representation_loss
 from trials.networks import Network
@@ -115,10 +116,12 @@ class TransferLesson:
         parts = len(student.from_the_top()) if isinstance(student, RecurrentNetwork) else 1
         self._configuration, self._progress = configuration, Progress(stages_of(configuration, parts=parts))
         self._data, self._teacher, self._student, self._device = data, teacher, student, device
+        self._known: dict[str, tuple[Any, np.ndarray | None]] = {}
         self._from = "unlabeled" if spec.triple.dataset.has_transfer_set else "train"
         self._labelled = _labelled_rows(data.splits["train"], configuration, spec.seed)
         self._transfer = _transfer_rows(data.splits[self._from], configuration, spec.seed)
-        width = teacher.representations("train", device).shape[1] if configuration.representation_weight else None
+        states = self._spoken(self._from)[1] if configuration.representation_weight else None
+        width = None if states is None else states.shape[1]
         regression = configuration.distance is Distance.LOGITS
         classes = len(data.label_names) if regression else None
         self._network = TransferStudent(student, spec.seed, classes=classes, width=width).to(device)
@@ -157,6 +160,15 @@ class TransferLesson:
             total += float(self.loss(self._network(batch.inputs), batch.targets)) * len(rows)
         return total / len(split)
 
+    def _spoken(self, split: str) -> tuple[Any, np.ndarray | None]:
+        """The teacher's outputs over a split, and its representations of texts."""
+        if split not in self._known:
+            if self._task.head is Head.SEQUENCE:
+                self._known[split] = self._teacher.spoken(split, self._device)
+            else:
+                self._known[split] = self._teacher.outputs(split, self._device), None
+        return self._known[split]
+
     def _soft_loss(self, outputs: Any, taught: Tensor) -> Tensor:
         if self._network.regression is not None:
             return log_odds_loss(outputs, taught)
@@ -176,11 +188,11 @@ class TransferLesson:
         if soft or stage.representation:
             data = self._data.splits[taught_split]
             inputs[1] = self._student.inputs(data, transfer)
+            outputs, states = self._spoken(taught_split)
             if soft:
-                targets[1] = self._teacher.outputs(taught_split, self._device).of(data, transfer, self._device)
-            if stage.representation:
-                said = self._teacher.representations(taught_split, self._device)[transfer]
-                targets[2] = torch.from_numpy(said).to(self._device)
+                targets[1] = outputs.of(data, transfer, self._device)
+            if stage.representation and states is not None:
+                targets[2] = torch.from_numpy(states[transfer]).to(self._device)
         size = len(labelled) * hard + len(transfer) * (soft or stage.representation)
         return Batch(tuple(inputs), tuple(targets), size)
 

@@ -12,7 +12,7 @@ from trials.loop import train
 from trials.record import Status
 from trials.run import run_group
 from trials.spec import TrainingRecipe
-from trials.training_run import Batch, TrainingRun
+from trials.training_run import Batch, TrainingRun, Validation
 
 TOLERANCE = 1e-4  # relative, of losses: matrix products of a stack round differently from single ones
 
@@ -127,7 +127,9 @@ def test_members_that_leave_keep_nothing_of_the_stack(tmp_path):
     def run_that_ends_at(validation):
         scores = iter([0.5] * (validation - 1) + [float("nan")])
         network, checkpoint = torch.nn.Linear(size, 1), CheckpointFile(tmp_path / "state", None)
-        return TrainingRun(network, torch.nn.functional.mse_loss, lambda: (next(scores), 1.0), 0.01, checkpoint)
+        return TrainingRun(
+            network, torch.nn.functional.mse_loss, lambda: Validation(next(scores), 1.0), 0.01, checkpoint
+        )
 
     recipe = TrainingRecipe(epochs=100, batch_size=2, evaluate_every=2)
     runs = [run_that_ends_at(validation) for validation in range(1, count + 1)]

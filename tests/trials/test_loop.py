@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from trials.checkpoints import CheckpointFile
-from trials.loop import train, warmup_decay
+from trials.loop import rate_share, train
 from trials.spec import TrainingRecipe
 from trials.training_run import (
     HIGHEST_SCORE,
@@ -16,6 +16,7 @@ from trials.training_run import (
     Batch,
     TrainingRun,
     TrialFailed,
+    Validation,
     set_weights,
     weights_of,
 )
@@ -56,7 +57,7 @@ def run(
     selections=(HIGHEST_SCORE, LOWEST_LOSS),
 ):
     model = network()
-    single = TrainingRun(model, loss, lambda: evaluate(model), 0.02, CheckpointFile(path, every))
+    single = TrainingRun(model, loss, lambda: Validation(*evaluate(model)), 0.02, CheckpointFile(path, every))
     recipe = recipe or TrainingRecipe(epochs=4, batch_size=7, evaluate_every=5)
     train([single], draw, num_examples=ROWS, recipe=recipe, seed=13, selections=selections)
     if single.failure:
@@ -169,10 +170,17 @@ def test_train_fails_on_a_bad_loss_or_score_and_names_the_step(tmp_path, bad):
 
 
 @given(st.integers(1, 500), st.floats(0, 0.9))
-def test_warmup_decay_rises_then_falls_inside_zero_and_one(total, warmup):
-    factors = np.array([warmup_decay(step, total, warmup) for step in range(total)])
+def test_rate_rises_then_falls_inside_zero_and_one(total, warmup):
+    recipe = TrainingRecipe(warmup_fraction=warmup)
+    factors = np.array([rate_share(step, total, recipe) for step in range(total)])
     assert (factors > 0).all()
     assert (factors <= 1).all()
     peak = int(factors.argmax())
     assert (np.diff(factors[: peak + 1]) >= 0).all()
     assert (np.diff(factors[peak:]) <= 0).all()
+
+
+def test_rate_without_decay_stays_at_its_peak():
+    recipe = TrainingRecipe(warmup_fraction=0.2, decay=False)
+    factors = [rate_share(step, 10, recipe) for step in range(10)]
+    assert factors == [pytest.approx(1 / 3), pytest.approx(2 / 3), *[1.0] * 8]

@@ -33,7 +33,7 @@ def test_layers_come_from_the_bottom_up_and_labels_last(schedule, when):
     else:
         assert compared == [PAIRS[:1], PAIRS[:2], PAIRS, ()]
     throughout = when is ClassificationLoss.THROUGHOUT
-    assert [stage.classification for stage in found] == [throughout] * 3 + [True]
+    assert [stage.soft and stage.hard for stage in found] == [throughout] * 3 + [True]
     assert [(stage.epochs, stage.cosine_threshold) for stage in found] == [(2, 0.5)] * 3 + [(None, 0)]
 
 
