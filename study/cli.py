@@ -62,7 +62,7 @@ def plan(study: StudyArgument, as_json: JsonOption = False) -> None:
         out.print(f"  {triple}", highlight=False)
     rows = [
         ("trials per triple", f"{made.fewest} to {made.most} ({made.seeds} seed{'s' * (made.seeds > 1)})"),
-        ("trials in all", f"{made.fewest * count:,} to {made.most * count:,}"),
+        ("trials in all", f"{made.fewest_in_all:,} to {made.most_in_all:,}"),
         *_extent(made, count * made.seeds),
         ("hours of one worker", "unknown" if made.hours is None else f"about {made.hours:.1f} (a rough estimate)"),
         ("disk", "unknown" if made.disk_gigabytes is None else f"about {made.disk_gigabytes:.2f} GB"),

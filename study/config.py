@@ -260,7 +260,7 @@ def _resolve_models(values: dict[str, Any], path: Path, faults: list[Fault]) -> 
         for index, entry in enumerate(_entries(values, kind)):
             where = f"{kind}[{index}]"
             if isinstance(entry.get("embeddings"), str) and not entry["embeddings"].startswith(PREFIX):
-                entry["embeddings"] = _local(f"./{entry['embeddings']}", path, f"{where}.embeddings", faults)
+                entry["embeddings"] = _local(entry["embeddings"], path, f"{where}.embeddings", faults)
             if entry.get("architecture", "transformer") != "transformer" and teachers:
                 entry.setdefault("from", teachers[0])  # whose tokenizer it takes
             if not isinstance(entry.get(key), str) or (kind == "students" and entry[key] in teachers):

@@ -44,6 +44,7 @@ class TokenizerFacts:
         aligned: Whether it says which word and characters a token is from.
         first: Whether rows start with a token of its own.
         languages: Its special tokens, if it marks languages by some of them.
+        masks: Whether it has a token that stands for a hidden one.
     """
 
     window: int
@@ -51,6 +52,7 @@ class TokenizerFacts:
     aligned: bool
     first: bool
     languages: tuple[str, ...] | None
+    masks: bool
 
 
 def tokenizer_facts(folder: Path, memory: Memory) -> TokenizerFacts:
@@ -59,7 +61,7 @@ def tokenizer_facts(folder: Path, memory: Memory) -> TokenizerFacts:
     Raises:
         InputError: It has no usable tokenizer.
     """
-    key = digest(["tokenizer facts", 2, model_fingerprint(folder), version("transformers")])
+    key = digest(["tokenizer facts", 3, model_fingerprint(folder), version("transformers")])
     values = memory.recall(key, lambda: asdict(_facts(load_tokenizer(folder))))
     languages = values["languages"]
     return TokenizerFacts(**{**values, "languages": None if languages is None else tuple(languages)})
@@ -74,6 +76,7 @@ def _facts(tokenizer: Any) -> TokenizerFacts:
         aligned=bool(tokenizer.is_fast),
         first=bool(ids) and ids[0] in (tokenizer.cls_token_id, tokenizer.bos_token_id),
         languages=tuple(tokenizer.all_special_tokens) if hasattr(tokenizer, "src_lang") else None,
+        masks=tokenizer.mask_token_id is not None,
     )
 
 
@@ -99,6 +102,7 @@ def triple_faults(
     """
     task, dataset = task_of(triple.dataset), triple.dataset
     yield from transfer_faults(study, triple)
+    yield from _adaptation_faults(study, triple, facts)
     teacher, student = study.teacher_source(triple.teacher, dataset), study.student_source(triple.student)
     of_teacher, of_student = f"teachers.{triple.teacher.name}", f"students.{triple.student.name}"
     for source, key in {student: of_student, teacher: of_teacher}.items():  # a model that is both is the teacher's
@@ -121,6 +125,20 @@ def triple_faults(
     attention = any(each.attention_weight for each in teaching)
     if (task.same_tokens or attention) and {teacher, student} <= facts.keys():
         yield from _token_faults(study, triple, configs, facts)
+
+
+def _adaptation_faults(study: Study, triple: Triple, facts: dict[tuple[str, ...], TokenizerFacts]) -> Iterator[Fault]:
+    """A teacher that cannot learn to predict masked tokens."""
+    if triple.teacher.adapt is None:
+        return
+    source = study.teacher_source(triple.teacher, triple.dataset)
+    if task_of(triple.dataset).head is Head.SEQ2SEQ:
+        message = f"masked tokens are predicted by encoders, and data {triple.dataset.name} are for encoder-decoders"
+    elif source in facts and not facts[source].masks:
+        message = f"the tokenizer of {source[0]} has no token for masked ones"
+    else:
+        return
+    yield Fault("study file", f"teachers.{triple.teacher.name}.adapt", None, message)
 
 
 def _internal_faults(

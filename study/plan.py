@@ -46,6 +46,7 @@ class Plan:
         triples: Triple ids.
         teachers: (teacher, data set) pairs to prepare.
         fewest, most: Trials per triple, all seeds, the reference configurations included.
+        fewest_in_all, most_in_all: Trials of all triples.
         experiments: Names of the configurations that are tried, where a study names them; else a greedy search is made.
         choices_visited, choices_in_space: Combinations of choices at the default soft-label weight: greedy, grid.
         grid_per_triple: Distinct configurations of the full grid per triple, before learning rates.
@@ -66,6 +67,8 @@ class Plan:
     teachers: tuple[tuple[str, str], ...]
     fewest: int
     most: int
+    fewest_in_all: int
+    most_in_all: int
     experiments: tuple[str, ...]
     choices_visited: int
     choices_in_space: int
@@ -94,6 +97,8 @@ def make_plan(study: Study) -> Plan:
         teachers=tuple((teacher.name, dataset.name) for teacher, dataset in study.teacher_pairs),
         fewest=fewest,
         most=most,
+        fewest_in_all=trials_in_all(study)[0],
+        most_in_all=trials_in_all(study)[1],
         experiments=tuple(study.space.named()) if study.config.search.strategy is Strategy.EXPERIMENTS else (),
         choices_visited=1 + len(list(study.space.alternatives())),
         choices_in_space=len(list(study.space.combinations())),
@@ -101,7 +106,7 @@ def make_plan(study: Study) -> Plan:
         grid_paper=study.space.grid_size(scaled_mse=False),
         learning_rates=len(study.space.learning_rates),
         seeds=len(study.config.seeds),
-        hours=_seconds(study, sizes, most) / 3600 if known else None,
+        hours=_seconds(study, sizes, trials_in_all(study)[1] / len(study.triples)) / 3600 if known else None,
         disk_gigabytes=_bytes(study, sizes) / 1e9 if known else None,
         memory_gigabytes=_memory(study, sizes) / 1e9 if known else None,
         forward={name: forward_path(config) for name, config in sizes.models.items() if "model_type" in config},
@@ -209,6 +214,18 @@ def trial_bounds(study: Study) -> tuple[int, int]:
     return fewest * len(study.config.seeds), (most + lazy + stable) * len(study.config.seeds)
 
 
+def trials_in_all(study: Study) -> tuple[int, int]:
+    """Fewest and most trials of all triples; students without a teacher do the experiments alone that need none."""
+    fewest, most = trial_bounds(study)
+    taught = sum(triple.student.distil for triple in study.triples)
+    alone = len(study.triples) - taught
+    if not alone:
+        return taught * fewest, taught * most
+    few, many = _search_bounds(study.space.without_teacher(), study.config.search)
+    seeds = len(study.config.seeds)
+    return taught * fewest + alone * few * seeds, taught * most + alone * many * seeds
+
+
 @lru_cache(maxsize=8)
 def _search_bounds(space: SearchSpace, search: SearchConfig) -> tuple[int, int]:
     """Found by running the search itself on scores that send it down each of its paths."""
@@ -295,8 +312,13 @@ class _Sizes:
         return student_config(self.models[study.student_source(student)[0]], student)
 
 
-def _seconds(study: Study, sizes: _Sizes, trials: int) -> float:
+def _seconds(study: Study, sizes: _Sizes, trials: float) -> float:
     """Floating-point operations over the assumed rate of one worker: 6 per weight and token that is trained.
+
+    Args:
+        study: The study.
+        sizes: Its sizes.
+        trials: Of a triple, in the mean.
 
     Where a teacher's attention is computed again for each batch its forward takes 2 per weight.
     """

@@ -33,7 +33,7 @@ def expand_dataset(
     Raises:
         InputError: The entry has the wrong form, its preset is unknown, or the preset's data are not public.
     """
-    values = {"preset": entry} if isinstance(entry, str) else entry
+    values: Any = {"preset": entry} if isinstance(entry, str) else entry
     if not isinstance(values, dict):
         raise fault(where, key, entry, "must be a preset's name or a mapping")
     values = dict(values)
@@ -51,6 +51,8 @@ def expand_dataset(
         raise fault(where, key, name, "its data are not public: give your copy as `path`")
     if isinstance(values.get("path"), str):
         preset = _fit(preset, Path(values["path"]))
+    if isinstance(values.get("splits"), dict):  # which may add the transfer set alone
+        values["splits"] = {**preset.get("splits", {}), **values["splits"]}
     return {"name": name, **preset, **values}
 
 

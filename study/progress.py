@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from study.plan import trial_bounds
+from study.plan import trials_in_all
 from study.search import StudySearch, TripleSearch, work_name
 from study.searchers.named import NamedSearch
 from trials.record import Record, TeacherRecord, TrialRecord
@@ -58,7 +58,7 @@ class Progress:
         """The launch starts its work."""
         self._search = search
         self._begun = time.monotonic()
-        self._most = len(search.study.triples) * trial_bounds(search.study)[1]
+        self._most = trials_in_all(search.study)[1]
         self.say(
             f"{len(search.study.triples)} triples, {len(search.trials)} trials in the ledger, "
             f"at most {self._most} in all, {workers} at a time"

@@ -24,7 +24,7 @@ CHARACTERS_PER_TOKEN = 4.5
 PROCESS_BYTES = 5e8  # python, torch, ray, scikit-learn
 HEAP_GAPS = {Precision.FP32: 1.35, Precision.BF16: 1.7}  # heap over what is used of it (python -m benchmarks.memory)
 
-KNOWN_MODELS: dict[str, dict[str, Any]] = {  # of papers A and B, planned before they are downloaded
+KNOWN_MODELS: dict[str, dict[str, Any]] = {  # of the papers, planned before they are downloaded
     "FacebookAI/roberta-large": {
         "model_type": "roberta",
         "hidden_size": 1024,
@@ -41,6 +41,16 @@ KNOWN_MODELS: dict[str, dict[str, Any]] = {  # of papers A and B, planned before
         "num_hidden_layers": 12,
         "num_attention_heads": 12,
         "intermediate_size": 3072,
+        "vocab_size": 30522,
+        "max_position_embeddings": 512,
+        "type_vocab_size": 2,
+    },
+    "google-bert/bert-large-uncased-whole-word-masking": {
+        "model_type": "bert",
+        "hidden_size": 1024,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 16,
+        "intermediate_size": 4096,
         "vocab_size": 30522,
         "max_position_embeddings": 512,
         "type_vocab_size": 2,

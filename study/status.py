@@ -7,7 +7,7 @@ from typing import Any
 
 from study.config import Study
 from study.ledger import Ledger
-from study.plan import trial_bounds
+from study.plan import trials_in_all
 from study.progress import stage
 from study.search import StudySearch, load_search
 from trials.record import TrialRecord
@@ -77,7 +77,7 @@ def read_status(study: Study, workspace: Workspace) -> StudyStatus:
         name=study.config.name,
         finished=search.finished,
         trials=len(trials),
-        most_trials=len(study.triples) * trial_bounds(study)[1],
+        most_trials=trials_in_all(study)[1],
         hours=sum(record.run.seconds for record in records) / 3600,
         chains=tuple(_chain(triple, search, trials) for triple in study.triples),
         failed_trials=tuple(_failure(record) for record in trials if not record.status.has_scores),

@@ -26,7 +26,6 @@ def transfer_faults(study: Study, triple: Triple) -> Iterator[Fault]:
         triple: The triple.
     """
     yield from _student_faults(study, triple)
-    yield from _adaptation_faults(triple)
     task, dataset, tried = task_of(triple.dataset), triple.dataset, study.tried
     if not dataset.has_transfer_set and any(each.transfer_rows for each in tried):
         message = f"{dataset.name} has no transfer set: give it labelled, or splits.unlabeled"
@@ -66,13 +65,6 @@ def _student_faults(study: Study, triple: Triple) -> Iterator[Fault]:
     if longest >= epochs:
         message = f"leaves {triple.triple_id} no epoch for its last stage: those before may take {longest}"
         yield Fault("study file", "training.epochs", epochs, message)
-
-
-def _adaptation_faults(triple: Triple) -> Iterator[Fault]:
-    """Masked tokens are predicted of texts by encoders."""
-    if triple.teacher.adapt is not None and task_of(triple.dataset).head is Head.SEQ2SEQ:
-        message = f"predicts masked tokens of an encoder, and {triple.dataset.name} is for encoder-decoders"
-        yield Fault("study file", f"teachers.{triple.teacher.name}.adapt", None, message)
 
 
 def _epochs_before_last(configuration: Configuration) -> int:

@@ -28,6 +28,12 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_masked_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The like, with a token for masked ones."""
+    return make_tiny_model(tmp_path_factory.mktemp("masked"), mask=True)
+
+
+@pytest.fixture(scope="session")
 def tiny_translator(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a random Marian of 2 and 2 layers, 32 wide, and its word-level tokenizer."""
     return make_tiny_translator(tmp_path_factory.mktemp("translator"))
@@ -92,8 +98,8 @@ def write_study(path: Path, model: Path, data: Path, changes: dict[str, object])
     return path
 
 
-def make_tiny_model(folder: Path) -> Path:
-    """Write the tiny encoder into a folder."""
+def make_tiny_model(folder: Path, *, mask: bool = False) -> Path:
+    """Write the tiny encoder into a folder; its tokenizer may have a token for masked ones."""
     import torch
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
@@ -101,15 +107,15 @@ def make_tiny_model(folder: Path) -> Path:
     from tokenizers.processors import TemplateProcessing
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *FILLER, *WORDS["good"], *WORDS["bad"]]
+    special = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", **({"mask": "[MASK]"} if mask else {})}
+    words = [*special.values(), *FILLER, *WORDS["good"], *WORDS["bad"]]
     tokenizer = Tokenizer(WordLevel({word: index for index, word in enumerate(words)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = Whitespace()
     tokenizer.post_processor = TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
-    ).save_pretrained(folder)
+    roles = {f"{role}_token": token for role, token in special.items()}
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **roles).save_pretrained(folder)
     torch.manual_seed(0)
     config = BertConfig(
         vocab_size=len(words),

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pytest
+
 from search_spaces.configuration import Configuration
 from search_spaces.space import load_space
+from trials import unit
 from trials.datasets import load_dataset_splits
 from trials.models import model_fingerprint, models_fingerprint
-from trials.record import TeacherRecord
+from trials.record import TeacherRecord, TrialRecord
 from trials.run import run_work
 from trials.spec import DatasetSpec, StudentSpec, TeacherSpec, TeacherTask, TrainingRecipe, TrialSpec, Triple
 from trials.workspace import Workspace
@@ -71,3 +74,24 @@ def prepare(model: Path, data: Path, root: Path, **parts: object) -> Tiny:
     workspace, task = Workspace(root), tiny_task(model, data, **parts)
     record = run_work(task, ("", ""), workspace)
     return Tiny(model, workspace, task, record)
+
+
+def assert_killed_ends_as(expected: TrialRecord, spec: TrialSpec, at: int, tiny: Tiny) -> None:
+    """Kill a trial before a step, let it go on, and compare."""
+    steps, step = 0, unit.Unit.step
+
+    def deadly(self, batch, share):
+        nonlocal steps
+        steps += 1
+        if steps == at:
+            raise KeyboardInterrupt
+        step(self, batch, share)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unit.Unit, "step", deadly)
+        with pytest.raises(KeyboardInterrupt):
+            tiny.run(spec, checkpoint_seconds=0)
+    again = tiny.run(spec, checkpoint_seconds=0)
+    assert steps == at
+    assert [point.model_dump() for point in again.curve] == [point.model_dump() for point in expected.curve]
+    assert again.test_scores == expected.test_scores

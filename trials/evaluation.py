@@ -87,7 +87,7 @@ def write_states(network: Any, split: TokenizedSplit, file: Path) -> None:
 
 @torch.no_grad()
 def write_spoken(network: Any, split: TokenizedSplit, order: Sequence[int], folder: Path) -> None:
-    """Outputs [rows, classes], ordered, and the last layer's states of rows' first tokens [rows, hidden]: .npy files."""
+    """Outputs [rows, classes], ordered, and the last layer's states of first tokens [rows, hidden]: .npy files."""
     network.eval()
     batches, found = batches_by_length(split.lengths), []
     for rows in batches:

@@ -9,12 +9,13 @@ import numpy as np
 import torch
 
 from search_spaces.configuration import digest
+from trials.adaptation import adapted
 from trials.checkpoints import CheckpointFile
 from trials.evaluation import evaluate, tensors
 from trials.families import Head
 from trials.labels import label, match_labels
 from trials.loop import train
-from trials.models import load_model, model_folder, models_fingerprint
+from trials.models import load_model, model_fingerprint, model_folder, models_fingerprint
 from trials.networks import Network, open_network
 from trials.predictions import write_examples
 from trials.record import TeacherCheckpointRecord
@@ -51,7 +52,10 @@ def prepare_teacher(
     if given:
         checkpoints, num_parameters = _score_given(folders, task, data, workspace, device)
     else:
-        checkpoints, num_parameters = _fine_tune(folders[0], task, data, workspace, device, checkpoint_seconds)
+        source = folders[0]
+        if task.teacher.adapt is not None:
+            source = adapted(task, task.teacher.adapt, source, data, workspace, device, checkpoint_seconds)
+        checkpoints, num_parameters = _fine_tune(source, task, data, workspace, device, checkpoint_seconds)
     highest = max(range(len(checkpoints)), key=lambda i: checkpoints[i].validation_score)
     lowest = min(range(len(checkpoints)), key=lambda i: checkpoints[i].validation_loss)
     for index in {highest, lowest}:
@@ -168,7 +172,7 @@ def _initial(source: Path, task: TeacherTask, data: TokenizedData, workspace: Wo
         config = label(_config(source), data.label_names, data.head)
         load_model(source, data.head, config=config).save_pretrained(target)
 
-    key = digest(["teacher", task.model_fingerprint, data.head, data.label_names, task.teacher.seed])[:24]
+    key = digest(["teacher", model_fingerprint(source), data.head, data.label_names, task.teacher.seed])[:24]
     return build_once(workspace.initial(key), build)
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tiny import assert_killed_ends_as
 from transformers import AutoModelForSequenceClassification
 
 from search_spaces.configuration import ClassificationLoss, Configuration, Projection, Schedule, TeacherCheckpoint
-from trials import unit
 from trials.attention_maps import ComputedMaps, KeptMaps, write_maps
 from trials.internal_losses import attention_loss, cosine_loss, hidden_loss
 from trials.internals import ObservedStudent, observed
@@ -127,27 +127,6 @@ def test_killed_trials_with_a_projection_end_as_undisturbed_ones(tiny):
     spec = tiny.trial(student=student, soft_label_weight=THIRD, hidden_weight=THIRD, layer_map="uniform", seed=5)
     expected = tiny.run(spec)
     assert_killed_ends_as(expected, spec, 9, tiny)
-
-
-def assert_killed_ends_as(expected, spec, at, tiny):
-    """Kill a trial before a step, let it go on, and compare."""
-    steps, step = 0, unit.Unit.step
-
-    def deadly(self, batch, share):
-        nonlocal steps
-        steps += 1
-        if steps == at:
-            raise KeyboardInterrupt
-        step(self, batch, share)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(unit.Unit, "step", deadly)
-        with pytest.raises(KeyboardInterrupt):
-            tiny.run(spec, checkpoint_seconds=0)
-    again = tiny.run(spec, checkpoint_seconds=0)
-    assert steps == at
-    assert [point.model_dump() for point in again.curve] == [point.model_dump() for point in expected.curve]
-    assert again.test_scores == expected.test_scores
 
 
 def test_side_by_side_equals_alone(tiny):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from search_spaces.faults import Fault, fault
+from search_spaces.faults import Fault, InputError, fault
 from trials.spec import Architecture, Initialisation, StudentSpec
 from trials.word_vectors import vectors_size
 
@@ -44,13 +45,11 @@ def depths(config: Config) -> dict[str, int]:
 
 
 def student_config(config: Config, student: StudentSpec) -> dict[str, Any]:
-    """The config.json of a student, from its source's; of a recurrent one with as many tokens as its source has.
-
-    Raises:
-        InputError: Its word vectors are not there.
-    """
+    """The config.json of a student, from its source's; of a recurrent one with as many tokens as its source has."""
     if student.is_simple:
-        size = None if student.embeddings is None else vectors_size(student.embeddings)
+        size = None
+        with contextlib.suppress(InputError):  # `doctor` and `launch` say what is wrong with the vectors
+            size = None if student.embeddings is None else vectors_size(student.embeddings)
         return recurrent_config(student, vocabulary=config.get("vocab_size", 0), embedding_size=size)
     found = depths(config)
     chosen = len(student.layer_choice or ()) or student.layers
