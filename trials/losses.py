@@ -25,7 +25,7 @@ def soft_label_loss(
 
         ce:   ts^2 * -sum_c softmax(z_t / tt)_c * log_softmax(z_s / ts)_c
         mse:  ts^2 * mean_c (z_s / ts - z_t / tt)^2
-        hard: ts^2 * -log_softmax(z_s / ts)_c at c = argmax_c z_t (D, section 4.1)
+        hard: -log_softmax(z_s)_c at c = argmax_c z_t, whatever the temperatures (D, section 4.1)
 
     averaged over the valid positions. The factor keeps gradients comparable across temperatures, for ts = tt
     (Hinton et al., 2014) as for ts = 1: with q, p the softmaxes, d ce / d z_s = ts * (q - p) either way.
@@ -56,6 +56,8 @@ def soft_label_loss(
         raise ValueError("log-odds are compared by log_odds_loss")
     if student_temperature <= 0 or teacher_temperature <= 0:
         raise ValueError(f"temperatures must be positive: {student_temperature}, {teacher_temperature}")
+    if Distance(distance) is Distance.HARD:
+        student_temperature = teacher_temperature = 1.0
     student = _at_least_float32(student_logits) / student_temperature
     teacher = _at_least_float32(teacher_logits.detach()) / teacher_temperature
     if class_mask is not None:

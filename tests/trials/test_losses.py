@@ -171,7 +171,7 @@ def test_kd_loss_is_the_weighted_sum_of_equation_1(distance, student_temperature
     if distance is Distance.CE:
         soft = F.cross_entropy(student / ts, (teacher / temperature).softmax(-1))
     elif distance is Distance.HARD:
-        soft = F.cross_entropy(student / ts, teacher.argmax(-1))
+        soft, ts = F.cross_entropy(student, teacher.argmax(-1)), 1.0
     else:
         soft = F.mse_loss(student / ts, teacher / temperature)
     oracle = (1 - alpha) * F.cross_entropy(student, labels) + alpha * ts**2 * soft
