@@ -195,6 +195,34 @@ def report(
 
 
 @app.command()
+def export(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A study's directory.")],
+    triple: Annotated[str, typer.Option("--triple", help="teacher/student/dataset.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The student's folder, which is not there yet.")],
+    experiment: Annotated[str | None, typer.Option("--experiment", help="A named configuration.")] = None,
+    stable: Annotated[bool, typer.Option("--stable", help="The stable configuration, not the triple's best.")] = False,
+) -> None:
+    """Write a trained student as a folder to use: its trial is run again on this machine, and its weights are kept."""
+    from study.export import chosen_trial, model_card
+    from study.ledger import Ledger
+
+    opened, workspace = _directory(directory)
+    record = chosen_trial(opened, Ledger(workspace.ledger).refresh(), triple, experiment=experiment, stable=stable)
+    if output.exists():
+        raise fault("command line", "--output", str(output), "is there already")
+    from trials.export import export_student
+
+    out.print(f"training again: {record.configuration}", highlight=False, markup=False, soft_wrap=True)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    again = export_student(record.spec, opened.student_source(record.spec.triple.student), workspace, output)
+    if not again.status.has_scores:
+        raise fault("command line", "--triple", triple, f"the training failed this time: {again.reason}")
+    (output / "README.md").write_text(model_card(record, again), encoding="utf-8")
+    scores = f"test {again.test_score:.4f}, in the study {record.test_score:.4f}"
+    out.print(f"student: {_shown(output)}: {scores}", highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
 def make_model(
     specification: Annotated[Path, typer.Argument(metavar="SPEC", help="File that says what model.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The model's folder, which is not there yet.")],

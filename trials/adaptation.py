@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from search_spaces.configuration import digest
 from trials.checkpoints import CheckpointFile
 from trials.encoding import offsets
 from trials.loop import train
-from trials.models import load_tokenizer, model_fingerprint, tokenizer_files
+from trials.models import copy_files, load_tokenizer, model_fingerprint, tokenizer_files
 from trials.spec import Adaptation, TeacherTask
 from trials.tokens import TokenizedData, TokenizedSplit, batches_by_length
 from trials.training_run import LOWEST_LOSS, Batch, TrainingRun, Validation, set_weights
@@ -160,5 +159,4 @@ def _masked_model(source: Path, seed: int) -> Any:
 
 def _save(network: MaskedModel, source: Path, target: Path) -> None:
     network.model.save_pretrained(target)
-    for file in tokenizer_files(source):
-        shutil.copyfile(file, target / file.name)
+    copy_files(tokenizer_files(source), target)

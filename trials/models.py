@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -55,6 +56,12 @@ def model_files(folder: Path) -> list[Path]:
 def tokenizer_files(folder: Path) -> list[Path]:
     """A model folder's tokenizer files."""
     return sorted({path for pattern in TOKENIZER_FILES for path in folder.glob(pattern)})
+
+
+def copy_files(files: Iterable[Path], target: Path) -> None:
+    """Copy some files into a folder."""
+    for path in files:
+        shutil.copyfile(path, target / path.name)
 
 
 def model_fingerprint(folder: Path) -> str:

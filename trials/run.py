@@ -24,7 +24,7 @@ from trials.families import why_not_packed
 from trials.lessons import Learner, lesson_of
 from trials.loop import train
 from trials.memory import peak_memory_bytes, reset_peak_memory, return_freed_memory
-from trials.models import model_folder
+from trials.models import copy_files, model_folder, tokenizer_files
 from trials.networks import Network, open_network
 from trials.record import Record, RunInfo, SpeedRecord, Status, TeacherRecord, TrialRecord
 from trials.spec import TeacherTask, TrialSpec
@@ -85,6 +85,7 @@ def run_group(
     *,
     device: torch.device | None = None,
     checkpoint_seconds: float = 300,
+    keep_student: Path | None = None,
 ) -> None:
     """Run trials of one group side by side, as one vectorised unit; each has its own record as soon as it ends.
 
@@ -97,13 +98,14 @@ def run_group(
         on_record: Told each record.
         device: Where to compute; None means the CPU.
         checkpoint_seconds: Least time between two saves of the unfinished states.
+        keep_student: Folder for the trained student of a single trial, whose predictions are then not written again.
 
     Raises:
         InputsChanged, InputError, OSError, RuntimeError: As `run_work`.
     """
     with _tidy(device or CPU) as start:
         for unit in _units(specs, source, workspace):
-            _distil(unit, source, workspace, device or CPU, checkpoint_seconds, start, on_record)
+            _distil(unit, source, workspace, device or CPU, checkpoint_seconds, start, on_record, keep_student)
             start = _Start()
 
 
@@ -128,6 +130,7 @@ def _distil(
     checkpoint_seconds: float,
     start: _Start,
     on_record: Callable[[TrialRecord], None],
+    keep_student: Path | None = None,
 ) -> None:
     """Distil some students on the same batches: they differ in their configurations alone."""
     shared = specs[0]
@@ -167,7 +170,10 @@ def _distil(
             status, fields = Status.FAILED, {"reason": str(run.failure)}
         else:  # test, once, at the validation that scored highest
             set_weights(run.network, run.result.weights["highest_score"])
-            kept = workspace.predictions(spec.trial_id)
+            kept = None if keep_student else workspace.predictions(spec.trial_id)
+            if keep_student:
+                student.save(keep_student)
+                copy_files(tokenizer_files(folder), keep_student)
             test_scores, _ = evaluate(kind, student, data.splits["test"], keep=kept)
             status, fields = Status.COMPLETED, _fields(run, student, test_scores, dataset.metric)
         on_record(TrialRecord(spec=spec, status=status, run=start.info(device, len(specs)), **fields))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from search_spaces.configuration import digest
 from search_spaces.faults import fault
 from trials.families import Head
-from trials.models import load_model, model_files, model_fingerprint, tokenizer_files
+from trials.models import copy_files, load_model, model_files, model_fingerprint, tokenizer_files
 from trials.networks import Network
 from trials.workspace import Workspace, build_once
 
@@ -37,10 +37,10 @@ def store_fine_tuned(network: Network, source: Path, note: TeacherNote, workspac
     temporary = workspace.teacher(f".{uuid.uuid4().hex}")
     try:
         network.save(temporary)
-        _copy(tokenizer_files(source), temporary)
+        copy_files(tokenizer_files(source), temporary)
         fingerprint = _fingerprint(temporary, note)
         files = [*model_files(temporary), *temporary.glob("generation_config.json")]
-        _store(fingerprint, note, workspace, lambda target: _copy(files, target))
+        _store(fingerprint, note, workspace, lambda target: copy_files(files, target))
         return fingerprint
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -61,7 +61,7 @@ def store_given(folder: Path, head: Head, note: TeacherNote, workspace: Workspac
         if missing := sorted(report["missing_keys"]):
             raise fault(folder, "checkpoints", str(folder), f"has no weights for {', '.join(missing[:3])}")
         model.save_pretrained(target)
-        _copy(tokenizer_files(folder), target)
+        copy_files(tokenizer_files(folder), target)
 
     _store(fingerprint, note, workspace, write)
     return fingerprint
@@ -77,8 +77,3 @@ def _store(fingerprint: str, note: TeacherNote, workspace: Workspace, write: Cal
         (target / NOTE).write_text(json.dumps(asdict(note)))
 
     build_once(workspace.teacher(fingerprint), build)
-
-
-def _copy(files: Iterable[Path], target: Path) -> None:
-    for path in files:
-        shutil.copyfile(path, target / path.name)

@@ -36,7 +36,8 @@ def meaning(c: Configuration, one_checkpoint: bool) -> tuple[object, ...]:
     teacher = "only" if one_checkpoint else c.teacher_checkpoint
     student = c.temperature if c.student_temperature == "equal" else 1.0
     # MSE with ts = tt = t: t^2 mean((z_s / t - z_t / t)^2) = mean((z_s - z_t)^2)
-    temperatures = (1.0, 1.0) if c.distance == "mse" and student == c.temperature else (c.temperature, student)
+    free = c.distance in ("logits", "hard") or (c.distance == "mse" and student == c.temperature)
+    temperatures = (1.0, 1.0) if free else (c.temperature, student)
     return (c.learning_rate, c.soft_label_weight, teacher, c.distance, *temperatures)
 
 

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from trials.datasets import load_dataset_splits
 from trials.families import Head
-from trials.models import load_tokenizer, tokenizer_files
+from trials.models import copy_files, load_tokenizer, tokenizer_files
 from trials.networks.recurrent_network import RecurrentNetwork
 from trials.spec import DatasetSpec, StudentSpec
 from trials.students.shapes import recurrent_config
@@ -56,8 +56,7 @@ def build_recurrent(
             network.embedding.weight[rows] = torch.from_numpy(values)
     save_file(network.state_dict(), target / "model.safetensors")
     (target / "config.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
-    for file in tokenizer_files(source):
-        (target / file.name).write_bytes(file.read_bytes())
+    copy_files(tokenizer_files(source), target)
 
 
 def _known(tokens: Mapping[str, int], vectors: WordVectors) -> tuple[list[int], np.ndarray]:

@@ -1,0 +1,59 @@
+"""A trained student as a folder to use: its trial is run again, and this time its weights are kept."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import torch
+
+from trials.record import TrialRecord
+from trials.run import run_group
+from trials.spec import TrialSpec
+from trials.students.shapes import RECURRENT
+from trials.workspace import Workspace
+
+RUNNER = "run_student.py"
+
+
+def export_student(
+    spec: TrialSpec, source: tuple[str, str], workspace: Workspace, target: Path, device: torch.device | None = None
+) -> TrialRecord:
+    """Train a student as its trial did, and write weights, configuration, tokenizer; of recurrent ones what runs them.
+
+    Args:
+        spec: The trial.
+        source: Reference and revision of the model that the student starts from.
+        workspace: The study's directory, where its teacher's outputs are cached.
+        target: The folder, which is not there yet.
+        device: Where to compute; None means the CPU.
+
+    Returns:
+        The new record; its scores are those of the study on the same kind of machine.
+
+    Raises:
+        InputsChanged, InputError, OSError, RuntimeError: As `run_work`.
+    """
+    records: list[TrialRecord] = []
+    temporary = target.with_name(f".{target.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        run_group([spec], source, workspace, records.append, device=device, keep_student=temporary)
+        if records[0].status.has_scores:
+            _complete(temporary, spec)
+            temporary.rename(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        workspace.checkpoint(spec.trial_id).unlink(missing_ok=True)
+    return records[0]
+
+
+def _complete(folder: Path, spec: TrialSpec) -> None:
+    """Of a recurrent student: its longest input, and what runs it."""
+    file = folder / "config.json"
+    config = json.loads(file.read_text(encoding="utf-8"))
+    if config["model_type"] != RECURRENT:
+        return
+    file.write_text(json.dumps({**config, "max_length": spec.training.max_length}, indent=1), encoding="utf-8")
+    shutil.copyfile(Path(__file__).parent / "students" / "standalone.py", folder / RUNNER)
