@@ -37,6 +37,20 @@ def classification_scores(logits: np.ndarray, labels: Labels) -> dict[str, float
     }
 
 
+def prediction_variance(logits: np.ndarray) -> float:
+    """How sure predictions are: mean over rows of the variance over classes of their probabilities (D, table 9).
+
+    It is the population's variance: 0 of equal probabilities, and (1/C) (1 - 1/C) of one-hot ones.
+    Example: probabilities (.7, .3) have .04, of at most .25.
+
+    Args:
+        logits: float [rows, classes], at least one row.
+    """
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    odds = np.exp(shifted)
+    return float((odds / odds.sum(axis=1, keepdims=True)).var(axis=1).mean())
+
+
 def correlation_scores(predictions: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Pearson's and Spearman's correlation and their mean (GLUE's score of STS-B).
 

@@ -133,6 +133,8 @@ class TeacherCheckpointRecord(_Record):
         validation_score, validation_loss: On validation.
         test_score: On test, for reading only; None for checkpoints that no criterion selected.
         fingerprint: Content hash of its weights; None where the weights were not kept.
+        prediction_variance: Of its probabilities over the rows it teaches on (D, table 9), from 0 to (1/C) (1 - 1/C)
+            for C classes; None of checkpoints that do not teach, of other tasks, and in older records.
     """
 
     step: int
@@ -141,6 +143,7 @@ class TeacherCheckpointRecord(_Record):
     validation_loss: float
     test_score: float | None = None
     fingerprint: str | None = None
+    prediction_variance: float | None = None
 
 
 class TeacherRecord(_Record):

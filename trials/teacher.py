@@ -15,14 +15,15 @@ from trials.evaluation import evaluate, tensors
 from trials.families import Head
 from trials.labels import label, match_labels
 from trials.loop import train
+from trials.metrics import prediction_variance
 from trials.models import load_model, model_fingerprint, model_folder, models_fingerprint
 from trials.networks import Network, open_network
 from trials.predictions import write_examples
 from trials.record import TeacherCheckpointRecord
-from trials.spec import Precision, TeacherTask
+from trials.spec import Precision, TaskName, TeacherTask
 from trials.tasks import Task, task_of
 from trials.teacher_cache import TeacherNote, store_fine_tuned, store_given
-from trials.teacher_outputs import Teacher
+from trials.teacher_outputs import Teacher, TeacherOutputs, TopKOutputs
 from trials.tokens import InputsChanged, TokenizedData, tokenized
 from trials.training_run import HIGHEST_SCORE, LOWEST_LOSS, Batch, TrainingResult, TrainingRun, Validation, set_weights
 from trials.workspace import Workspace, build_once
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 def prepare_teacher(
     task: TeacherTask, workspace: Workspace, device: torch.device, checkpoint_seconds: float
 ) -> dict[str, object]:
-    """Make a teacher ready: the fields of its `TeacherRecord`; its outputs over train are cached.
+    """Make a teacher ready: the fields of its `TeacherRecord`; its outputs over what it teaches on are cached.
 
     Raises:
         InputError: Model or data are not usable.
@@ -61,8 +62,15 @@ def prepare_teacher(
     for index in {highest, lowest}:
         fingerprint = checkpoints[index].fingerprint or ""
         teacher = Teacher.open(fingerprint, task.dataset, task.data_fingerprint, workspace)
-        if not task.dataset.has_transfer_set:  # of which the first trial that needs it will ask
-            teacher.outputs("train", device, top_k=task.training.teacher_top_k)
+        outputs: TeacherOutputs | TopKOutputs
+        if task.dataset.has_transfer_set:
+            outputs, _ = teacher.spoken("unlabeled", device)
+        else:
+            outputs = teacher.outputs("train", device, top_k=task.training.teacher_top_k)
+        if task.dataset.task is TaskName.CLASSIFICATION:
+            assert isinstance(outputs, TeacherOutputs)
+            noted = {"prediction_variance": prediction_variance(outputs.values)}
+            checkpoints[index] = checkpoints[index].model_copy(update=noted)
     if task_of(task.dataset).head is Head.SEQUENCE:
         write_examples(task.dataset, task.data_fingerprint, workspace)
     return {
