@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 
 from analysis.experiments import Experiment, ExperimentTriple
 from analysis.significance import Bootstrap
-from analysis.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, SKY, SOFT, dress, no_data
+from analysis.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, SKY, SOFT, below_title, dress, no_data
 from analysis.wording import score_digits
 
 COLOURS = (INK, FAINT, SKY, PURPLE, BLUE, ORANGE, GREEN, RED, "#8c6d31", "#7f7f7f")
@@ -53,7 +53,7 @@ def by_epoch(triples: Sequence[ExperimentTriple]) -> go.Figure:
             if experiment.line:
                 drawn.add_trace(_curve(triple, experiment, index, legend=row == 1), row=row, col=1)
     height = 140 + 320 * len(shown)
-    dress(drawn, BY_EPOCH, height=height, margin={"t": 164}, legend=_below_title(height))
+    dress(drawn, BY_EPOCH, height=height, margin={"t": 164}, legend=below_title(height))
     return drawn.update_xaxes(title="epoch", row=len(shown))
 
 
@@ -71,7 +71,7 @@ def by_rows(families: Sequence[Sequence[ExperimentTriple]]) -> go.Figure:
             if index and known:
                 drawn.add_trace(_gains(experiment.name, index, known, legend=column == 1), row=1, col=column)
         drawn.add_hline(y=0, line={"color": INK, "width": 1}, row=1, col=column)
-    dress(drawn, BY_ROWS, height=480, margin={"t": 164}, legend=_below_title(480))
+    dress(drawn, BY_ROWS, height=480, margin={"t": 164}, legend=below_title(480))
     rows = sorted({triple.train_rows for triples in families for triple in triples if triple.train_rows})
     ticks = {"tickvals": rows, "ticktext": [f"{number:,}" for number in rows]}
     return drawn.update_xaxes(type="log", title="training rows", **ticks).update_yaxes(tickformat="+.2~f")
@@ -93,7 +93,7 @@ def by_parameters(families: Sequence[Sequence[ExperimentTriple]]) -> go.Figure:
         if triples[0].teacher_test is not None:
             line = {"color": SOFT, "width": 1, "dash": "dash"}
             drawn.add_hline(y=triples[0].teacher_test, line=line, annotation_text="teacher", row=1, col=column)
-    dress(drawn, BY_PARAMETERS, height=480, margin={"t": 164}, legend=_below_title(480))
+    dress(drawn, BY_PARAMETERS, height=480, margin={"t": 164}, legend=below_title(480))
     return drawn.update_xaxes(title="millions of parameters")
 
 
@@ -110,13 +110,8 @@ def _scores(name: str, index: int, known: Sequence[tuple[float, float]], *, lege
     )
 
 
-def _below_title(height: int) -> dict[str, object]:
-    """A legend between the figure's title and those of its panels."""
-    return {"yref": "container", "y": 1 - 86 / height, "yanchor": "top"}
-
-
 def _title(triple: ExperimentTriple) -> str:
-    return f"<b>{triple.outcome.triple.dataset.name}</b>, {triple.outcome.metric.replace('_', ' ')}"
+    return f"<b>{triple.name}</b><br>{triple.outcome.metric.replace('_', ' ')}"
 
 
 def _family(triples: Sequence[ExperimentTriple]) -> str:

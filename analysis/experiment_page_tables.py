@@ -16,7 +16,7 @@ LONGEST = 240  # characters of a text that the page shows
 def scores(triples: Sequence[ExperimentTriple]) -> str:
     """C's table 1: test scores, with the standard deviation over seeds and what tests say of the difference."""
     names = [each.name for each in triples[0].experiments]
-    columns = ["experiment", *(triple.outcome.triple.dataset.name for triple in triples)]
+    columns = ["experiment", *(triple.name for triple in triples)]
     metrics = [triple.outcome.metric for triple in triples]
     rows = [
         ["metric", *(metric.replace("_", " ") for metric in metrics)],
@@ -46,7 +46,7 @@ def tests(triples: Sequence[ExperimentTriple]) -> str:
             difference = f"{seeds.mean:+.{digits}f}" if seeds else MISSING
             p_values = (found.p_value if found else None, each.mcnemar_p, seeds.p_value if seeds else None)
             words = [MISSING if value is None else p_words(value) for value in p_values]
-            rows.append([triple.outcome.triple.dataset.name, each.name, _minus(difference), _minus(interval), *words])
+            rows.append([triple.name, each.name, _minus(difference), _minus(interval), *words])
     return page.fold("All tests", page.table(columns, rows, numbers=5))
 
 
@@ -54,7 +54,7 @@ def fidelity(triples: Sequence[ExperimentTriple]) -> str:
     """C's table 3: right and wrong answers of students where the teacher is right, and where it is wrong."""
     columns = ["data set", "experiment", "teacher right: ✓", "✗", "teacher wrong: ✓", "✗", "answers alike"]
     rows = [
-        [triple.outcome.triple.dataset.name, each.name]
+        [triple.name, each.name]
         + [f"{value:,.0f}" for value in (own.both, own.only_teacher, own.only_student, own.neither)]
         + [percent(own.agreement)]
         for triple in triples
@@ -78,7 +78,7 @@ def disagreements(triples: Sequence[ExperimentTriple]) -> str:
         ]
         texts = ["text", "second text"] if best.disagreements[0].text_pair else ["text"]
         table = page.table([*texts, "label and teacher", first, best.name], rows)
-        name = triple.outcome.triple.dataset.name
+        name = triple.name
         number = count(best.num_disagreements, "example")
         parts.append(page.fold(f"{name}: {len(rows)} of {number} that {first} and {best.name} answer unlike", table))
     return "".join(parts)

@@ -11,14 +11,14 @@ TEST = "Scores are on test, means over seeds, at the epoch that validates best."
 
 def experiment_sections(findings: Findings) -> tuple[Section, ...]:
     """The sections, for a study of experiments; () for others."""
-    if not findings.experiments:
+    if not findings.compared_experiments:
         return ()
     by_size = (BY_ROWS,) if findings.experiment_families else ()
     return (AGAINST, BY_EPOCH, *by_size, *((BY_PARAMETERS,) if findings.experiment_depths else ()))
 
 
 def _tables(findings: Findings) -> str:
-    found, tables = findings.experiments, experiment_page_tables
+    found, tables = findings.compared_experiments, experiment_page_tables
     parts = (tables.scores(found), tables.tests(found), tables.fidelity(found), tables.disagreements(found))
     return "".join(parts)
 
@@ -26,8 +26,8 @@ def _tables(findings: Findings) -> str:
 AGAINST = Section(
     "experiments",
     "Which experiment is better than the first?",
-    lambda findings: experiment_figures.against_first(findings.experiments),
-    lambda findings: experiment_wording.against_sentence(findings.experiments),
+    lambda findings: experiment_figures.against_first(findings.compared_experiments),
+    lambda findings: experiment_wording.against_sentence(findings.compared_experiments),
     f"C, tables 1, 3 and 4. {TEST} Intervals: 1,000 paired bootstrap draws of test examples, all seeds of both "
     "students on the same examples; ▲ and ▼ in the table mark intervals without 0. McNemar's exact test is of the "
     "first seed, the t-test is paired by seed. Of many comparisons some are beyond chance by chance.",
@@ -36,7 +36,7 @@ AGAINST = Section(
 BY_EPOCH = Section(
     "convergence",
     "How fast does each experiment learn?",
-    lambda findings: experiment_figures.by_epoch(findings.experiments),
+    lambda findings: experiment_figures.by_epoch(findings.compared_experiments),
     lambda findings: None,
     "C, figure 4. Validation score after each epoch, mean over seeds. Where layers are learned one by one, rings mark "
     "the last epoch of a stage.",

@@ -31,7 +31,7 @@ def best_sentences(triples: Iterable[ExperimentTriple]) -> Iterable[str]:
         if len(known) < 2 or known[0] is not triple.experiments[0]:
             continue
         best = max(known, key=lambda each: each.validation or 0.0)
-        metric, own = triple.outcome.metric, triple.outcome.triple.dataset.name
+        metric, own = triple.outcome.metric, triple.name
         reached = f"{own}: {best.name} validates best, {score(best.test, metric)} on test"
         if best is known[0]:
             yield f"{reached}; no other experiment validates better."
@@ -46,7 +46,7 @@ def fidelity_sentence(triples: Sequence[ExperimentTriple]) -> str | None:
         known = [(each.fidelity.agreement, each.name) for each in triple.experiments if each.fidelity]
         if len(known) > 1:
             (share, name), (base, first) = max(known), known[0]
-            own = triple.outcome.triple.dataset.name
+            own = triple.name
             found.append(f"{name} with {percent(share)} on {own} ({first}: {percent(base)})")
     return f"The student that answers as its teacher does most often: {listing(found)}." if found else None
 
@@ -65,7 +65,7 @@ def rows_sentence(families: Sequence[Sequence[ExperimentTriple]]) -> str | None:
 
 def _mean_gain(triple: ExperimentTriple) -> float | None:
     """Of the experiments that learn layers."""
-    gains = [each.by_seeds.mean for each in triple.experiments if each.teaches_layers and each.by_seeds]
+    gains = [each.by_seeds.mean for each in triple.experiments if each.configuration.teaches_layers and each.by_seeds]
     return sum(gains) / len(gains) if gains else None
 
 

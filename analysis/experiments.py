@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from analysis.outcomes import TripleOutcome, mean
+from analysis.paired import Difference, answers_by_seed, difference, finished_by_seed
 from analysis.predictions_of import Answered, answered
-from analysis.significance import Bootstrap, Classes, OverSeeds, mcnemar, over_seeds, paired_bootstrap
-from study.config import Strategy
-from study.search import StudySearch, TripleSearch
+from analysis.significance import Bootstrap, Classes, OverSeeds
+from search_spaces.configuration import Configuration
+from study.config import Strategy, Study
+from study.search import StudySearch
 from study.searchers.named import NamedSearch
 from trials.record import TrialRecord
-from trials.spec import TaskName
+from trials.spec import TaskName, Triple
 from trials.workspace import Workspace
 
 MOST_SHOWN = 12  # examples of a triple on which two students differ
@@ -75,7 +77,7 @@ class Experiment:
 
     Attributes:
         name: Its name.
-        teaches_layers: Whether it learns its teacher's layers.
+        configuration: As it is named, before it is tuned.
         validation, test: Scores, means over seeds.
         test_of_seeds: Test scores by seed, of finished ones.
         by_examples: Against the first experiment, by resampling test examples; None where answers are not kept.
@@ -88,7 +90,7 @@ class Experiment:
     """
 
     name: str
-    teaches_layers: bool
+    configuration: Configuration
     validation: float | None
     test: float | None
     test_of_seeds: Mapping[int, float]
@@ -106,12 +108,14 @@ class ExperimentTriple:
     """All experiments of one triple.
 
     Attributes:
+        name: What tells it apart: its data set, and its teacher and its student where a study has several.
         outcome: The triple.
         teacher_test: Its teacher's test score.
         train_rows: Its training rows; None before its teacher is ready.
         experiments: In the space's order; the first is what the others are compared with.
     """
 
+    name: str
     outcome: TripleOutcome
     teacher_test: float | None
     train_rows: int | None
@@ -135,8 +139,13 @@ def experiment_triples(
     """
     if search.study.config.search.strategy is not Strategy.EXPERIMENTS:
         return ()
-    started = ((outcome, search.triples.get(outcome.triple_id)) for outcome in outcomes)
-    return tuple(_of_triple(search, outcome, triple, folder) for outcome, triple in started if triple)
+    started = (outcome for outcome in outcomes if outcome.triple_id in search.triples)
+    return tuple(_of_triple(search, outcome, folder) for outcome in started)
+
+
+def compared(triples: Iterable[ExperimentTriple]) -> tuple[ExperimentTriple, ...]:
+    """Those whose student has a teacher: of a baseline there is nothing to compare."""
+    return tuple(triple for triple in triples if triple.outcome.triple.student.distil)
 
 
 def by_size(triples: Iterable[ExperimentTriple]) -> tuple[tuple[ExperimentTriple, ...], ...]:
@@ -152,12 +161,12 @@ def by_size(triples: Iterable[ExperimentTriple]) -> tuple[tuple[ExperimentTriple
 
 
 def by_depth(triples: Iterable[ExperimentTriple]) -> tuple[tuple[ExperimentTriple, ...], ...]:
-    """Groups of triples whose students differ in size, on one data set; groups of one are left out."""
+    """Groups of triples whose students differ in size, on one data set; groups of one, and baselines, are left out."""
 
     def same(triple: ExperimentTriple) -> object:
         return triple.outcome.triple.teacher.name, triple.outcome.triple.dataset.name
 
-    return _families(triples, same, lambda triple: triple.outcome.num_parameters or 0)
+    return _families(compared(triples), same, lambda triple: triple.outcome.num_parameters or 0)
 
 
 def _families(
@@ -172,59 +181,71 @@ def _families(
     return tuple(tuple(sorted(own, key=size)) for own in groups.values() if len(set(map(size, own))) > 1)
 
 
-def _of_triple(
-    search: StudySearch, outcome: TripleOutcome, triple: TripleSearch, folder: Path | None
-) -> ExperimentTriple:
+def trials_of(search: StudySearch, outcome: TripleOutcome) -> dict[str, dict[int, TrialRecord]]:
+    """The finished trials of a triple that has begun, by experiment in the space's order, and by seed."""
+    triple = search.triples[outcome.triple_id]
     assert isinstance(triple.search, NamedSearch)
-    teacher = search.teacher_record(outcome.triple.teacher, outcome.triple.dataset)
-    records = {
-        name: triple.records(candidate.configuration) if (candidate := triple.search.named.get(name)) else []
-        for name in search.study.space.named()
+    tuned = {name: triple.search.named.get(name) for name in search.study.space.named()}
+    return {
+        name: finished_by_seed(triple.records(candidate.configuration)) if candidate else {}
+        for name, candidate in tuned.items()
     }
-    kept = folder and outcome.task is TaskName.CLASSIFICATION and answered(search, outcome, Workspace(folder))
-    first, *_ = records.values()
-    own = tuple(_experiment(name, found, first, outcome.metric, kept or None) for name, found in records.items())
-    return ExperimentTriple(outcome, outcome.teacher_score, teacher.rows.get("train") if teacher else None, own)
+
+
+def answers_of(search: StudySearch, outcome: TripleOutcome, folder: Path | None) -> Answered | None:
+    """What a triple's teacher answered, and where its students' answers are; None where they are no classes."""
+    if folder is None or outcome.task is not TaskName.CLASSIFICATION:
+        return None
+    return answered(search, outcome, Workspace(folder))
+
+
+def _of_triple(search: StudySearch, outcome: TripleOutcome, folder: Path | None) -> ExperimentTriple:
+    teacher = search.teacher_record(outcome.triple.teacher, outcome.triple.dataset)
+    trials, kept = trials_of(search, outcome), answers_of(search, outcome, folder)
+    first, *_ = trials.values()
+    own = tuple(
+        _experiment(name, search.study.space.named()[name], found, first, outcome.metric, kept)
+        for name, found in trials.items()
+    )
+    name = _name(search.study, outcome.triple)
+    return ExperimentTriple(name, outcome, outcome.teacher_score, teacher.rows.get("train") if teacher else None, own)
+
+
+def _name(study: Study, triple: Triple) -> str:
+    taught = [each for each in study.triples if each.student.distil]
+    several_teachers = len({each.teacher.name for each in taught}) > 1
+    several_students = len({each.student.name for each in taught}) > 1 or not triple.student.distil
+    parts = ((triple.teacher.name, several_teachers), (triple.student.name, several_students))
+    return ", ".join([triple.dataset.name, *(name for name, several in parts if several)])
 
 
 def _experiment(
-    name: str, records: Sequence[TrialRecord], first: Sequence[TrialRecord], metric: str, kept: Answered | None
+    name: str,
+    configuration: Configuration,
+    own: Mapping[int, TrialRecord],
+    first: Mapping[int, TrialRecord],
+    metric: str,
+    kept: Answered | None,
 ) -> Experiment:
-    own, base = _by_seed(records), _by_seed(first)
     tests = {seed: record.test_score or 0.0 for seed, record in own.items()}
-    gains = [] if records is first else [tests[seed] - (base[seed].test_score or 0.0) for seed in own if seed in base]
-    answers, before = _answers(kept, own), _answers(kept, base)
-    pairs = [] if records is first else [(before[seed], answers[seed]) for seed in answers if seed in before]
+    found = Difference() if own is first else difference(first, own, kept, metric)
+    answers, before = answers_by_seed(kept, own), answers_by_seed(kept, first)
+    pairs = [] if own is first else [(before[seed], answers[seed]) for seed in answers if seed in before]
     shown, number = _disagreements(kept, *pairs[0]) if kept and pairs else ((), 0)
     return Experiment(
         name=name,
-        teaches_layers=any(record.configuration.teaches_layers for record in records),
+        configuration=configuration,
         validation=mean(record.validation_score for record in own.values()) if own else None,
         test=mean(tests.values()) if tests else None,
         test_of_seeds=tests,
-        by_examples=_bootstrap(kept, pairs, metric) if kept and pairs else None,
-        by_seeds=over_seeds(gains),
-        mcnemar_p=mcnemar(kept.labels, *pairs[0]) if kept and pairs else None,
+        by_examples=found.by_examples,
+        by_seeds=found.by_seeds,
+        mcnemar_p=found.mcnemar_p,
         fidelity=_fidelity(kept, list(answers.values())) if kept else None,
         line=_line(list(own.values())),
         disagreements=shown,
         num_disagreements=number,
     )
-
-
-def _answers(kept: Answered | None, records: Mapping[int, TrialRecord]) -> dict[int, Classes]:
-    """What each seed's student answered, as far as it was kept."""
-    found = {seed: kept.of_trial(record) for seed, record in records.items()} if kept else {}
-    return {seed: answers for seed, answers in found.items() if answers is not None}
-
-
-def _by_seed(records: Iterable[TrialRecord]) -> dict[int, TrialRecord]:
-    return {record.spec.seed: record for record in records if record.status.has_scores}
-
-
-def _bootstrap(kept: Answered, pairs: Sequence[tuple[Classes, Classes]], metric: str) -> Bootstrap:
-    before, after = zip(*pairs, strict=True)
-    return paired_bootstrap(kept.labels, before, after, metric)
 
 
 def _fidelity(kept: Answered, answers: Sequence[Classes]) -> Fidelity | None:

@@ -9,13 +9,14 @@ from pathlib import Path
 from analysis.answer_groups import GroupFindings
 from analysis.answers import Answers, answer, answers_by_task
 from analysis.curves import TemperatureCurve, TrainingCurve, temperature_curves, training_curves
-from analysis.experiments import ExperimentTriple, by_depth, by_size, experiment_triples
+from analysis.experiments import ExperimentTriple, by_depth, by_size, compared, experiment_triples
 from analysis.outcomes import Role, triple_outcomes
 from analysis.parameters import Change, changes
 from analysis.predictions_of import group_findings
 from analysis.provenance import Provenance, current_speeds, current_teachers, current_trials, provenance
 from analysis.shape_findings import ShapeFindings, analyse_shapes
 from analysis.shapes_of import has_one_configuration, shape_studies
+from analysis.transfer_findings import TransferFindings, analyse_transfer
 from search_spaces.configuration import Configuration
 from study.config import Strategy, Study
 from study.ledger import BadFile
@@ -41,6 +42,7 @@ class Findings(Answers):
         shapes: B's answers by teacher, of the teachers with students to compare.
         speeds: Response times.
         experiments: Named configurations, triple by triple; () of a study that names none.
+        transfer: D's answers; None of a study that is not like D's.
         groups: Groups of test examples by teacher; empty without the study's directory.
     """
 
@@ -57,12 +59,18 @@ class Findings(Answers):
     speeds: tuple[SpeedRecord, ...]
     groups: dict[str, GroupFindings]
     experiments: tuple[ExperimentTriple, ...]
+    transfer: TransferFindings | None
 
     @property
     def compares_choices(self) -> bool:
         """Whether the study compares parameter choices, or tunes any; else only its shapes say something."""
         named = self.study.config.search.strategy is Strategy.EXPERIMENTS
         return not (named or has_one_configuration(self.study.space))
+
+    @property
+    def compared_experiments(self) -> tuple[ExperimentTriple, ...]:
+        """Of `experiments` those of students that have a teacher."""
+        return compared(self.experiments)
 
     @property
     def experiment_families(self) -> tuple[tuple[ExperimentTriple, ...], ...]:
@@ -105,7 +113,8 @@ def analyse(
     search = load_search(study, records)
     trials = current_trials(search, records)
     outcomes = triple_outcomes(search, trials)
-    shapes = shape_studies(search, outcomes)
+    shapes, experiments = shape_studies(search, outcomes), experiment_triples(search, outcomes, folder)
+    teachers = tuple(current_teachers(search))
     return Findings(
         **vars(answer(search, outcomes)),
         study=study,
@@ -115,12 +124,13 @@ def analyse(
         stable_is_final=search.stable_choice is not None,
         temperature_curves=temperature_curves(search, trials),
         training_curves=training_curves(search, outcomes),
-        teachers=tuple(current_teachers(search)),
+        teachers=teachers,
         provenance=provenance(search, records, list(bad_files)),
         shapes={teacher: analyse_shapes(own) for teacher, own in shapes.items()},
         speeds=tuple(current_speeds(search)),
         groups=group_findings(search, outcomes, shapes, folder) if folder else {},
-        experiments=experiment_triples(search, outcomes, folder),
+        experiments=experiments,
+        transfer=analyse_transfer(search, outcomes, experiments, teachers, folder),
     )
 
 

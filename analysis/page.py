@@ -92,6 +92,15 @@ def fold(title: str, content: str, *, opened: bool = False) -> str:
     return f"<details{' open' if opened else ''}><summary>{escape(title)}</summary>{content}</details>"
 
 
+class _Strong(str):
+    """A cell that stands out."""
+
+
+def strong(text: str) -> str:
+    """The text of a table's cell that stands out."""
+    return _Strong(text)
+
+
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: int = 0) -> str:
     """A table of ready texts; the last `numbers` columns are aligned as numbers, missing cells are grey."""
     first_number = len(columns) - numbers
@@ -130,6 +139,7 @@ def _select(every: str, values: Sequence[str]) -> str:
 
 
 def _cell(tag: str, text: str, number: bool) -> str:
-    kinds = [kind for kind, holds in (("number", number), ("missing", text == MISSING)) if holds]
+    marks = (("number", number), ("missing", text == MISSING), ("strong", isinstance(text, _Strong)))
+    kinds = [kind for kind, holds in marks if holds]
     named = f' class="{" ".join(kinds)}"' if kinds else ""
     return f"<{tag}{named}>{escape(text)}</{tag}>"

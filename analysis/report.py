@@ -171,5 +171,10 @@ def _footer(findings: Findings) -> str:
     ]
     if findings.shapes:
         papers.append("(B): Mohanty et al. (2023), <i>What is Lost in Knowledge Distillation?</i>")
+    if findings.transfer:
+        papers.append(
+            "(D): Mukherjee and Awadallah (2019), <i>Distilling Transformers into Simple Neural Networks with "
+            "Unlabeled Transfer Data</i>"
+        )
     shown = papers if findings.compares_choices else papers[1:]
     return f"<p>{choices} {'Method ' if shown else ''}{'; '.join(shown)}{'.' if shown else ''}</p>"

@@ -10,6 +10,7 @@ from analysis.section import Section
 from analysis.shape_sections import shape_sections
 from analysis.summary import cost_sentence, effect_sentence, stable_sentence, tasks_sentence, teacher_sentence
 from analysis.task_figures import gains_by_task
+from analysis.transfer_sections import transfer_sections
 from analysis.triple_figures import decisions, triple_scores
 from analysis.wording import count
 
@@ -145,12 +146,19 @@ TASKS = Section(
 def sections(findings: Findings) -> tuple[Section, ...]:
     """The report's sections in order: named or searched choices, then shapes, each where the study compares any.
 
+    Studies of D's questions have those first.
+
     A study of several tasks has one more, before the scores. A study of one configuration has its shapes first; the
     scores of its students stand there.
     """
     shapes = shape_sections(findings)
     if experiments := experiment_sections(findings):
-        return (*experiments, *shapes, *(section for section in SECTIONS if section.name == "scores"))
+        return (
+            *transfer_sections(findings),
+            *experiments,
+            *shapes,
+            *(section for section in SECTIONS if section.name == "scores"),
+        )
     if not findings.compares_choices:
         return (*shapes, *(section for section in SECTIONS if section.name in _WITHOUT_CHOICES[bool(shapes)]))
     scores = next(index for index, section in enumerate(SECTIONS) if section.name == "scores")

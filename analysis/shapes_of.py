@@ -31,10 +31,10 @@ def has_one_configuration(space: SearchSpace) -> bool:
 def factors(study: Study, student: StudentSpec, teacher: TeacherSpec) -> frozenset[Factor]:
     """What a student has less of than its teacher, as the study file says it.
 
-    A student that is no cut-down copy of the teacher's own pretrained model differs from it in more than a shape: it
-    has no factors, and so does one whose keys ask for nothing.
+    A student that is no cut-down copy of the teacher's own pretrained model, or is a recurrent network, differs from it
+    in more than a shape: it has no factors, and so does one whose keys ask for nothing.
     """
-    if study.student_source(student) != (teacher.model, teacher.revision or ""):
+    if student.is_simple or study.student_source(student) != (teacher.model, teacher.revision or ""):
         return frozenset()
     return frozenset(factor for factor, keys in KEYS.items() if any(getattr(student, key) is not None for key in keys))
 

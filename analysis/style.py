@@ -97,6 +97,11 @@ def no_data(titles: tuple[str, str]) -> go.Figure:
     )
 
 
+def below_title(height: int) -> dict[str, object]:
+    """A legend between the figure's title and those of its panels."""
+    return {"yref": "container", "y": 1 - 86 / height, "yanchor": "top"}
+
+
 def tinted(colour: str, opacity: float) -> str:
     """A ``#rrggbb`` colour, transparent."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))

@@ -13,6 +13,7 @@ from analysis.outcomes import Progress, Role
 from analysis.parameters import OF_SOFTMAX, WEIGHT, ParameterEffect
 from analysis.scales import full_score
 from analysis.shape_summary import shape_cautions, shapes_found
+from analysis.transfer_wording import summarise_transfer
 from analysis.wording import (
     PARAMETERS,
     choice_words,
@@ -144,9 +145,13 @@ def _lag(findings: Findings) -> str:
 
 
 def _experiments(findings: Findings) -> Iterator[str]:
-    """What a study of named configurations says."""
-    yield from best_sentences(findings.experiments)
-    yield from filter(None, (against_sentence(findings.experiments), fidelity_sentence(findings.experiments)))
+    """What a study of named configurations says; D's questions instead of triple by triple where it asks them."""
+    yield from (
+        summarise_transfer(findings.transfer) if findings.transfer else best_sentences(findings.compared_experiments)
+    )
+    yield from filter(
+        None, (against_sentence(findings.compared_experiments), fidelity_sentence(findings.compared_experiments))
+    )
     if sentence := rows_sentence(findings.experiment_families):
         yield sentence
 

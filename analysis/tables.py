@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import shape_tables
+from analysis import shape_tables, transfer_tables
 from analysis.findings import Findings
 from analysis.table_columns import BY_TASK, COLUMNS, DESCRIPTIONS, OF_CHOICES
 from analysis.table_rows import ROWS, Rows
@@ -32,10 +32,11 @@ class Table:
 
 
 def tables(findings: Findings) -> dict[str, Table]:
-    """All tables by name; those by task, of choices and of shapes only where the study has them."""
+    """All tables by name; those by task, of choices, of shapes and of transfer only where the study has them."""
     wanted = {name: rows for name, rows in ROWS.items() if _is_wanted(name, findings)}
     found = {name: _table(name, rows(findings)) for name, rows in wanted.items()}
-    return found | {name: _shape_table(name, findings) for name in shape_tables.shape_tables(findings)}
+    found |= {name: _shape_table(name, findings) for name in shape_tables.shape_tables(findings)}
+    return found | {name: _transfer_table(name, findings) for name in transfer_tables.transfer_tables(findings)}
 
 
 def write_tables(found: dict[str, Table], folder: Path) -> None:
@@ -69,6 +70,13 @@ def _shape_table(name: str, findings: Findings) -> Table:
     columns = shape_tables.COLUMNS[name]
     frame = pd.DataFrame(list(shape_tables.ROWS[name](findings)), columns=list(columns))
     return Table(name, shape_tables.DESCRIPTIONS[name], columns, frame)
+
+
+def _transfer_table(name: str, findings: Findings) -> Table:
+    assert findings.transfer is not None  # else it has no such tables
+    columns = transfer_tables.COLUMNS[name]
+    frame = pd.DataFrame(list(transfer_tables.ROWS[name](findings.transfer)), columns=list(columns))
+    return Table(name, transfer_tables.DESCRIPTIONS[name], columns, frame)
 
 
 def _table(name: str, rows: Rows) -> Table:
