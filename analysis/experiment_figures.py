@@ -36,7 +36,8 @@ def against_first(triples: Sequence[ExperimentTriple]) -> go.Figure:
                 drawn.add_trace(_difference(triple, experiment), row=1, col=column)
         drawn.add_vline(x=0, line={"color": INK, "width": 1}, row=1, col=column)
     rows = len(shown[0].experiments)
-    dress(drawn, AGAINST, height=170 + 34 * rows, showlegend=False, margin={"t": 120})
+    drawn.update_annotations(font={"size": 12})
+    dress(drawn, AGAINST, height=186 + 34 * rows, showlegend=False, margin={"t": 136})
     return drawn.update_xaxes(tickformat="+.2~f", nticks=5, showgrid=True)
 
 

@@ -169,8 +169,8 @@ def levers_sentence(findings: ShapeFindings) -> str | None:
 
 
 def times(ratio: float) -> str:
-    """A speed-up: ``1.46 ×``."""
-    return f"{ratio:.2f} ×"
+    """A ratio to three digits: ``1.46 ×``, ``14.7 ×``, ``120 ×``."""
+    return f"{ratio:,.{2 if ratio < 10 else 1 if ratio < 100 else 0}f} ×"
 
 
 def rho_words(value: float) -> str:

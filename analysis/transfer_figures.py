@@ -21,10 +21,7 @@ TEACHERS = ("Better teachers, better students?", "Test scores of the distilled s
 SOFT = ("Soft against hard labels", "Left: test scores. Right: points of soft over hard; bars: 95 % intervals")
 CERTAIN = ("How sure the teachers are", "Variance of their probabilities, as a share of that of hard labels")
 SCHEDULES = ("In which order to learn", "Left: test scores. Right: points over joint training; bars: 95 % intervals")
-SIZES = (
-    "How much smaller and faster",
-    "Left: parameters. Right: samples a second by data set; bars: quartiles over rounds",
-)
+SIZES = ("How much smaller and faster", "Parameters; samples a second by data set, bars: quartiles over rounds")
 
 Pick = Callable[[Distilled], float | None]
 Compare = Callable[[Distilled], Difference]

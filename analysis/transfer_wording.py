@@ -73,7 +73,7 @@ def teachers_sentence(found: Sequence[BetterTeacher]) -> str | None:
     known = [(each, each.gain) for each in found if each.gain is not None]
     if not known:
         return None
-    apart = _mean([_points(each.students[0], each.teachers_apart) for each, _ in known])
+    apart = _mean([_points(each.students[0], each.teachers_apart) for each, _ in known]).removeprefix("+")
     gains = _mean([_points(each.students[0], gain.mean) for each, gain in known])
     tested = [Difference(by_seeds=gain) for _, gain in known]
     told = _told(tested, "better", "worse")

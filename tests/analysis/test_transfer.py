@@ -182,7 +182,7 @@ def test_report_shows_all_of_it(study, records, folder, findings, tmp_path):
         "points with 100 labelled examples",
         "from 2,000 to 4,900 transfer rows",
         "Against joint training the test score changes: staged by",
-        "large has 26.15 × the parameters of bilstm",
+        "large has 26.2 × the parameters of bilstm",
         '<td class="number strong">',
         "Mukherjee and Awadallah",
         "few, base",
