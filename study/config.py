@@ -148,6 +148,12 @@ class Study:
         """What its trials do, but for soft-label weights, temperatures and learning rates."""
         return self.space.tried(experiments=self.config.search.strategy is Strategy.EXPERIMENTS)
 
+    @property
+    def shows_attention(self) -> bool:
+        """Whether trials keep their attention on a few examples: of experiments some of which compare attention."""
+        experiments = self.config.search.strategy is Strategy.EXPERIMENTS
+        return experiments and any(each.attention_weight for each in self.tried)
+
     @cached_property
     def triples(self) -> tuple[Triple, ...]:
         """The study's triples, in file order."""

@@ -70,6 +70,7 @@ def run_experiment(
         gpu=resources.gpu > 0,
         checkpoint_seconds=study.config.checkpoint_seconds,
         group=resources.group,
+        show_attention=study.shows_attention,
     )
     keeper = open_keeper(bench) if bench.group > 1 else None
 

@@ -6,7 +6,7 @@ off by some 1e-5 in the divergence (a test).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trials.attention_examples import ExampleAttention, example_rows
 from trials.networks.insides import MapLayout
 from trials.networks.packed_network import PackedNetwork
 from trials.tokens import TokenizedSplit, batches_by_length
@@ -84,19 +85,35 @@ class ComputedMaps:
         return tuple(log.exp() for log in found.log_attention)
 
 
-@torch.no_grad()
 def write_maps(network: Any, split: TokenizedSplit, layers: Sequence[int], heads: int, file: Path) -> None:
     """Keep an encoder's maps of some layers (positions, from 0, ascending) over a split, batch by batch."""
-    network.eval()
     lengths = split.lengths
     offsets = np.concatenate([[0], np.cumsum(lengths**2 * len(layers) * heads)])
     values = np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=(int(offsets[-1]),))
     for rows in batches_by_length(lengths):
-        batch = network.inputs(split, rows)
-        found = network.with_internals(batch, layers).log_attention
-        for (members, _), log in zip(network.map_layout(batch), found, strict=True):
-            maps = log.exp().to(torch.float16).cpu().numpy()  # [r, layers, A, L, L]
-            for place, row in enumerate(rows[members]):
-                own = int(lengths[row])
-                values[offsets[row] : offsets[row + 1]] = maps[place, :, :, :own, :own].ravel()
+        for row, maps in maps_of_rows(network, split, rows, layers):
+            values[offsets[row] : offsets[row + 1]] = maps.ravel()
     values.flush()
+
+
+@torch.no_grad()
+def maps_of_rows(
+    network: Any, split: TokenizedSplit, rows: np.ndarray, layers: Sequence[int]
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Each of some rows with an encoder's maps of some layers, float16 [layers, A, l, l]; all in one batch."""
+    network.eval()
+    batch = network.inputs(split, rows)
+    found = network.with_internals(batch, layers).log_attention
+    for (members, _), log in zip(network.map_layout(batch), found, strict=True):
+        maps = log.exp().to(torch.float16).cpu().numpy()  # [r, layers, A, L, L]
+        for place, row in enumerate(rows[members]):
+            own = int(split.lengths[row])
+            yield int(row), maps[place, :, :, :own, :own]
+
+
+def examples_of(network: Any, split: TokenizedSplit) -> ExampleAttention:
+    """What all of an encoder's layers attend to in a split's `example_rows`."""
+    network.show_attention()
+    rows = example_rows(split.lengths)
+    maps = dict(maps_of_rows(network, split, rows, range(network.num_layers)))
+    return ExampleAttention(rows, tuple(maps[row] for row in rows.tolist()))

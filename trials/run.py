@@ -18,6 +18,7 @@ from typing import Any
 import sklearn.metrics  # noqa: F401 - its 2 s belong to the worker's start, not to its first trial's scores
 import torch
 
+from trials.attention_maps import examples_of
 from trials.checkpoints import CheckpointFile
 from trials.evaluation import evaluate
 from trials.families import why_not_packed
@@ -49,6 +50,7 @@ def run_work(
     *,
     device: torch.device | None = None,
     checkpoint_seconds: float = 300,
+    show_attention: bool = False,
 ) -> Record:
     """Do one piece of work to its end and return its record, also if the training diverged.
 
@@ -58,6 +60,7 @@ def run_work(
         workspace: The study's directory.
         device: Where to compute; None means the CPU.
         checkpoint_seconds: Least time between two saves of the unfinished state.
+        show_attention: Whether to keep what student and teacher attend to in a few test examples.
 
     Raises:
         InputsChanged: Data or model are no longer those that the study was launched with.
@@ -73,7 +76,8 @@ def run_work(
             models, threads = measure_speed(work, workspace, device or CPU), torch.get_num_threads()
             records.append(SpeedRecord(task=work, models=models, threads=threads, run=start.info(device or CPU)))
     else:
-        run_group([work], source, workspace, records.append, device=device, checkpoint_seconds=checkpoint_seconds)
+        options: dict[str, Any] = {"checkpoint_seconds": checkpoint_seconds, "show_attention": show_attention}
+        run_group([work], source, workspace, records.append, device=device, **options)
     return records[0]
 
 
@@ -85,6 +89,7 @@ def run_group(
     *,
     device: torch.device | None = None,
     checkpoint_seconds: float = 300,
+    show_attention: bool = False,
     keep_student: Path | None = None,
 ) -> None:
     """Run trials of one group side by side, as one vectorised unit; each has its own record as soon as it ends.
@@ -98,6 +103,7 @@ def run_group(
         on_record: Told each record.
         device: Where to compute; None means the CPU.
         checkpoint_seconds: Least time between two saves of the unfinished states.
+        show_attention: As of `run_work`.
         keep_student: Folder for the trained student of a single trial, whose predictions are then not written again.
 
     Raises:
@@ -105,7 +111,8 @@ def run_group(
     """
     with _tidy(device or CPU) as start:
         for unit in _units(specs, source, workspace):
-            _distil(unit, source, workspace, device or CPU, checkpoint_seconds, start, on_record, keep_student)
+            how = device or CPU, checkpoint_seconds, show_attention
+            _distil(unit, source, workspace, *how, start, on_record, keep_student)
             start = _Start()
 
 
@@ -128,6 +135,7 @@ def _distil(
     workspace: Workspace,
     device: torch.device,
     checkpoint_seconds: float,
+    show_attention: bool,
     start: _Start,
     on_record: Callable[[TrialRecord], None],
     keep_student: Path | None = None,
@@ -175,6 +183,9 @@ def _distil(
                 student.save(keep_student)
                 copy_files(tokenizer_files(folder), keep_student)
             test_scores, _ = evaluate(kind, student, data.splits["test"], keep=kept)
+            if show_attention:
+                teacher.keep_examples(spec.data_fingerprint, device)
+                examples_of(student, data.splits["test"]).write(workspace.attention(spec.trial_id))
             status, fields = Status.COMPLETED, _fields(run, student, test_scores, dataset.metric)
         on_record(TrialRecord(spec=spec, status=status, run=start.info(device, len(specs)), **fields))
 

@@ -16,10 +16,11 @@ from torch import Tensor
 
 from search_spaces.configuration import digest
 from trials.attention_cost import keeps_maps
-from trials.attention_maps import ComputedMaps, KeptMaps, write_maps
+from trials.attention_maps import ComputedMaps, KeptMaps, examples_of, write_maps
 from trials.encoding import Encoder
 from trials.evaluation import predict, write_decoder_states, write_spoken, write_states, write_top_k
 from trials.generation import translate
+from trials.models import load_tokenizer
 from trials.networks import Network, open_network
 from trials.networks.packed_network import PackedNetwork
 from trials.networks.plain_network import PlainNetwork
@@ -152,6 +153,20 @@ class Teacher:
             lambda target: write_maps(network, rows, layers, heads, target / "maps.npy"),
         )
         return KeptMaps.open(built / "maps.npy", rows.lengths, len(layers), heads)
+
+    def keep_examples(self, data_fingerprint: str, device: torch.device) -> None:
+        """Keep what it attends to in a few test examples, with their tokens, unless that was done."""
+        file = self.workspace.teacher_attention(self.fingerprint, data_fingerprint)
+        if file.is_file():
+            return
+        split = self.data.splits["test"]
+        network = open_network(self.folder, self.data, Precision.FP32, device, attention=True)
+        found = examples_of(network, split)
+        words = load_tokenizer(self.folder).convert_ids_to_tokens
+        tokens = tuple(
+            tuple(words(split.ids[split.offsets[row] : split.offsets[row + 1]].tolist())) for row in found.rows
+        )
+        dataclasses.replace(found, tokens=tokens).write(file)
 
     def translated(self, split: str, device: torch.device) -> TokenizedSplit:
         """A split with the teacher's own translations as targets: sequence-level distillation (Kim & Rush, 2016)."""

@@ -40,6 +40,7 @@ class Workbench:
         gpu: Whether to compute on the GPU; without a share of one, work keeps off it.
         checkpoint_seconds: Least time between two saves of running work's state.
         group: Most trials that are trained side by side.
+        show_attention: Whether trials keep what student and teacher attend to in a few test examples.
     """
 
     workspace: Workspace
@@ -48,6 +49,7 @@ class Workbench:
     gpu: bool
     checkpoint_seconds: float
     group: int = 1
+    show_attention: bool = False
 
     def do(
         self, work: Sequence[Work], source: tuple[str, str], on_record: Callable[[str], None] = lambda record_id: None
@@ -71,10 +73,11 @@ class Workbench:
 
         for piece in work:
             self.workspace.log_event("start", work_id(piece))
-        device, seconds = self._device(), self.checkpoint_seconds
+        device, seconds, shown = self._device(), self.checkpoint_seconds, self.show_attention
         trials = [piece for piece in work if isinstance(piece, TrialSpec)]
         if trials:
-            run_group(trials, source, self.workspace, write, device=device, checkpoint_seconds=seconds)
+            space = self.workspace
+            run_group(trials, source, space, write, device=device, checkpoint_seconds=seconds, show_attention=shown)
         else:
             write(run_work(work[0], source, self.workspace, device=device, checkpoint_seconds=seconds))
 

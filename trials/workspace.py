@@ -60,6 +60,14 @@ class Workspace:
         """A data set's test examples."""
         return self.root / "predictions" / f"examples-{data_fingerprint[:24]}.parquet"
 
+    def attention(self, name: str) -> Path:
+        """What a trial's student, or a teacher's checkpoint, attends to in a few test examples."""
+        return self.root / "predictions" / f"{name}.attention.npz"
+
+    def teacher_attention(self, fingerprint: str, data_fingerprint: str) -> Path:
+        """The same of a teacher checkpoint on one data set."""
+        return self.attention(f"{fingerprint}-{data_fingerprint[:24]}")
+
     def checkpoint(self, work_id: str) -> Path:
         """The state of an unfinished trial or teacher, named by its id, so that any node can go on with it."""
         return self.root / "checkpoints" / f"{work_id}.safetensors"

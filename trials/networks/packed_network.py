@@ -107,6 +107,9 @@ class PackedNetwork(nn.Module):
         maps = tuple(torch.stack(group, dim=1) for group in groups)
         return Internals(outputs, torch.stack(watch.states, dim=1), maps)
 
+    def show_attention(self) -> None:
+        """Its attention can always be asked for."""
+
     def map_layout(self, batch: PackedBatch) -> MapLayout:
         """Which rows attend together, and how long they are with padding."""
         rows = batch.rows.cpu().numpy()

@@ -71,6 +71,10 @@ class PlainNetwork(nn.Module):
         maps = [found.attentions[layer].float() for layer in sorted(set(attention))]  # [rows, A, L, L] each
         return Internals(self._outputs(batch, found), states, _logarithms(maps))
 
+    def show_attention(self) -> None:
+        """Let its attention be asked for from now on, in evaluation: a model so opened has no dropout inside it."""
+        self.model.set_attn_implementation("eager")
+
     def map_layout(self, batch: dict[str, Tensor]) -> MapLayout:
         """All rows attend together, padded to the longest."""
         rows, length = batch["input_ids"].shape
