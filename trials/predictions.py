@@ -13,14 +13,21 @@ from trials.datasets import load_dataset_splits
 from trials.spec import DatasetSpec
 from trials.workspace import Workspace
 
-PREDICTION = "prediction"
+PREDICTION, PROBABILITIES = "prediction", "probabilities"
 EXAMPLE_COLUMNS = ("text", "text_pair", "label")
 
 
-def write_predictions(file: Path, answers: np.ndarray | None) -> None:
-    """One answer per test example, in the data's order: a class number, or a score. Nothing where tasks have none."""
+def write_predictions(file: Path, answers: np.ndarray | None, probabilities: np.ndarray | None) -> None:
+    """One answer per test example, in the data's order, and the classes' probabilities; nothing where tasks have none.
+
+    Args:
+        file: The file.
+        answers: Class numbers, or scores, [rows].
+        probabilities: Of each class [rows, classes]; None of scores.
+    """
     if answers is not None:
-        _write(file, {PREDICTION: answers})
+        classes = {} if probabilities is None else {PROBABILITIES: list(probabilities)}
+        _write(file, {PREDICTION: answers, **classes})
 
 
 def write_examples(dataset: DatasetSpec, data_fingerprint: str, workspace: Workspace) -> None:

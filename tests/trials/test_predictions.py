@@ -24,7 +24,8 @@ def test_kept_answers_score_as_the_record_says(task, tiny_model, tmp_path):
         assert not file.exists()
         assert not list(tiny.workspace.root.glob("predictions/*"))
         return
-    found = pyarrow.parquet.read_table(file)["prediction"].to_numpy()
+    table = pyarrow.parquet.read_table(file)
+    found = table["prediction"].to_numpy()
     examples = pyarrow.parquet.read_table(tiny.workspace.examples(spec.data_fingerprint)).to_pydict()
     loaded = load_dataset_splits(dataset)
     test = loaded.splits["test"]
@@ -34,7 +35,13 @@ def test_kept_answers_score_as_the_record_says(task, tiny_model, tmp_path):
         assert examples["label"] == [loaded.label_names[label] for label in test.labels]
         logits = np.eye(2)[found]
         assert classification_scores(logits, test.labels)["accuracy"] == record.test_scores["accuracy"]
+        # Probabilities of all classes; the answer is the likeliest
+        shares = np.array(table["probabilities"].to_pylist())
+        np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-6)
+        np.testing.assert_array_equal(shares.argmax(axis=1), found)
+        assert np.ptp(shares[:, 0]) > 0
     else:
+        assert table.column_names == ["prediction"]
         np.testing.assert_array_equal(np.array(examples["label"], np.float32), test.labels)
         scores = correlation_scores(found, np.asarray(test.labels))
         assert scores == pytest.approx(record.test_scores, rel=1e-6)

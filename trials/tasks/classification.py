@@ -92,6 +92,12 @@ class Classification(Task):
         """The likeliest classes, int32 [rows]."""
         return outputs.argmax(axis=1).astype(np.int32)
 
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """The softmax of the logits, at temperature 1."""
+        from scipy.special import softmax
+
+        return softmax(outputs.astype(np.float32), axis=1)
+
     def trivial_score(self, metric: str, train: TokenizedSplit, test: TokenizedSplit, names: tuple[str, ...]) -> float:
         """Always the most frequent training label."""
         most = np.bincount(train.labels, minlength=len(names)).argmax()

@@ -199,6 +199,10 @@ class Task(ABC):
         """What outputs [rows, width] say of each example: a class number or a score; None of other tasks."""
         return None
 
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray | None:
+        """Of each class, float32 [rows, classes], by outputs [rows, width]; None of tasks without classes of rows."""
+        return None
+
     def num_examples(self, split: TokenizedSplit) -> int:
         """Examples that are scored; of question answering several rows may be of one."""
         return len(split)
