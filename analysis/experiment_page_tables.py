@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import stdev
 
 from analysis import page
-from analysis.experiments import Experiment, ExperimentTriple
+from analysis.experiments import Disagreement, Experiment, ExperimentTriple
 from analysis.fronts import TEACHER
 from analysis.wording import MISSING, count, p_words, percent, score, score_digits
 
@@ -65,7 +65,10 @@ def fidelity(triples: Sequence[ExperimentTriple]) -> str:
 
 
 def disagreements(triples: Sequence[ExperimentTriple]) -> str:
-    """C's table 4: examples that the teacher and one of two students get right; the second validates best."""
+    """C's table 4: examples that the teacher and one of two students get right; the second validates best.
+
+    Answers come with the probability that a model has of its own, where it was kept.
+    """
     parts = []
     for triple in triples:
         known = [each for each in triple.experiments[1:] if each.validation is not None and each.num_disagreements]
@@ -73,15 +76,38 @@ def disagreements(triples: Sequence[ExperimentTriple]) -> str:
             continue
         best, first = max(known, key=lambda each: each.validation or 0.0), triple.experiments[0].name
         rows = [
-            [*map(_short, filter(None, (each.text, each.text_pair))), each.label, each.before, each.after]
+            [*map(_short, filter(None, (each.text, each.text_pair))), each.label, *_answers(each)]
             for each in best.disagreements
         ]
         texts = ["text", "second text"] if best.disagreements[0].text_pair else ["text"]
-        table = page.table([*texts, "label and teacher", first, best.name], rows)
+        table = page.table([*texts, "label", TEACHER, first, best.name], rows)
         name = triple.name
         number = count(best.num_disagreements, "example")
         parts.append(page.fold(f"{name}: {len(rows)} of {number} that {first} and {best.name} answer unlike", table))
     return "".join(parts)
+
+
+def divergences(triples: Sequence[ExperimentTriple]) -> str:
+    """How far each experiment's attention is from the teacher's, in the mean."""
+    shown = [triple for triple in triples if triple.attention]
+    if not shown:
+        return ""
+    rows = [[each.name, *(_divergence(triple, each.name) for triple in shown)] for each in shown[0].experiments]
+    names = [f"{triple.outcome.triple.student.name}, {triple.outcome.triple.dataset.name}" for triple in shown]
+    return page.table(["mean divergence", *names], rows, numbers=len(shown))
+
+
+def _divergence(triple: ExperimentTriple, name: str) -> str:
+    value = triple.attention.divergences.get(name) if triple.attention else None
+    return MISSING if value is None else f"{value:.3f}"
+
+
+def _answers(example: Disagreement) -> list[str]:
+    """Answers of the teacher, which is right, and of two students."""
+    words = (example.label, example.before, example.after)
+    return [
+        answer if sure is None else f"{answer} ({sure:.2f})" for answer, sure in zip(words, example.sure, strict=True)
+    ]
 
 
 def _cell(experiment: Experiment, metric: str) -> str:

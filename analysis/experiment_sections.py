@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis import experiment_figures, experiment_page_tables, experiment_wording
+from analysis import attention_figures, experiment_figures, experiment_page_tables, experiment_wording
 from analysis.findings import Findings
 from analysis.section import Section
 
@@ -14,7 +14,9 @@ def experiment_sections(findings: Findings) -> tuple[Section, ...]:
     if not findings.compared_experiments:
         return ()
     by_size = (BY_ROWS,) if findings.experiment_families else ()
-    return (AGAINST, BY_EPOCH, *by_size, *((BY_PARAMETERS,) if findings.experiment_depths else ()))
+    by_depth = (BY_PARAMETERS,) if findings.experiment_depths else ()
+    attention = (ATTENTION,) if findings.attention_views else ()
+    return (AGAINST, BY_EPOCH, *by_size, *by_depth, *attention)
 
 
 def _tables(findings: Findings) -> str:
@@ -55,4 +57,15 @@ BY_PARAMETERS = Section(
     lambda findings: experiment_figures.by_parameters(findings.experiment_depths),
     lambda findings: None,
     f"C, figure 2. Of each data set on which several students learn. {TEST}",
+)
+ATTENTION = Section(
+    "attention",
+    "Do students attend to what their teacher attends to?",
+    lambda findings: attention_figures.side_by_side(findings.attention_views),
+    lambda findings: experiment_wording.attention_sentence(findings.experiments),
+    "C, figure 5. Shown is not a typical head but the one, of all examples, layers and heads, in which the divergence "
+    "(C, eq. 2) of the two students differs most: the first experiment's, and of those that learn attention the one "
+    "that validates best; of each data set with its largest student, with the first seed that was kept of both. The "
+    "table has the mean over a few fixed test examples, all matched layers and heads, and the seeds that were kept.",
+    details=lambda findings: experiment_page_tables.divergences(findings.experiments),
 )

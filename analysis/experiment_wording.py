@@ -63,6 +63,18 @@ def rows_sentence(families: Sequence[Sequence[ExperimentTriple]]) -> str | None:
     return f"What learning layers gains over the first experiment, on average: {listing(found)}." if found else None
 
 
+def attention_sentence(triples: Sequence[ExperimentTriple]) -> str | None:
+    """How much nearer to the teacher's the attention of a student is that learns it."""
+    found = [
+        f"{own.divergences[own.first]:.3f} with {own.first} and {own.divergences[own.other]:.3f} with {own.other} "
+        f"({triple.outcome.triple.student.name} on {triple.outcome.triple.dataset.name}, nearer in "
+        f"{percent(own.closer, 0)} of the heads)"
+        for triple in triples
+        if (own := triple.attention)
+    ]
+    return f"The mean divergence from the teacher's attention is {listing(found)}." if found else None
+
+
 def _mean_gain(triple: ExperimentTriple) -> float | None:
     """Of the experiments that learn layers."""
     gains = [each.by_seeds.mean for each in triple.experiments if each.configuration.teaches_layers and each.by_seeds]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from analysis.attention import Attention, attention_of
 from analysis.outcomes import TripleOutcome, mean
 from analysis.paired import Difference, answers_by_seed, difference, finished_by_seed
 from analysis.predictions_of import Answered, answered
@@ -62,6 +63,7 @@ class Disagreement:
         text, text_pair: The example.
         label: Its label's name.
         before, after: What the first experiment's student, and another one's, answered.
+        sure: The probability that teacher, `before` and `after` have of their answers; None where it was not kept.
     """
 
     text: str
@@ -69,6 +71,7 @@ class Disagreement:
     label: str
     before: str
     after: str
+    sure: tuple[float | None, ...]
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,7 @@ class ExperimentTriple:
         teacher_test: Its teacher's test score.
         train_rows: Its training rows; None before its teacher is ready.
         experiments: In the space's order; the first is what the others are compared with.
+        attention: What their students attend to; None where it was not kept.
     """
 
     name: str
@@ -120,6 +124,7 @@ class ExperimentTriple:
     teacher_test: float | None
     train_rows: int | None
     experiments: tuple[Experiment, ...]
+    attention: Attention | None = None
 
     @property
     def triple_id(self) -> str:
@@ -207,8 +212,15 @@ def _of_triple(search: StudySearch, outcome: TripleOutcome, folder: Path | None)
         _experiment(name, search.study.space.named()[name], found, first, outcome.metric, kept)
         for name, found in trials.items()
     )
-    name = _name(search.study, outcome.triple)
-    return ExperimentTriple(name, outcome, outcome.teacher_score, teacher.rows.get("train") if teacher else None, own)
+    finished = {name: list(found.values()) for name, found in trials.items()}
+    return ExperimentTriple(
+        name=_name(search.study, outcome.triple),
+        outcome=outcome,
+        teacher_test=outcome.teacher_score,
+        train_rows=teacher.rows.get("train") if teacher else None,
+        experiments=own,
+        attention=attention_of(finished, Workspace(folder)) if folder else None,
+    )
 
 
 def _name(study: Study, triple: Triple) -> str:
@@ -230,8 +242,8 @@ def _experiment(
     tests = {seed: record.test_score or 0.0 for seed, record in own.items()}
     found = Difference() if own is first else difference(first, own, kept, metric)
     answers, before = answers_by_seed(kept, own), answers_by_seed(kept, first)
-    pairs = [] if own is first else [(before[seed], answers[seed]) for seed in answers if seed in before]
-    shown, number = _disagreements(kept, *pairs[0]) if kept and pairs else ((), 0)
+    seeds = [] if own is first else [seed for seed in answers if seed in before]
+    shown, number = _disagreements(kept, first[seeds[0]], own[seeds[0]]) if kept and seeds else ((), 0)
     return Experiment(
         name=name,
         configuration=configuration,
@@ -262,14 +274,24 @@ def _fidelity(kept: Answered, answers: Sequence[Classes]) -> Fidelity | None:
     )
 
 
-def _disagreements(kept: Answered, before: Classes, after: Classes) -> tuple[tuple[Disagreement, ...], int]:
-    """Those of the first seed, drawn at random where there are many."""
+def _disagreements(kept: Answered, *trials: TrialRecord) -> tuple[tuple[Disagreement, ...], int]:
+    """Those of two trials whose answers were kept, drawn at random where there are many."""
+    before, after = (kept.of_trial(record) for record in trials)
+    assert before is not None  # seen by the caller
+    assert after is not None
     differ = (before == kept.labels) != (after == kept.labels)
     places = np.flatnonzero((kept.teacher == kept.labels) & differ)
     drawn = np.sort(np.random.default_rng(13).permutation(places)[:MOST_SHOWN])
-    names = kept.label_names
+    sure = (kept.sure, *(kept.sure_of_trial(record) for record in trials))
     shown = tuple(
-        Disagreement(kept.texts[at], kept.text_pairs[at], names[kept.labels[at]], names[before[at]], names[after[at]])
+        Disagreement(
+            text=kept.texts[at],
+            text_pair=kept.text_pairs[at],
+            label=kept.label_names[kept.labels[at]],
+            before=kept.label_names[before[at]],
+            after=kept.label_names[after[at]],
+            sure=tuple(None if own is None else float(own[at]) for own in sure),
+        )
         for at in drawn
     )
     return shown, len(places)

@@ -83,6 +83,13 @@ class Findings(Answers):
         return by_depth(self.experiments)
 
     @property
+    def attention_views(self) -> tuple[ExperimentTriple, ...]:
+        """Of each data set the largest student whose attention was kept."""
+        by_size = sorted(self.experiments, key=lambda each: each.outcome.num_parameters or 0)
+        largest = {each.outcome.triple.dataset.name: each.triple_id for each in by_size if each.attention}
+        return tuple(triple for triple in self.experiments if triple.triple_id in largest.values())
+
+    @property
     def roles(self) -> tuple[Role, ...]:
         """The students that every triple is asked for: best, worst, random, and those the study file evaluates.
 

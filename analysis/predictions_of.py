@@ -14,7 +14,7 @@ from analysis.answer_groups import MOST_SAMPLED, AnsweredTask, GroupFindings, Ta
 from analysis.outcomes import TripleOutcome
 from analysis.wording import listing, task_words
 from study.search import StudySearch
-from trials.predictions import EXAMPLE_COLUMNS, PREDICTION
+from trials.predictions import EXAMPLE_COLUMNS, PREDICTION, PROBABILITIES
 from trials.record import TeacherRecord, TrialRecord
 from trials.spec import TaskName
 from trials.workspace import Workspace
@@ -45,6 +45,7 @@ class Answered:
 
     Attributes:
         labels, teacher: Class numbers, one per example.
+        sure: The probability that the teacher gives each of its answers; None where none were kept.
         label_names: Names of the classes.
         texts, text_pairs: One per example; empty texts where examples are single ones.
         workspace: The study's directory.
@@ -52,6 +53,7 @@ class Answered:
 
     labels: NDArray[np.int64]
     teacher: NDArray[np.int64]
+    sure: NDArray[np.float64] | None
     label_names: tuple[str, ...]
     texts: Sequence[str]
     text_pairs: Sequence[str]
@@ -61,6 +63,10 @@ class Answered:
         """One answer per example of a trial's student; None where its file is not there."""
         found = _answers(self.workspace.predictions(record.record_id), len(self.labels))
         return None if found is None else found.astype(np.int64)
+
+    def sure_of_trial(self, record: TrialRecord) -> NDArray[np.float64] | None:
+        """The probability that a trial's student gives each of its answers; None where none were kept."""
+        return _sureness(self.workspace.predictions(record.record_id), len(self.labels))
 
 
 def answered(search: StudySearch, outcome: TripleOutcome, workspace: Workspace) -> Answered | None:
@@ -74,7 +80,15 @@ def answered(search: StudySearch, outcome: TripleOutcome, workspace: Workspace) 
     if examples is None or labels is None or teacher is None:
         return None
     texts, pairs = ([text or "" for text in examples[side]] for side in ("text", "text_pair"))
-    return Answered(labels.astype(np.int64), teacher.astype(np.int64), record.label_names, texts, pairs, workspace)
+    return Answered(
+        labels=labels.astype(np.int64),
+        teacher=teacher.astype(np.int64),
+        sure=_sureness(_teacher_file(record, workspace), len(labels)),
+        label_names=record.label_names,
+        texts=texts,
+        text_pairs=pairs,
+        workspace=workspace,
+    )
 
 
 def _of_teacher(search: StudySearch, outcomes: Sequence[TripleOutcome], workspace: Workspace) -> GroupFindings | None:
@@ -126,9 +140,12 @@ def _of_dataset(
 
 
 def _teacher_answers(record: TeacherRecord, workspace: Workspace, rows: int) -> NDArray[np.generic] | None:
-    """Those of the checkpoint whose test score is reported."""
-    checkpoint = record.selected("highest_score").fingerprint
-    return _answers(workspace.predictions(f"{record.record_id}-{checkpoint}"), rows)
+    return _answers(_teacher_file(record, workspace), rows)
+
+
+def _teacher_file(record: TeacherRecord, workspace: Workspace) -> Path:
+    """Answers of the checkpoint whose test score is reported."""
+    return workspace.predictions(f"{record.record_id}-{record.selected('highest_score').fingerprint}")
 
 
 def _student_answers(
@@ -146,6 +163,12 @@ def _answers(file: Path, rows: int) -> NDArray[np.generic] | None:
     """One answer per example; None where the file is not there, or is of other examples."""
     found = _columns(file, (PREDICTION,))
     return np.asarray(found[PREDICTION]) if found and len(found[PREDICTION]) == rows else None
+
+
+def _sureness(file: Path, rows: int) -> NDArray[np.float64] | None:
+    """The probability of each answer; None where none were kept, as of scores and by earlier versions."""
+    found = _columns(file, (PROBABILITIES,))
+    return np.max(found[PROBABILITIES], axis=1) if found and len(found[PROBABILITIES]) == rows else None
 
 
 def _labels(values: Sequence[Any], label_names: tuple[str, ...]) -> NDArray[np.generic] | None:

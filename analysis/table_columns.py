@@ -72,6 +72,8 @@ _EXPERIMENT = {
     "only_student_right": "likewise the student alone",
     "neither_right": "likewise neither",
     "agreement": "share of test examples that both answer alike",
+    "attention_divergence": "of the student's attention from the teacher's (C, eq. 2), mean over kept examples, "
+    "matched layers, heads and seeds; missing where attention was not kept",
 }
 
 COLUMNS: dict[str, dict[str, str]] = {

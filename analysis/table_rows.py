@@ -172,6 +172,7 @@ def _experiment_rows(findings: Findings) -> Rows:
                 "only_student_right": own.only_student if own else None,
                 "neither_right": own.neither if own else None,
                 "agreement": own.agreement if own else None,
+                "attention_divergence": triple.attention.divergences.get(each.name) if triple.attention else None,
             }
 
 

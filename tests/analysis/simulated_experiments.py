@@ -10,8 +10,10 @@ import pyarrow
 import pyarrow.parquet
 from simulation import make_study, run_study
 
+from search_spaces.layer_maps import layer_map
 from search_spaces.space import load_space
 from study.config import Study
+from trials.attention_examples import ExampleAttention
 from trials.record import CurvePoint, Record, TeacherRecord, TrialRecord
 from trials.spec import TrialSpec
 from trials.workspace import Workspace
@@ -20,6 +22,9 @@ ROWS = 400  # test examples
 CLASSES = ("no", "yes")
 SEEDS = (13, 14, 15)
 EPOCHS = 8
+SEEDS_WITH_ATTENTION = (14, 15)  # as of a study that was begun before any was kept
+LAYERS, HEADS = 6, 2  # the teacher's
+EXAMPLES = (("[CLS]", "so", "so", "good", "[SEP]"), ("[CLS]", "bad", "[SEP]"))
 
 
 def experiment_study(**overrides: object) -> Study:
@@ -91,10 +96,46 @@ def write_answers(records: Sequence[Record], folder: Path, right: Callable[[Tria
             easy = np.random.default_rng(1).random(ROWS) < 0.9
             for checkpoint in record.checkpoints:
                 file = workspace.predictions(f"{record.record_id}-{checkpoint.fingerprint}")
-                _write(file, {"prediction": np.where(easy, labels, 1 - labels)})
+                _write(file, _answers(np.where(easy, labels, 1 - labels), 0.9))
         elif isinstance(record, TrialRecord):
             own = np.where(right(record.spec), labels, 1 - labels)
-            _write(workspace.predictions(record.record_id), {"prediction": own})
+            _write(workspace.predictions(record.record_id), _answers(own, 0.7))
+
+
+def _answers(classes: np.ndarray, sure: float) -> dict[str, object]:
+    """Columns of a file of predictions, with this probability of each answer."""
+    shares = np.where(np.arange(2) == classes[:, None], sure, 1 - sure)
+    return {"prediction": classes, "probabilities": list(shares)}
+
+
+def write_attention(records: Sequence[Record], folder: Path) -> None:
+    """What models attend to: a student that learns its teacher's attention differs from it in one head alone."""
+    workspace = Workspace(folder)
+    for record in records:
+        if isinstance(record, TrialRecord) and record.spec.seed in SEEDS_WITH_ATTENTION:
+            spec = record.spec
+            taught = tuple(teacher_map(at) for at in range(len(EXAMPLES)))
+            teacher = ExampleAttention(np.array([4, 7]), taught, EXAMPLES)
+            teacher.write(workspace.teacher_attention(spec.teacher_fingerprint, spec.data_fingerprint))
+            depth = spec.triple.student.layers or 1
+            student = ExampleAttention(teacher.rows, tuple(student_map(spec, each, depth) for each in taught))
+            student.write(workspace.attention(record.record_id))
+
+
+def teacher_map(example: int) -> np.ndarray:
+    """[layers, heads, tokens, tokens]."""
+    length = len(EXAMPLES[example])
+    return np.random.default_rng(example).dirichlet(np.ones(length), (LAYERS, HEADS, length)).astype(np.float16)
+
+
+def student_map(spec: TrialSpec, teacher: np.ndarray, depth: int) -> np.ndarray:
+    """Uniform, or the teacher's with its last layer's first head uniform."""
+    uniform = np.full_like(teacher[:depth], 1 / teacher.shape[-1])
+    if not spec.configuration.attention_weight:
+        return uniform
+    own = teacher[[other - 1 for _, other in layer_map("uniform", depth, LAYERS)]]
+    own[-1, 0] = uniform[-1, 0]
+    return own
 
 
 def _write(file: Path, columns: dict[str, object]) -> None:

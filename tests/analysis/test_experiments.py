@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 from simulated_experiments import EPOCHS, ROWS, SEEDS, experiment_records, experiment_study, right, write_answers
 
@@ -82,6 +85,20 @@ def test_disagreements_are_those_that_the_teacher_gets_right(findings):
         assert (each.before == each.label) != (each.after == each.label)
 
 
+def test_disagreements_have_the_probabilities_of_answers(study, records, findings, folder, tmp_path):
+    found = experiment(findings, "exp3.2").disagreements[0]
+    assert found.sure == pytest.approx((0.9, 0.7, 0.7))
+    # Files of before they were kept are read without
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    for file in (tmp_path / "predictions").glob("*.parquet"):
+        table = pyarrow.parquet.read_table(file)
+        if "probabilities" in table.column_names:
+            pyarrow.parquet.write_table(table.drop_columns("probabilities"), file)
+    old = experiment(analyse(study, records, folder=tmp_path), "exp3.2").disagreements[0]
+    assert old.sure == (None, None, None)
+    assert replace(old, sure=found.sure) == found
+
+
 def test_curves_have_the_stages_of_their_schedule(findings):
     assert experiment(findings, "exp3.2").line.stages == (None,) * EPOCHS
     assert experiment(findings, "exp3.4").line.stages == (1, 2, 2, 3, 3, 4, 4, 4)
@@ -107,6 +124,7 @@ def test_report_shows_all_of_it(study, records, folder, tmp_path):
         "beyond the noise of the test examples",
         "teacher right: ✓",
         "answer unlike",
+        "(0.90)",
         "answers as its teacher does most often",
         "100 rows",
         "How fast does each experiment learn?",

@@ -11,6 +11,7 @@ from launching import run
 from made_tasks import made_dataset
 
 from study.ledger import Ledger
+from trials.attention_examples import ExampleAttention
 from trials.record import Status
 from trials.spec import TaskName
 from trials.workspace import Workspace
@@ -51,12 +52,14 @@ def test_study_of_experiments(tiny_model: Path, tmp_path: Path) -> None:
     staged = [record for record in ledger.trials if record.configuration.schedule != "joint"]
     assert {tuple(point.stage for point in record.curve) for record in staged} == {(1, 2, 3)}
     assert list(workspace.root.glob("cache/**/maps.npy"))
+    assert all(ExampleAttention.read(workspace.attention(record.record_id)) for record in ledger.trials)
 
     code, output = run("report", workspace.root, folder=tmp_path)
     assert code == 0, output
     page = (workspace.root / "report" / "report.html").read_text()
     assert "Which experiment is better than the first?" in page
     assert all(f"exp3.{number}" in page for number in range(7))
+    assert "Do students attend to what their teacher attends to?" in page
 
 
 def test_plan_prints_experiments_stages_and_maps(tiny_model: Path, tmp_path: Path) -> None:

@@ -1,0 +1,169 @@
+"""What students attend to beside their teacher, on the few test examples that were kept of both (C, figure 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import rel_entr
+
+from search_spaces.layer_maps import LayerMap, layer_map
+from trials.attention_examples import ExampleAttention
+from trials.record import TrialRecord
+from trials.workspace import Workspace
+
+Map = NDArray[np.float64]  # [tokens, tokens], rows are distributions
+SMALLEST = 2.0**-24  # above 0 in half precision: what a student looks at less is taken for this
+
+
+@dataclass(frozen=True)
+class HeadView:
+    """One head in one example: the teacher's, the first experiment's and another one's.
+
+    Attributes:
+        seed: Of both students.
+        tokens: The example.
+        layer, teacher_layer, head: Which one, all from 1.
+        teacher, before, after: Who looks at what.
+        divergences: Of `before` and `after` from the teacher's.
+    """
+
+    seed: int
+    tokens: tuple[str, ...]
+    layer: int
+    teacher_layer: int
+    head: int
+    teacher: Map
+    before: Map
+    after: Map
+    divergences: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Attention:
+    """How far the attention of one triple's students is from their teacher's.
+
+    Attributes:
+        divergences: Of each experiment the mean over examples, matched layers, heads and seeds (C, eq. 2).
+        first, other: The experiments of `view`: the first, and of those that learn attention the one that validates
+            best.
+        closer: Share of heads, of all examples, in which the other's is nearer to the teacher's than the first's.
+        view: The head in which the two differ most.
+    """
+
+    divergences: Mapping[str, float]
+    first: str
+    other: str
+    closer: float
+    view: HeadView
+
+
+class _Kept(NamedTuple):
+    """Attention of a trial's student and of its teacher, on the same examples."""
+
+    student: ExampleAttention
+    teacher: ExampleAttention
+
+
+def head_divergences(teacher: NDArray[np.floating], student: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Kullback-Leibler divergence of a student's attention from its teacher's (C, eq. 2): 1/l sum_ij T log (T / S).
+
+    Example: T = (1/2, 1/2) and S = (1/4, 3/4) in each row: 1/2 ln 2 + 1/2 ln 2/3 = 0.1438.
+
+    Args:
+        teacher: Probabilities [..., l, l].
+        student: Likewise.
+
+    Returns:
+        One number per head, [...].
+    """
+    other = np.maximum(student.astype(np.float64), SMALLEST)
+    found: NDArray[np.float64] = rel_entr(teacher.astype(np.float64), other)
+    return np.asarray(found.sum(axis=-1).mean(axis=-1))
+
+
+def attention_of(records: Mapping[str, Sequence[TrialRecord]], workspace: Workspace) -> Attention | None:
+    """The attention of one triple's students; None where that of the first experiment or of the others was not kept.
+
+    Args:
+        records: Finished trials by experiment, the first of which is what others are compared with.
+        workspace: The study's directory.
+    """
+    kept = {name: _kept(own, workspace) for name, own in records.items()}
+    first, *others = records
+    learning = [name for name in others if any(each.configuration.attention_weight for each in records[name])]
+    comparable = [name for name in learning if kept[name].keys() & kept[first].keys()]
+    if not comparable:
+        return None
+    other = max(comparable, key=lambda name: fmean(each.validation_score or 0.0 for each in records[name]))
+    shapes = next(iter(kept[other].values()))
+    depths = (len(each.maps[0]) for each in shapes)
+    pairs = layer_map(records[other][0].configuration.layer_map, *depths)
+    found = {name: {seed: _divergences(each, pairs) for seed, each in own.items()} for name, own in kept.items()}
+    seed = min(kept[first].keys() & kept[other].keys(), key=list(kept[first]).index)
+    before, after = found[first][seed], found[other][seed]
+    return Attention(
+        divergences={name: fmean(map(_mean, own.values())) for name, own in found.items() if own},
+        first=first,
+        other=other,
+        closer=float(np.mean(np.concatenate([(b > a).ravel() for b, a in zip(before, after, strict=True)]))),
+        view=_view(seed, kept[first][seed], kept[other][seed], pairs, (before, after)),
+    )
+
+
+def _kept(records: Iterable[TrialRecord], workspace: Workspace) -> dict[int, _Kept]:
+    """What was kept of each seed's student and its teacher, on examples that both read alike."""
+    found = {}
+    for record in records:
+        student = ExampleAttention.read(workspace.attention(record.record_id))
+        spec = record.spec
+        teacher = ExampleAttention.read(workspace.teacher_attention(spec.teacher_fingerprint, spec.data_fingerprint))
+        if student and teacher and _alike(student, teacher):
+            found[spec.seed] = _Kept(student, teacher)
+    return found
+
+
+def _alike(student: ExampleAttention, teacher: ExampleAttention) -> bool:
+    """Whether examples and heads are the same, and the teacher's have tokens."""
+    shapes = [[each.shape[1:] for each in own.maps] for own in (student, teacher)]
+    return shapes[0] == shapes[1] and np.array_equal(student.rows, teacher.rows) and len(teacher.tokens) > 0
+
+
+def _divergences(kept: _Kept, pairs: LayerMap) -> list[NDArray[np.float64]]:
+    """Of each example, [pairs, heads]."""
+    own, other = ([pair[side] - 1 for pair in pairs] for side in (0, 1))
+    maps = zip(kept.teacher.maps, kept.student.maps, strict=True)
+    return [head_divergences(taught[other], found[own]) for taught, found in maps]
+
+
+def _mean(divergences: Sequence[NDArray[np.float64]]) -> float:
+    """Each example counts alike."""
+    return float(np.mean([each.mean() for each in divergences]))
+
+
+def _view(
+    seed: int,
+    first: _Kept,
+    other: _Kept,
+    pairs: LayerMap,
+    divergences: tuple[Sequence[NDArray[np.float64]], Sequence[NDArray[np.float64]]],
+) -> HeadView:
+    """Where two students differ most; of equals the first example, layer and head."""
+    gaps = np.abs(np.array(divergences[0]) - np.array(divergences[1]))  # [examples, pairs, heads]
+    example, pair, head = map(int, np.unravel_index(int(gaps.argmax()), gaps.shape))
+    layer, teacher_layer = pairs[pair]
+    return HeadView(
+        seed=seed,
+        tokens=other.teacher.tokens[example],
+        layer=layer,
+        teacher_layer=teacher_layer,
+        head=head + 1,
+        teacher=other.teacher.maps[example][teacher_layer - 1, head].astype(np.float64),
+        before=first.student.maps[example][layer - 1, head].astype(np.float64),
+        after=other.student.maps[example][layer - 1, head].astype(np.float64),
+        divergences=(float(divergences[0][example][pair, head]), float(divergences[1][example][pair, head])),
+    )
