@@ -17,6 +17,7 @@ from study.search import make_search
 from study.searchers.chain import Chain
 from study.sizes import (
     DatasetSize,
+    attending_memory,
     dataset_size,
     embedding_weights,
     forward_path,
@@ -340,10 +341,20 @@ def _seconds(study: Study, sizes: _Sizes, trials: float) -> float:
 
 def _memory(study: Study, sizes: _Sizes) -> float:
     """Of the largest trial; trials side by side share a process, but not their weights."""
+    maps = _map_bytes(study, sizes)
 
     def of(triple: Triple) -> float:
         size, recipe = sizes.data[triple.dataset.name], study.student_recipe(triple.dataset)
-        return trial_memory(sizes.student(study, triple.student), recipe, size.tokens(recipe.max_length) / size.rows)
+        student, row_tokens = sizes.student(study, triple.student), size.tokens(recipe.max_length) / size.rows
+        own = trial_memory(student, recipe, row_tokens)
+        if triple.triple_id not in maps:
+            return own
+        teacher, layers = (
+            sizes.models[study.teacher_source(triple.teacher, triple.dataset)[0]],
+            sum(depths(student).values()),
+        )
+        kept = maps[triple.triple_id] > 0
+        return own + attending_memory(teacher, recipe, row_tokens, layers, kept=kept)
 
     return max(of(triple) for triple in study.triples)
 

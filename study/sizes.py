@@ -230,6 +230,27 @@ def trial_memory(config: Config, recipe: TrainingRecipe, row_tokens: float) -> f
     return PROCESS_BYTES + HEAP_GAPS[recipe.precision] * used
 
 
+def attending_memory(
+    teacher: Config, recipe: TrainingRecipe, row_tokens: float, num_layers: int, *, kept: bool
+) -> float:
+    """Bytes that a trial takes for a teacher whose attention it compares, beside `trial_memory`.
+
+    A worker keeps the teacher's weights from trial to trial. Where maps are computed again for each batch there is a
+    second copy, which computes them, and a batch's maps: logarithms and probabilities, single precision.
+
+    Args:
+        teacher: The teacher's config.json.
+        recipe: The student's training recipe.
+        row_tokens: Tokens of a training row, in the mean.
+        num_layers: Layers of the teacher that are compared.
+        kept: Whether maps come from a file.
+    """
+    weights = layer_weights(teacher) + embedding_weights(teacher)
+    row = teacher.get(name_in(teacher, HEAD_NAMES), 12) * num_layers * row_tokens**2
+    maps = 1.5 * recipe.batch_size * row  # a batch half as long again as the mean one, as of `trial_memory`
+    return HEAP_GAPS[recipe.precision] * 4 * (weights if kept else 2 * weights + 2 * maps)
+
+
 def forward_path(config: Config) -> str:
     """How a model is computed, in words."""
     reason = why_not_packed(config)

@@ -9,11 +9,15 @@ import pytest
 import yaml
 from launching import run
 from made_tasks import made_dataset
+from transformers import AutoModel
 
+from study.config import load_study
 from study.ledger import Ledger
+from study.plan import make_plan
+from study.sizes import HEAP_GAPS, attending_memory
 from trials.attention_examples import ExampleAttention
 from trials.record import Status
-from trials.spec import TaskName
+from trials.spec import Precision, TaskName, TrainingRecipe
 from trials.workspace import Workspace
 
 SPACE = {"preset": "internal", "learning_rates": [0.003], "internals": {"layer_map": "uniform", "layer_epochs": 1}}
@@ -73,6 +77,35 @@ def test_plan_prints_experiments_stages_and_maps(tiny_model: Path, tmp_path: Pat
     assert "attention maps" in output
     code, output = run("plan", file, "--json", folder=tmp_path)
     assert json.loads(output)["most"] == 18
+
+
+def test_planned_memory_has_the_teacher_whose_attention_is_compared(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def planned(**changes: object) -> float:
+        made = make_plan(load_study(study_file(tiny_model, tmp_path, **changes)))
+        assert made.memory_gigabytes is not None
+        return 1e9 * made.memory_gigabytes
+
+    file = AutoModel.from_pretrained(tiny_model)
+    encoder, words = (
+        sum(each.numel() for each in file.encoder.parameters()),
+        file.embeddings.word_embeddings.weight.numel(),
+    )
+    without = planned(search={"strategy": "experiments", "space": SPACE | {"experiments": [{"name": "soft"}]}})
+    kept = planned()
+    monkeypatch.setattr("study.plan.keeps_maps", lambda *_, **__: False)
+    computed = planned()
+    # Single precision, and what a heap leaves unused; biases and norms are not in the estimate
+    copy = 4 * HEAP_GAPS[Precision.FP32] * (encoder + words)
+    assert kept - without == pytest.approx(copy, rel=0.1)
+    # Where it computes, a second copy, and the maps of two layers
+    assert computed - kept > copy * 0.9
+    recipe = TrainingRecipe(batch_size=16)
+    longer = [attending_memory(file.config.to_dict(), recipe, tokens, 2, kept=False) for tokens in (64, 128)]
+    heads = file.config.num_attention_heads
+    maps = 2 * 24 * 2 * heads * (128**2 - 64**2)  # of half as many rows again, logarithms and probabilities
+    assert longer[1] - longer[0] == pytest.approx(4 * HEAP_GAPS[recipe.precision] * maps)
 
 
 @pytest.mark.parametrize(
