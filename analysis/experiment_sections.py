@@ -55,14 +55,14 @@ BY_PARAMETERS = Section(
     "student_size",
     "Which experiment holds up in smaller students?",
     lambda findings: experiment_figures.by_parameters(findings.experiment_depths),
-    lambda findings: None,
+    lambda findings: experiment_wording.depth_sentence(findings.experiment_depths),
     f"C, figure 2. Of each data set on which several students learn. {TEST}",
 )
 ATTENTION = Section(
     "attention",
     "Do students attend to what their teacher attends to?",
     lambda findings: attention_figures.side_by_side(findings.attention_views),
-    lambda findings: experiment_wording.attention_sentence(findings.experiments),
+    lambda findings: experiment_wording.attention_sentence(findings.attention_views),
     "C, figure 5. Shown is not a typical head but the one, of all examples, layers and heads, in which the divergence "
     "(C, eq. 2) of the two students differs most: the first experiment's, and of those that learn attention the one "
     "that validates best; of each data set with its largest student, with the first seed that was kept of both. The "

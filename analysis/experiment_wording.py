@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from statistics import fmean
 
 from analysis.experiments import Experiment, ExperimentTriple
+from analysis.significance import OverSeeds, over_seeds
 from analysis.wording import count, listing, percent, score, score_digits
 
 SURE = 0.05
@@ -53,14 +55,14 @@ def fidelity_sentence(triples: Sequence[ExperimentTriple]) -> str | None:
 
 def rows_sentence(families: Sequence[Sequence[ExperimentTriple]]) -> str | None:
     """Whether the mean gain over the first is larger with less data."""
-    found = []
-    for triples in families:
-        gains = [_mean_gain(triple) for triple in (triples[0], triples[-1])]
-        digits = score_digits(triples[0].outcome.metric)
-        if gains[0] is not None and gains[1] is not None:
-            few, many = (f"{gain:+.{digits}f}".replace("-", "−") for gain in gains)
-            found.append(f"{few} with {triples[0].train_rows:,} rows, {many} with {triples[-1].train_rows:,}")
-    return f"What learning layers gains over the first experiment, on average: {listing(found)}." if found else None
+    return _gains_sentence(families, lambda triple: f"{triple.train_rows:,} rows")
+
+
+def depth_sentence(families: Sequence[Sequence[ExperimentTriple]]) -> str | None:
+    """Whether the mean gain over the first is larger of larger students."""
+    return _gains_sentence(
+        families, lambda triple: f"{triple.outcome.triple.student.name} on {triple.outcome.triple.dataset.name}"
+    )
 
 
 def attention_sentence(triples: Sequence[ExperimentTriple]) -> str | None:
@@ -75,10 +77,30 @@ def attention_sentence(triples: Sequence[ExperimentTriple]) -> str | None:
     return f"The mean divergence from the teacher's attention is {listing(found)}." if found else None
 
 
-def _mean_gain(triple: ExperimentTriple) -> float | None:
-    """Of the experiments that learn layers."""
-    gains = [each.by_seeds.mean for each in triple.experiments if each.configuration.teaches_layers and each.by_seeds]
-    return sum(gains) / len(gains) if gains else None
+def _gains_sentence(
+    families: Sequence[Sequence[ExperimentTriple]], words: Callable[[ExperimentTriple], str]
+) -> str | None:
+    """The mean gains of all triples, with intervals over seeds."""
+    known = [(triple, gain) for triples in families for triple in triples if (gain := _mean_gain(triple))]
+    if not known:
+        return None
+    found = [f"{_gain_words(gain, triple.outcome.metric)} with {words(triple)}" for triple, gain in known]
+    over = " (in brackets: 95 % over seeds)" if any(gain.low is not None for _, gain in known) else ""
+    return f"What learning layers gains over the first experiment, mean of all that do{over}: {listing(found)}."
+
+
+def _mean_gain(triple: ExperimentTriple) -> OverSeeds | None:
+    """Of the experiments that learn layers, over the seeds that they and the first have."""
+    first, *others = triple.experiments
+    teaching = [each.test_of_seeds for each in others if each.configuration.teaches_layers]
+    seeds = [seed for seed in first.test_of_seeds if all(seed in own for own in teaching)]
+    return over_seeds([fmean(own[seed] for own in teaching) - first.test_of_seeds[seed] for seed in seeds if teaching])
+
+
+def _gain_words(gain: OverSeeds, metric: str) -> str:
+    digits = score_digits(metric)
+    interval = "" if gain.low is None else f" [{gain.low:+.{digits}f}, {gain.high:+.{digits}f}]"
+    return f"{gain.mean:+.{digits}f}{interval}".replace("-", "−")
 
 
 def _interval(experiment: Experiment, metric: str) -> str:

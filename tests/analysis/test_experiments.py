@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet
 import pytest
+from scipy.stats import t
 from simulated_experiments import EPOCHS, ROWS, SEEDS, experiment_records, experiment_study, right, write_answers
 
+from analysis.experiment_wording import depth_sentence
 from analysis.findings import Findings, analyse
 from analysis.report import write_report
 from trials.record import TeacherRecord, TrialRecord
@@ -151,3 +153,15 @@ def test_without_the_studys_directory_only_seeds_are_compared(study, records):
     found = experiment(analyse(study, records), "exp3.2")
     assert found.by_examples is found.fidelity is found.mcnemar_p is None
     assert found.by_seeds.mean > 0
+
+
+def test_mean_gain_of_learning_layers_has_its_interval_over_seeds(findings):
+    (family,) = findings.experiment_depths
+    sentence = depth_sentence(findings.experiment_depths)
+    for triple in family:
+        scores = {each.name: each.test_of_seeds for each in triple.experiments}
+        layers = [name for name in scores if name.startswith("exp3")]
+        gains = [np.mean([scores[name][seed] - scores["exp2.0"][seed] for name in layers]) for seed in SEEDS]
+        low, high = t.interval(0.95, len(SEEDS) - 1, np.mean(gains), np.std(gains, ddof=1) / np.sqrt(len(SEEDS)))
+        words = f"{np.mean(gains):+.4f} [{low:+.4f}, {high:+.4f}] with {triple.outcome.triple.student.name} on data0"
+        assert words.replace("-", "−") in sentence
