@@ -47,7 +47,7 @@ def _titles(triple: ExperimentTriple) -> tuple[str, str, str]:
     found, view = triple.attention, triple.attention.view
     before, after = (f"KL {value:.3f}" for value in view.divergences)
     return (
-        f"<b>{triple.outcome.triple.dataset.name}</b>, teacher: layer {view.teacher_layer}, head {view.head}",
+        f"<b>{triple.name}</b>, teacher: layer {view.teacher_layer}, head {view.head}",
         f"<b>{found.first}</b>, layer {view.layer}: {before}",
         f"<b>{found.other}</b>, layer {view.layer}: {after}",
     )

@@ -27,9 +27,8 @@ def against_first(triples: Sequence[ExperimentTriple]) -> go.Figure:
     shown = [triple for triple in triples if any(each.by_seeds for each in triple.experiments)]
     if not shown:
         return no_data(AGAINST)
-    drawn = make_subplots(
-        cols=len(shown), shared_yaxes=True, horizontal_spacing=0.04, subplot_titles=[_title(each) for each in shown]
-    )
+    titles = [_title(each).replace("</b>, ", "</b><br>") for each in shown]
+    drawn = make_subplots(cols=len(shown), shared_yaxes=True, horizontal_spacing=0.04, subplot_titles=titles)
     for column, triple in enumerate(shown, start=1):
         for experiment in triple.experiments[:0:-1]:
             if experiment.by_seeds:
@@ -83,7 +82,7 @@ def by_parameters(families: Sequence[Sequence[ExperimentTriple]]) -> go.Figure:
     if not families:
         return no_data(BY_PARAMETERS)
     drawn = make_subplots(
-        cols=len(families), horizontal_spacing=0.08, subplot_titles=[_title(triples[0]) for triples in families]
+        cols=len(families), horizontal_spacing=0.08, subplot_titles=[_family(triples) for triples in families]
     )
     for column, triples in enumerate(families, start=1):
         for index, experiment in enumerate(triples[0].experiments):

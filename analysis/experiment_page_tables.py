@@ -81,9 +81,10 @@ def disagreements(triples: Sequence[ExperimentTriple]) -> str:
         ]
         texts = ["text", "second text"] if best.disagreements[0].text_pair else ["text"]
         table = page.table([*texts, "label", TEACHER, first, best.name], rows)
-        name = triple.name
         number = count(best.num_disagreements, "example")
-        parts.append(page.fold(f"{name}: {len(rows)} of {number} that {first} and {best.name} answer unlike", table))
+        parts.append(
+            page.fold(f"{triple.name}: {len(rows)} of {number} that {first} and {best.name} answer unlike", table)
+        )
     return "".join(parts)
 
 
@@ -93,8 +94,7 @@ def divergences(triples: Sequence[ExperimentTriple]) -> str:
     if not shown:
         return ""
     rows = [[each.name, *(_divergence(triple, each.name) for triple in shown)] for each in shown[0].experiments]
-    names = [f"{triple.outcome.triple.student.name}, {triple.outcome.triple.dataset.name}" for triple in shown]
-    return page.table(["mean divergence", *names], rows, numbers=len(shown))
+    return page.table(["mean divergence", *(triple.name for triple in shown)], rows, numbers=len(shown))
 
 
 def _divergence(triple: ExperimentTriple, name: str) -> str:

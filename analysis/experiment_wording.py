@@ -48,8 +48,7 @@ def fidelity_sentence(triples: Sequence[ExperimentTriple]) -> str | None:
         known = [(each.fidelity.agreement, each.name) for each in triple.experiments if each.fidelity]
         if len(known) > 1:
             (share, name), (base, first) = max(known), known[0]
-            own = triple.name
-            found.append(f"{name} with {percent(share)} on {own} ({first}: {percent(base)})")
+            found.append(f"{name} with {percent(share)} on {triple.name} ({first}: {percent(base)})")
     return f"The student that answers as its teacher does most often: {listing(found)}." if found else None
 
 
@@ -60,17 +59,14 @@ def rows_sentence(families: Sequence[Sequence[ExperimentTriple]]) -> str | None:
 
 def depth_sentence(families: Sequence[Sequence[ExperimentTriple]]) -> str | None:
     """Whether the mean gain over the first is larger of larger students."""
-    return _gains_sentence(
-        families, lambda triple: f"{triple.outcome.triple.student.name} on {triple.outcome.triple.dataset.name}"
-    )
+    return _gains_sentence(families, lambda triple: triple.name)
 
 
 def attention_sentence(triples: Sequence[ExperimentTriple]) -> str | None:
     """How much nearer to the teacher's the attention of a student is that learns it."""
     found = [
         f"{own.divergences[own.first]:.3f} with {own.first} and {own.divergences[own.other]:.3f} with {own.other} "
-        f"({triple.outcome.triple.student.name} on {triple.outcome.triple.dataset.name}, nearer in "
-        f"{percent(own.closer, 0)} of the heads)"
+        f"({triple.name}: nearer in {percent(own.closer, 0)} of the heads)"
         for triple in triples
         if (own := triple.attention)
     ]

@@ -111,7 +111,8 @@ class ExperimentTriple:
     """All experiments of one triple.
 
     Attributes:
-        name: What tells it apart: its data set, and its teacher and its student where a study has several.
+        name: What tells it apart: its data set, its teacher where several teach, its student where several learn
+            that.
         outcome: The triple.
         teacher_test: Its teacher's test score.
         train_rows: Its training rows; None before its teacher is ready.
@@ -225,8 +226,9 @@ def _of_triple(search: StudySearch, outcome: TripleOutcome, folder: Path | None)
 
 def _name(study: Study, triple: Triple) -> str:
     taught = [each for each in study.triples if each.student.distil]
+    students = {each.student.name for each in taught if each.dataset.name == triple.dataset.name}
+    several_students = len(students) > 1 or not triple.student.distil
     several_teachers = len({each.teacher.name for each in taught}) > 1
-    several_students = len({each.student.name for each in taught}) > 1 or not triple.student.distil
     parts = ((triple.teacher.name, several_teachers), (triple.student.name, several_students))
     return ", ".join([triple.dataset.name, *(name for name, several in parts if several)])
 

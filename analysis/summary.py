@@ -6,7 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from analysis.answers import Answers
-from analysis.experiment_wording import against_sentence, best_sentences, fidelity_sentence, rows_sentence
+from analysis.experiment_wording import (
+    against_sentence,
+    best_sentences,
+    depth_sentence,
+    fidelity_sentence,
+    rows_sentence,
+)
 from analysis.findings import Findings
 from analysis.gains import Comparison
 from analysis.outcomes import Progress, Role
@@ -146,14 +152,11 @@ def _lag(findings: Findings) -> str:
 
 def _experiments(findings: Findings) -> Iterator[str]:
     """What a study of named configurations says; D's questions instead of triple by triple where it asks them."""
-    yield from (
-        summarise_transfer(findings.transfer) if findings.transfer else best_sentences(findings.compared_experiments)
-    )
-    yield from filter(
-        None, (against_sentence(findings.compared_experiments), fidelity_sentence(findings.compared_experiments))
-    )
-    if sentence := rows_sentence(findings.experiment_families):
-        yield sentence
+    compared = findings.compared_experiments
+    yield from summarise_transfer(findings.transfer) if findings.transfer else best_sentences(compared)
+    yield from filter(None, (against_sentence(compared), fidelity_sentence(compared)))
+    by_size = rows_sentence(findings.experiment_families), depth_sentence(findings.experiment_depths)
+    yield from filter(None, by_size)
 
 
 def _choices(findings: Findings) -> Iterator[str]:

@@ -118,6 +118,10 @@ def test_students_of_one_data_set_are_compared_by_their_size(findings):
     assert {triple.outcome.triple.dataset.name for triple in family} == {"data0"}
 
 
+def test_triples_are_named_by_what_tells_them_apart(findings):
+    assert [triple.name for triple in findings.experiments] == ["data0, 2L", "few", "data0, 3L"]
+
+
 def test_report_shows_all_of_it(study, records, folder, tmp_path):
     page = write_report(study, records, (), tmp_path, formats=("html",), folder=folder).read_text()
     for words in (
@@ -163,5 +167,5 @@ def test_mean_gain_of_learning_layers_has_its_interval_over_seeds(findings):
         layers = [name for name in scores if name.startswith("exp3")]
         gains = [np.mean([scores[name][seed] - scores["exp2.0"][seed] for name in layers]) for seed in SEEDS]
         low, high = t.interval(0.95, len(SEEDS) - 1, np.mean(gains), np.std(gains, ddof=1) / np.sqrt(len(SEEDS)))
-        words = f"{np.mean(gains):+.4f} [{low:+.4f}, {high:+.4f}] with {triple.outcome.triple.student.name} on data0"
+        words = f"{np.mean(gains):+.4f} [{low:+.4f}, {high:+.4f}] with data0, {triple.outcome.triple.student.name}"
         assert words.replace("-", "−") in sentence
