@@ -64,8 +64,17 @@ class Findings(Answers):
     @property
     def compares_choices(self) -> bool:
         """Whether the study compares parameter choices, or tunes any; else only its shapes say something."""
-        named = self.study.config.search.strategy is Strategy.EXPERIMENTS
-        return not (named or has_one_configuration(self.study.space))
+        return not (self.strategy is Strategy.EXPERIMENTS or has_one_configuration(self.study.space))
+
+    @property
+    def strategy(self) -> Strategy:
+        """How its triples are searched."""
+        return self.study.config.search.strategy
+
+    @property
+    def compares_steps(self) -> bool:
+        """Whether its searches go step by step, so that parameters are compared one by one."""
+        return self.compares_choices and self.strategy is Strategy.GREEDY
 
     @property
     def compared_experiments(self) -> tuple[ExperimentTriple, ...]:

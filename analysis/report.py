@@ -92,7 +92,7 @@ def _tiles(findings: Findings) -> list[tuple[str, str]]:
     missing = f"scores missing of {len(findings.outcomes) * len(findings.roles)}"
     of_choices = [
         (percent(findings.best_over_worst.decile(5)), "relative test gain of the best choice over the worst, median"),
-        (kept, "triples where the stable configuration is at least as good as the best"),
+        *([(kept, "triples where the stable configuration is at least as good as the best")] * findings.compares_steps),
     ]
     return [
         *(of_choices if findings.compares_choices else shape_tiles(findings)),
@@ -125,7 +125,7 @@ def _tables_of(section: Section, findings: Findings) -> list[str]:
     if section.name == "table3_rewards":
         return [page_tables.rewards(findings)]
     if section.name == "tasks":
-        return [page_tables.task_gains(findings), page_tables.task_rewards(findings)]
+        return [page_tables.task_gains(findings), *([page_tables.task_rewards(findings)] * findings.compares_steps)]
     if section.name == "scores":
         folded = page.fold("The configurations behind these scores", page_tables.configurations(findings))
         return [page_tables.outcomes(findings), folded]

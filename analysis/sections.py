@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 from analysis.curve_figures import temperatures, training
 from analysis.experiment_sections import experiment_sections
 from analysis.figures import cost_of_choices, one_for_all, parameter_lines, reward_bars
@@ -13,6 +16,7 @@ from analysis.task_figures import gains_by_task
 from analysis.transfer_sections import transfer_sections
 from analysis.triple_figures import decisions, triple_scores
 from analysis.wording import count
+from study.config import Strategy
 
 _DECILES = (
     "D1 to D10 are numpy.quantile(gains, k / 10) over triples; dots are the triples. A triple whose baseline is not "
@@ -23,6 +27,19 @@ _DRAWS = (
     "expectation per triple; the band holds 90 % of 1000 seeded draws, the dotted line their median."
 )
 _TEST = "Scores are on test, means over seeds; all selection is on validation."
+
+_SOME = "its choices are those that it tried, each at the best learning rate and temperature tried with it."
+_VISITED = {
+    Strategy.GREEDY: "A search visits only some choices, so that these gains are lower bounds.",
+    Strategy.GRID: "Each choice is at the best learning rate and temperature of the whole grid.",
+    Strategy.RANDOM: f"The search drew configurations at random: {_SOME}",
+    Strategy.OPTUNA: f"Optuna proposed configurations: {_SOME}",
+}
+
+
+def _cost_caption(strategy: Strategy) -> str:
+    drawn = f"Relative gain (best - baseline) / baseline per triple. {_DECILES} {_DRAWS} {_TEST}"
+    return f"A, figure 1. {drawn} {_VISITED[strategy]}"
 
 
 def _cost(findings: Findings) -> str | None:
@@ -68,8 +85,7 @@ SECTIONS = (
         "How much do the choices matter?",
         cost_of_choices,
         _cost,
-        f"A, figure 1. Relative gain (best - baseline) / baseline per triple. {_DECILES} {_DRAWS} {_TEST} "
-        "A search visits only some choices, so that these gains are lower bounds.",
+        _cost_caption(Strategy.GREEDY),
         pools=True,
     ),
     Section(
@@ -161,9 +177,18 @@ def sections(findings: Findings) -> tuple[Section, ...]:
         )
     if not findings.compares_choices:
         return (*shapes, *(section for section in SECTIONS if section.name in _WITHOUT_CHOICES[bool(shapes)]))
-    scores = next(index for index, section in enumerate(SECTIONS) if section.name == "scores")
-    tasks = (TASKS,) if findings.by_task else ()
-    return (*SECTIONS[:scores], *tasks, *SECTIONS[scores:], *shapes)
+    return (*_of_choices(findings), *shapes)
+
+
+def _of_choices(findings: Findings) -> Iterator[Section]:
+    for section in SECTIONS:
+        if section.name == "scores" and findings.by_task:
+            yield TASKS
+        if section.name == "fig1_cost_of_choices":
+            yield replace(section, caption=_cost_caption(findings.strategy))
+        elif findings.compares_steps or section.name not in _OF_STEPS:
+            yield section
 
 
 _WITHOUT_CHOICES = {True: ("training",), False: ("scores", "training")}  # by whether there are shapes
+_OF_STEPS = ("fig2_parameters", "table3_rewards", "fig3_one_for_all", "decisions")  # of searches that go step by step

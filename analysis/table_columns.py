@@ -189,3 +189,4 @@ COLUMNS: dict[str, dict[str, str]] = {
 BY_TASK = {"task_deciles": "deciles", "task_rewards": "rewards"}  # each with the table that it is task by task
 COLUMNS |= {name: {"task": _TRIPLE["task"], **COLUMNS[pooled]} for name, pooled in BY_TASK.items()}
 OF_CHOICES = frozenset({"gains", "deciles", "rewards", "steps", "temperatures", *BY_TASK})  # not of one configuration
+OF_STEPS = frozenset({"rewards", "task_rewards", "steps"})  # not of searches that do not go step by step

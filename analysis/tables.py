@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis import shape_tables, transfer_tables
 from analysis.findings import Findings
-from analysis.table_columns import BY_TASK, COLUMNS, DESCRIPTIONS, OF_CHOICES
+from analysis.table_columns import BY_TASK, COLUMNS, DESCRIPTIONS, OF_CHOICES, OF_STEPS
 from analysis.table_rows import ROWS, Rows
 
 
@@ -63,6 +63,8 @@ def _is_wanted(name: str, findings: Findings) -> bool:
         return bool(findings.experiments)
     if not findings.compares_choices:
         return name not in OF_CHOICES
+    if not findings.compares_steps and name in OF_STEPS:
+        return False
     return bool(findings.by_task) or name not in BY_TASK
 
 

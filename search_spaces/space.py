@@ -101,12 +101,24 @@ class TemperatureSearch(_Model):
         inner = np.linspace(low, high, self.fine + 2)[1:-1]
         return tuple(dict.fromkeys(value for value in (round(float(v), 4) for v in inner) if value != best))
 
+    def reachable(self) -> tuple[float, ...]:
+        """Every temperature that a search in two stages can visit, whatever the scores: the default first, then rising.
+
+        These are the geometric grid and the linear grid around each of its values.
+        """
+        fine = (value for best in self.coarse() for value in self.fine_around(best))
+        return tuple(dict.fromkeys((self.default, *sorted({*self.coarse(), *fine}))))
+
 
 class SoftLabelWeights(_Model):
     """A's alpha: the value that the other choices are compared at, and those tried on the winner."""
 
     default: Weight = 1.0
     then: Annotated[tuple[Weight, ...], DISTINCT] = ()
+
+    def values(self) -> tuple[float, ...]:
+        """All values, the default first."""
+        return tuple(dict.fromkeys((self.default, *self.then)))
 
 
 Factor = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -242,7 +254,7 @@ class SearchSpace(_Model):
     def _weights_fit(self) -> Self:
         if len(self.named()) < len(self.experiments):
             raise ValueError("experiments must have names that differ from each other")
-        weights = (self.soft_label_weight.default, *self.soft_label_weight.then)
+        weights = self.soft_label_weight.values()
         searched = [replace(each, soft_label_weight=weight) for each in self.combinations() for weight in weights]
         for name, tried in (*(("", each) for each in searched), *self.named().items()):
             soft, hidden = tried.soft_label_weight, tried.hidden_weight
@@ -316,6 +328,23 @@ class SearchSpace(_Model):
         """
         return tuple(self.named().values()) if experiments else tuple(self.combinations())
 
+    def grid(self, *, one_checkpoint: bool = False, softmax: bool = True) -> tuple[Configuration, ...]:
+        """Every distinct (canonical) configuration that greedy search could visit on its grids, the default's first.
+
+        That is the product of all choices, soft-label weights, learning rates and `TemperatureSearch.reachable`.
+
+        Args:
+            one_checkpoint: The teacher's highest-score and lowest-loss checkpoints are one and the same.
+            softmax: Whether the task's outputs are logits; without, distance and temperatures are no parameters.
+        """
+        axes = (self.soft_label_weight.values(), self.learning_rates, self.temperature.reachable())
+        grid: dict[Configuration, None] = {}
+        for choice, weight, rate, value in itertools.product(self.combinations(), *axes):
+            point = replace(choice, soft_label_weight=weight, learning_rate=rate, temperature=value)
+            point = point if softmax else point.without_softmax()
+            grid[point.canonical(one_checkpoint=one_checkpoint)] = None
+        return tuple(grid)
+
     def grid_size(self, *, scaled_mse: bool = True) -> int:
         """Distinct (canonical) configurations of the full grid, before learning rates.
 
@@ -324,7 +353,7 @@ class SearchSpace(_Model):
         """
         coarse = self.temperature.coarse()
         fine = [coarse[-1] + 1 + step for step in range(self.temperature.fine)]  # stand for the local values
-        weights = {self.soft_label_weight.default, *self.soft_label_weight.then}
+        weights = self.soft_label_weight.values()
         grid = set()
         for choice, weight, value in itertools.product(self.combinations(), weights, [*coarse, *fine]):
             plain_mse = choice.distance is Distance.MSE and not scaled_mse

@@ -61,8 +61,8 @@ def plan(study: StudyArgument, as_json: JsonOption = False) -> None:
     for triple in made.triples:
         out.print(f"  {triple}", highlight=False)
     rows = [
-        ("trials per triple", f"{made.fewest} to {made.most} ({made.seeds} seed{'s' * (made.seeds > 1)})"),
-        ("trials in all", f"{made.fewest_in_all:,} to {made.most_in_all:,}"),
+        ("trials per triple", f"{_span(made.fewest, made.most)} ({made.seeds} seed{'s' * (made.seeds > 1)})"),
+        ("trials in all", _span(made.fewest_in_all, made.most_in_all)),
         *_extent(made, count * made.seeds),
         ("hours of one worker", "unknown" if made.hours is None else f"about {made.hours:.1f} (a rough estimate)"),
         ("disk", "unknown" if made.disk_gigabytes is None else f"about {made.disk_gigabytes:.2f} GB"),
@@ -295,10 +295,18 @@ def _extent(made: Any, times: int) -> list[tuple[str, str]]:
     """What of the search space is tried."""
     if made.experiments:
         return [("experiments", ", ".join(made.experiments))]
+    if made.strategy != "greedy":
+        of_all = f"{made.exhaustive_grid:,} configurations, learning rates included"
+        values = ", ".join(f"{value:g}" for value in made.temperatures)
+        return [("search", made.strategy), ("exhaustive grid", of_all), ("its temperatures", values)]
     return [
         ("choices visited", f"{made.choices_visited} of {made.choices_in_space} at the default soft-label weight"),
         ("full grid instead", _grid(made.grid_per_triple, made.grid_paper, made.learning_rates, times)),
     ]
+
+
+def _span(fewest: int, most: int) -> str:
+    return f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
 
 
 def _grid(size: int, paper: int, learning_rates: int, runs: int) -> str:

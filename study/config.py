@@ -36,7 +36,20 @@ class Strategy(StrEnum):
     """What is tried of a search space."""
 
     GREEDY = "greedy"  # one choice changed at a time (A, section 3)
+    GRID = "grid"  # every configuration that greedy search could visit
+    RANDOM = "random"  # some of the grid, drawn uniformly
+    OPTUNA = "optuna"  # some of the grid, proposed by a tree-structured Parzen estimator
     EXPERIMENTS = "experiments"  # the space's named configurations, all of them
+
+
+STRATEGIES_WITH = {  # the strategies that a key of the search says something to
+    "tune": (Strategy.GREEDY, Strategy.EXPERIMENTS),
+    "tune_budget": (Strategy.GREEDY, Strategy.EXPERIMENTS),
+    "evaluate": (Strategy.GREEDY,),
+    "trials": (Strategy.RANDOM, Strategy.OPTUNA),
+    "batch": (Strategy.OPTUNA,),
+    "seed": (Strategy.RANDOM, Strategy.OPTUNA),
+}
 
 
 class SearchConfig(Part):
@@ -48,6 +61,9 @@ class SearchConfig(Part):
         tune: How learning rate and temperature are tuned.
         tune_budget: Trials per choice where `tune` is optuna.
         evaluate: Reference configurations that every triple is evaluated on after a greedy search.
+        trials: Configurations that random and optuna try on each triple, every one once per seed.
+        batch: Configurations that optuna proposes at a time, to run side by side.
+        seed: Seeds what random draws and what optuna proposes.
     """
 
     strategy: Strategy = Strategy.GREEDY
@@ -55,22 +71,37 @@ class SearchConfig(Part):
     tune: Tuning = Tuning.COORDINATE
     tune_budget: Annotated[int, Field(gt=0)] = 12
     evaluate: tuple[Literal["stable", "lazy"], ...] = ("stable", "lazy")
+    trials: Annotated[int, Field(gt=0)] | None = Field(None, validate_default=True)
+    batch: Annotated[int, Field(gt=0)] = 4
+    seed: int = 13
 
     @model_validator(mode="before")
     @classmethod
-    def _experiments_have_no_references(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("strategy") == Strategy.EXPERIMENTS:
+    def _only_greedy_has_references(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("strategy", Strategy.GREEDY) != Strategy.GREEDY:
             return {"evaluate": (), **values}
         return values
+
+    @field_validator(*STRATEGIES_WITH)
+    @classmethod
+    def _fits_the_strategy(cls, value: Any, info: ValidationInfo) -> Any:
+        strategy, name = info.data.get("strategy"), str(info.field_name)
+        usual = () if name == "evaluate" else cls.model_fields[name].default
+        fitting = STRATEGIES_WITH[name]
+        if strategy is not None and strategy not in fitting and value != usual:
+            raise ValueError(f"is for the strategy {' or '.join(fitting)}, not {strategy}: leave it out")
+        if name == "trials" and value is None and strategy in fitting:
+            raise ValueError(f"is required: how many configurations {strategy} tries on each triple")
+        return value
 
     @model_validator(mode="after")
     def _experiments_are_there(self) -> Self:
         if self.strategy is Strategy.EXPERIMENTS and not self.space.experiments:
             raise ValueError(f"strategy experiments needs a space with experiments, and {self.space.name} has none")
-        if self.strategy is Strategy.EXPERIMENTS and self.evaluate:
-            raise ValueError("evaluate is for the greedy strategy: leave it out")
-        if self.strategy is Strategy.GREEDY and self.space.experiments:
-            raise ValueError(f"greedy search tries no experiments, and {self.space.name} has some: say experiments")
+        if self.strategy is not Strategy.EXPERIMENTS and self.space.experiments:
+            raise ValueError(
+                f"{self.strategy} search tries no experiments, and {self.space.name} has some: say experiments"
+            )
         return self
 
 

@@ -13,7 +13,7 @@ from search_spaces.configuration import UNFREEZING, Configuration, StudentTemper
 from search_spaces.layer_maps import LayerMap, layer_map
 from search_spaces.space import SearchSpace
 from study.config import SearchConfig, Strategy, Study
-from study.search import make_search
+from study.search import grid_of, make_search
 from study.searchers.chain import Chain
 from study.sizes import (
     DatasetSize,
@@ -46,9 +46,12 @@ class Plan:
     Attributes:
         triples: Triple ids.
         teachers: (teacher, data set) pairs to prepare.
+        strategy: What is tried of the search space.
         fewest, most: Trials per triple, all seeds, the reference configurations included.
-        fewest_in_all, most_in_all: Trials of all triples.
-        experiments: Names of the configurations that are tried, where a study names them; else a greedy search is made.
+        fewest_in_all, most_in_all: The same of all triples.
+        experiments: Names of the configurations that are tried, where a study names them.
+        temperatures: Those of the exhaustive grid: every one that greedy search could visit.
+        exhaustive_grid: Distinct configurations of that grid, learning rates included, of a task with logits.
         choices_visited, choices_in_space: Combinations of choices at the default soft-label weight: greedy, grid.
         grid_per_triple: Distinct configurations of the full grid per triple, before learning rates.
         grid_paper: The same by A's arithmetic, in which MSE has no temperature.
@@ -66,11 +69,14 @@ class Plan:
 
     triples: tuple[str, ...]
     teachers: tuple[tuple[str, str], ...]
+    strategy: str
     fewest: int
     most: int
     fewest_in_all: int
     most_in_all: int
     experiments: tuple[str, ...]
+    temperatures: tuple[float, ...]
+    exhaustive_grid: int
     choices_visited: int
     choices_in_space: int
     grid_per_triple: int
@@ -91,23 +97,27 @@ class Plan:
 def make_plan(study: Study) -> Plan:
     """Plan a study; data and models whose sizes are not known leave hours and disk unknown."""
     fewest, most = trial_bounds(study)
+    fewest_in_all, most_in_all = trials_in_all(study)
     sizes = _Sizes.of(study)
     known = not sizes.missing
     return Plan(
         triples=tuple(triple.triple_id for triple in study.triples),
         teachers=tuple((teacher.name, dataset.name) for teacher, dataset in study.teacher_pairs),
+        strategy=str(study.config.search.strategy),
         fewest=fewest,
         most=most,
-        fewest_in_all=trials_in_all(study)[0],
-        most_in_all=trials_in_all(study)[1],
+        fewest_in_all=fewest_in_all,
+        most_in_all=most_in_all,
         experiments=tuple(study.space.named()) if study.config.search.strategy is Strategy.EXPERIMENTS else (),
+        temperatures=tuple(sorted(study.space.temperature.reachable())),
+        exhaustive_grid=len(grid_of(study.space, False, True)),
         choices_visited=1 + len(list(study.space.alternatives())),
         choices_in_space=len(list(study.space.combinations())),
         grid_per_triple=study.space.grid_size(),
         grid_paper=study.space.grid_size(scaled_mse=False),
         learning_rates=len(study.space.learning_rates),
         seeds=len(study.config.seeds),
-        hours=_seconds(study, sizes, trials_in_all(study)[1] / len(study.triples)) / 3600 if known else None,
+        hours=_seconds(study, sizes) / 3600 if known else None,
         disk_gigabytes=_bytes(study, sizes) / 1e9 if known else None,
         memory_gigabytes=_memory(study, sizes) / 1e9 if known else None,
         forward={name: forward_path(config) for name, config in sizes.models.items() if "model_type" in config},
@@ -208,23 +218,33 @@ def _map_bytes(study: Study, sizes: _Sizes) -> dict[str, float]:
 
 
 def trial_bounds(study: Study) -> tuple[int, int]:
-    """Fewest and most trials of one triple: seeds, the lazy and the stable configuration included."""
-    fewest, most = _search_bounds(study.space, study.config.search)
-    lazy = len(study.space.learning_rates) if "lazy" in study.config.search.evaluate else 0
-    stable = _most_per_choice(study.space, study.config.search) if "stable" in study.config.search.evaluate else 0
-    return fewest * len(study.config.seeds), (most + lazy + stable) * len(study.config.seeds)
+    """Fewest and most trials of a triple: seeds, the lazy and the stable configuration included."""
+    bounds = [triple_bounds(study, triple) for triple in study.triples]
+    return min(fewest for fewest, _ in bounds), max(most for _, most in bounds)
 
 
 def trials_in_all(study: Study) -> tuple[int, int]:
-    """Fewest and most trials of all triples; students without a teacher do the experiments alone that need none."""
-    fewest, most = trial_bounds(study)
-    taught = sum(triple.student.distil for triple in study.triples)
-    alone = len(study.triples) - taught
-    if not alone:
-        return taught * fewest, taught * most
-    few, many = _search_bounds(study.space.without_teacher(), study.config.search)
-    seeds = len(study.config.seeds)
-    return taught * fewest + alone * few * seeds, taught * most + alone * many * seeds
+    """Fewest and most trials of all triples."""
+    bounds = [triple_bounds(study, triple) for triple in study.triples]
+    return sum(fewest for fewest, _ in bounds), sum(most for _, most in bounds)
+
+
+def triple_bounds(study: Study, triple: Triple) -> tuple[int, int]:
+    """Fewest and most trials of one triple; they differ only by what its teacher's checkpoints and scores decide.
+
+    A student without a teacher does the experiments alone that need none.
+    """
+    search, seeds = study.config.search, len(study.config.seeds)
+    if search.strategy not in (Strategy.GREEDY, Strategy.EXPERIMENTS):
+        softmax = task_of(triple.dataset).softmax
+        sizes = [len(grid_of(study.space, one, softmax)) for one in (True, False)]
+        tried = [size if search.trials is None else min(size, search.trials) for size in sizes]
+        return min(tried) * seeds, max(tried) * seeds
+    space = study.space if triple.student.distil else study.space.without_teacher()
+    fewest, most = _search_bounds(space, search)
+    lazy = len(study.space.learning_rates) if "lazy" in search.evaluate else 0
+    stable = _most_per_choice(study.space, search) if "stable" in search.evaluate else 0
+    return fewest * seeds, (most + lazy + stable) * seeds
 
 
 @lru_cache(maxsize=8)
@@ -313,13 +333,8 @@ class _Sizes:
         return student_config(self.models[study.student_source(student)[0]], student)
 
 
-def _seconds(study: Study, sizes: _Sizes, trials: float) -> float:
+def _seconds(study: Study, sizes: _Sizes) -> float:
     """Floating-point operations over the assumed rate of one worker: 6 per weight and token that is trained.
-
-    Args:
-        study: The study.
-        sizes: Its sizes.
-        trials: Of a triple, in the mean.
 
     Where a teacher's attention is computed again for each batch its forward takes 2 per weight.
     """
@@ -330,6 +345,7 @@ def _seconds(study: Study, sizes: _Sizes, trials: float) -> float:
         forward = 2 * token_weights(sizes.models[study.teacher_source(triple.teacher, triple.dataset)[0]])
         again = forward * attentive if kept.get(triple.triple_id) == 0 else 0.0
         weights = 6 * token_weights(sizes.student(study, triple.student)) + again
+        trials = triple_bounds(study, triple)[1]
         total += trials * weights * sizes.data[triple.dataset.name].epoch_tokens(recipe.max_length) * recipe.epochs
     for teacher, dataset in study.teacher_pairs:
         recipe = study.teacher_recipe(teacher, dataset)

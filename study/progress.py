@@ -11,6 +11,7 @@ from rich.table import Table
 
 from study.plan import trials_in_all
 from study.search import StudySearch, TripleSearch, work_name
+from study.searchers.exhaustive import PointSearch
 from study.searchers.named import NamedSearch
 from trials.record import Record, TeacherRecord, TrialRecord
 from trials.spec import TeacherTask, TrialSpec, Triple
@@ -158,6 +159,8 @@ def stage(started: TripleSearch | None) -> str:
         return "finished" if started.finished else "evaluating the reference configurations"
     if isinstance(started.search, NamedSearch):
         return f"{len(started.search.named)} of {len(started.search.space.experiments)} experiments"
+    if isinstance(started.search, PointSearch):
+        return f"{started.search.num_tried} of {started.search.budget} configurations"
     compared = [step.parameter for step in started.search.steps]
     return f"step {len(compared) + 1}: after {compared[-1]}" if compared else "step 1: tuning the default"
 

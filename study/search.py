@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from search_spaces.configuration import Configuration
 from search_spaces.space import SearchSpace
 from study.config import SearchConfig, Strategy, Study, Tuning
-from study.searchers.chain import Chain
+from study.searchers.chain import Chain, Search
+from study.searchers.exhaustive import PointSearch, drawn
 from study.searchers.greedy import GreedySearch, Step
 from study.searchers.named import NamedSearch
 from study.searchers.stable import FixedChoice, lazy_choice, lazy_tuner, stable_choice
+from study.searchers.tpe import TreeSearch
 from study.searchers.tuning import Tuner, coordinate, joint, optuna_tpe
 from trials.record import Record, SpeedRecord, TeacherRecord, TrialRecord
 from trials.spec import DatasetSpec, StudentSpec, TeacherSpec, TeacherTask, TrialSpec, Triple
@@ -76,8 +79,14 @@ class TripleSearch:
         self.triple = triple
         self.teacher = teacher
         self._owner = owner
-        space = owner.study.space if triple.student.distil else owner.study.space.without_teacher()
-        self.search = make_search(space, owner.study.config.search, one_checkpoint=teacher.one_checkpoint)
+        self.search = make_search(
+            owner.study.space if triple.student.distil else owner.study.space.without_teacher(),
+            owner.study.config.search,
+            one_checkpoint=teacher.one_checkpoint,
+            softmax=task_of(triple.dataset).softmax,
+            seed=triple.triple_id,
+        )
+        self._specs: dict[tuple[Configuration, int], TrialSpec] = {}
         self.lazy: FixedChoice | None = None
         self.stable: FixedChoice | None = None
         self.chain = self._chain(self.search)
@@ -120,6 +129,11 @@ class TripleSearch:
 
     def spec(self, configuration: Configuration, seed: int) -> TrialSpec:
         """The trial of one configuration and seed on this triple; configurations may share one."""
+        if (configuration, seed) not in self._specs:
+            self._specs[configuration, seed] = self._spec(configuration, seed)
+        return self._specs[configuration, seed]
+
+    def _spec(self, configuration: Configuration, seed: int) -> TrialSpec:
         study, fingerprints = self._owner.study, self._owner.fingerprints
         if not task_of(self.triple.dataset).softmax:
             configuration = configuration.without_softmax()
@@ -147,7 +161,7 @@ class TripleSearch:
         self._evaluations.append(self._chain(search))
         return search
 
-    def _chain(self, search: GreedySearch | FixedChoice) -> Chain:
+    def _chain(self, search: Search) -> Chain:
         return Chain(search, self._owner.study.config.seeds, self._lookup)
 
     def _lookup(self, configuration: Configuration, seed: int) -> tuple[float | None] | None:
@@ -317,10 +331,33 @@ def work_name(work: Work) -> str:
     return work.triple.triple_id
 
 
-def make_search(space: SearchSpace, search: SearchConfig, *, one_checkpoint: bool) -> GreedySearch:
-    """The search of one triple that a study file names."""
-    kind = NamedSearch if search.strategy is Strategy.EXPERIMENTS else GreedySearch
-    return kind(space, make_tuner(search), one_checkpoint=one_checkpoint)
+def make_search(
+    space: SearchSpace, search: SearchConfig, *, one_checkpoint: bool, softmax: bool = True, seed: str = ""
+) -> GreedySearch | PointSearch:
+    """The search of one triple that a study file names.
+
+    Args:
+        space: What it searches.
+        search: How it searches.
+        one_checkpoint: The teacher's highest-score and lowest-loss checkpoints are one and the same.
+        softmax: Whether the task's outputs are logits.
+        seed: What makes the triple's random numbers its own.
+    """
+    if search.strategy in (Strategy.GREEDY, Strategy.EXPERIMENTS):
+        kind = NamedSearch if search.strategy is Strategy.EXPERIMENTS else GreedySearch
+        return kind(space, make_tuner(search), one_checkpoint=one_checkpoint)
+    points = grid_of(space, one_checkpoint, softmax)
+    if search.trials is None:
+        return PointSearch(points)
+    if search.strategy is Strategy.RANDOM:
+        return PointSearch(drawn(points, search.trials, search.seed, seed))
+    return TreeSearch(points, search.trials, search.batch, search.seed, seed)
+
+
+@lru_cache(maxsize=8)
+def grid_of(space: SearchSpace, one_checkpoint: bool, softmax: bool) -> tuple[Configuration, ...]:
+    """`SearchSpace.grid`, computed once."""
+    return space.grid(one_checkpoint=one_checkpoint, softmax=softmax)
 
 
 def make_tuner(search: SearchConfig) -> Tuner:

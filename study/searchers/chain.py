@@ -88,6 +88,10 @@ class Search(Protocol):
     def run(self) -> Program:
         """The program, from its start."""
 
+    def watch(self, tried: Scores) -> None:
+        """Told after each advance what is known of all that was asked for, in the order of asking; for showing only."""
+        return
+
 
 Lookup = Callable[[Configuration, int], tuple[float | None] | None]
 """(configuration, seed) -> None if not yet known, else a 1-tuple of its validation score (None if it failed)."""
@@ -102,30 +106,41 @@ class Chain:
     """
 
     def __init__(self, search: Search, seeds: Iterable[int], lookup: Lookup):
+        self._search = search
         self._program = search.run()
         self._seeds = tuple(seeds)
         self._lookup = lookup
         self._request: tuple[Configuration, ...] = ()
+        self._open: list[tuple[Configuration, int]] = []  # of the request what had no record when last looked for
+        self._asked: dict[Configuration, None] = {}
         self.finished = False
         self.failure: str | None = None
         self.requests_done = -1
         self._send(None)
         self.advance()
 
+    @property
+    def tried(self) -> dict[Configuration, float | None]:
+        """Scores of what was asked for, as far as they are known, in the order of asking; None: failed."""
+        waiting = {configuration for configuration, _ in self.propose()}
+        return {each: self._score(each) for each in self._asked if each not in waiting}
+
     def propose(self) -> list[tuple[Configuration, int]]:
         """The (configuration, seed) pairs that the program waits for."""
-        if self.finished:
-            return []
-        return [(c, seed) for c in self._request for seed in self._seeds if self._lookup(c, seed) is None]
+        self._open = [pair for pair in self._open if self._lookup(*pair) is None]
+        return list(self._open)
 
     def advance(self) -> None:
         """Go on as far as the known scores reach."""
         while not self.finished and not self.propose():
             self._send({configuration: self._score(configuration) for configuration in self._request})
+        self._search.watch(self.tried)
 
     def _send(self, scores: Scores | None) -> None:
         try:
             self._request = self._program.send(scores)  # type: ignore[arg-type]  # None starts a generator
+            self._open = [(configuration, seed) for configuration in self._request for seed in self._seeds]
+            self._asked |= dict.fromkeys(self._request)
             self.requests_done += 1
         except StopIteration:
             self.finished = True

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from search_spaces.configuration import Configuration, TeacherCheckpoint
 from search_spaces.space import SearchSpace
-from study.searchers.chain import Asking, Candidate, Program, SearchFailed, ask, best_of
+from study.searchers.chain import Asking, Candidate, Program, Search, SearchFailed, ask, best_of
 from study.searchers.tuning import Tuner
 
 
@@ -35,7 +35,7 @@ class Step:
         return self.before.configuration == self.after.configuration
 
 
-class GreedySearch:
+class GreedySearch(Search):
     """The search of one triple.
 
     Attributes:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 
 from search_spaces.configuration import Configuration, TeacherCheckpoint
 from search_spaces.space import SearchSpace
-from study.searchers.chain import Asking, Candidate, Program
+from study.searchers.chain import Asking, Candidate, Program, Search
 from study.searchers.greedy import Step
 from study.searchers.tuning import Tuner, tune_learning_rate
 
 
-class FixedChoice:
+class FixedChoice(Search):
     """The evaluation of one given choice on one triple.
 
     Attributes:

@@ -195,6 +195,16 @@ def test_greedy_is_the_oracle(
 
 
 @settings(deadline=None)
+@given(spaces, tables, st.booleans(), st.sampled_from(sorted(TUNERS)))
+def test_greedy_visits_points_of_the_exhaustive_grid_only(
+    space: SearchSpace, table: Table, one_checkpoint: bool, tune: str
+) -> None:
+    # so that nothing that it finds is better than the best of the grid
+    _, _, asked = run_greedy(space, table, one_checkpoint=one_checkpoint, tuner=TUNERS[tune])
+    assert asked <= set(space.grid(one_checkpoint=one_checkpoint))
+
+
+@settings(deadline=None)
 @given(tables, st.permutations(CHOICES))
 def test_greedy_visits_four_of_eight_choices(table: Table, order: list[str]) -> None:
     search, chain, _ = run_greedy(make_space(order=order), table)

@@ -122,7 +122,10 @@ def load(folder: Path, search: dict[str, Any]) -> Study:
     ("search", "message"),
     [
         ({"space": "paper_a"}, "needs a space with experiments, and paper_a has none"),
-        ({"space": "internal", "evaluate": ["lazy"]}, "evaluate is for the greedy strategy"),
+        (
+            {"space": "internal", "evaluate": ["lazy"]},
+            "search.evaluate = .* is for the strategy greedy, not experiments",
+        ),
         ({"space": {"preset": "internal", "experiments": [{"name": "a"}, {"name": "a"}]}}, "differ from each other"),
         ({"space": {"preset": "internal", "experiments": [{"name": "a", "cosine": 1}]}}, "cosine"),
         ({"space": {"preset": "internl"}}, "did you mean 'internal'"),
