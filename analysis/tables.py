@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -50,12 +51,16 @@ def write_tables(found: dict[str, Table], folder: Path) -> None:
 
 def to_json(table: Table) -> str:
     """Description, columns and rows; missing values are null."""
-    rows = [
-        {key: None if pd.isna(value) else value for key, value in row.items()}
+    content = {"description": table.description, "columns": table.columns, "rows": plain_rows(table)}
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def plain_rows(table: Table) -> list[dict[str, Any]]:
+    """Rows as plain values; missing ones are None."""
+    return [
+        {str(key): None if pd.isna(value) else value for key, value in row.items()}
         for row in table.frame.astype(object).to_dict("records")
     ]
-    content = {"description": table.description, "columns": table.columns, "rows": rows}
-    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _is_wanted(name: str, findings: Findings) -> bool:

@@ -15,6 +15,10 @@ from rich.table import Table
 from search_spaces.faults import InputError, fault
 
 UNFINISHED, BAD_INPUT = 3, 2
+COMPARED = (  # of the table of searches what `compare` prints
+    *("triple", "study", "strategy", "configurations"),
+    *("hours", "validation", "test", "regret", "regret_at_same_number"),
+)
 
 app = typer.Typer(
     name="kdstudy",
@@ -39,6 +43,10 @@ app = typer.Typer(
 StudyArgument = Annotated[Path, typer.Argument(metavar="STUDY", help="Study file, or a study's directory.")]
 StorageOption = Annotated[
     str, typer.Option(help="Folder for studies' directories; on a cluster one that all nodes share.")
+]
+OptunaOption = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="Keep an Optuna storage up with the ledger, for optuna-dashboard."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -114,6 +122,7 @@ def launch(
     autoscaling: Annotated[
         bool, typer.Option(help="The cluster adds nodes on demand, up to --workers: do not refuse what fits no node.")
     ] = False,
+    optuna_storage: OptunaOption = None,
 ) -> None:
     """Run a study, or go on with it: what has a record is never run again. Ctrl-C stops it cleanly.
 
@@ -124,7 +133,15 @@ def launch(
 
     opened, workspace = open_study(study)
     workspace = workspace or Workspace(_local_storage(storage) / opened.config.name)
-    _launch(opened, workspace, address=address, workers=workers, max_trials=max_trials, autoscaling=autoscaling)
+    _launch(
+        opened,
+        workspace,
+        address=address,
+        workers=workers,
+        max_trials=max_trials,
+        autoscaling=autoscaling,
+        optuna_storage=optuna_storage,
+    )
 
 
 @app.command()
@@ -134,10 +151,19 @@ def resume(
     workers: Annotated[int | None, typer.Option(min=1, help="As for launch.")] = None,
     max_trials: Annotated[int | None, typer.Option(min=0, help="As for launch.")] = None,
     autoscaling: Annotated[bool, typer.Option(help="As for launch.")] = False,
+    optuna_storage: OptunaOption = None,
 ) -> None:
     """Go on with the study in DIR: launch, with the study file that is kept there."""
     opened, workspace = _directory(directory)
-    _launch(opened, workspace, address=address, workers=workers, max_trials=max_trials, autoscaling=autoscaling)
+    _launch(
+        opened,
+        workspace,
+        address=address,
+        workers=workers,
+        max_trials=max_trials,
+        autoscaling=autoscaling,
+        optuna_storage=optuna_storage,
+    )
 
 
 @app.command()
@@ -223,6 +249,43 @@ def export(
 
 
 @app.command()
+def compare(
+    directories: Annotated[
+        list[Path], typer.Argument(metavar="DIR", help="Directories of studies that share triples.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of tables and figure.")] = Path("compare"),
+    as_json: JsonOption = False,
+) -> None:
+    """Compare what studies found on triples that they share, with how many trials; a grid says what was possible."""
+    from analysis.comparison_report import open_studies, write_comparison
+
+    found, note = write_comparison(open_studies(directories), output)
+    if as_json:
+        _print_json(found)
+        return
+    table = Table(title=f"comparison: {_shown(output)}", title_justify="left")
+    for column in COMPARED:
+        table.add_column(column.replace("_", " "), overflow="fold")
+    for row in found:
+        table.add_row(*(_cell(row[column]) for column in COMPARED))
+    out.print(table)
+    if note:
+        out.print(note, highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def mirror(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A study's directory.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="An Optuna storage, such as sqlite:///studies.db.")],
+) -> None:
+    """Copy a study's trials into an Optuna storage, for optuna-dashboard; what is there already stays as it is."""
+    from study.mirror import Mirror
+
+    added = Mirror(*_directory(directory), url, "URL").update()
+    out.print(f"mirror: {added} trial{'s' * (added != 1)} added", highlight=False, markup=False)
+
+
+@app.command()
 def make_model(
     specification: Annotated[Path, typer.Argument(metavar="SPEC", help="File that says what model.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The model's folder, which is not there yet.")],
@@ -303,6 +366,10 @@ def _extent(made: Any, times: int) -> list[tuple[str, str]]:
         ("choices visited", f"{made.choices_visited} of {made.choices_in_space} at the default soft-label weight"),
         ("full grid instead", _grid(made.grid_per_triple, made.grid_paper, made.learning_rates, times)),
     ]
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 def _span(fewest: int, most: int) -> str:

@@ -16,6 +16,7 @@ from study.config import Study
 from study.continuation import claim
 from study.ledger import BadFile, Ledger
 from study.memory import Memory
+from study.mirror import mirrored
 from study.preflight import preflight
 from study.progress import Progress
 from study.search import StudySearch, work_name
@@ -32,12 +33,14 @@ class LaunchOptions:
         workers: Most trials at a time; None lets resources decide.
         max_trials: Most pieces of work in this launch; None runs all.
         autoscaling: The cluster adds nodes on demand, so do not refuse what no present node can hold.
+        optuna_storage: URL of an Optuna storage that is kept up with the ledger; None for none.
     """
 
     address: str | None = None
     workers: int | None = None
     max_trials: int | None = None
     autoscaling: bool = False
+    optuna_storage: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def launch(study: Study, workspace: Workspace, options: LaunchOptions, progress:
     found = preflight(study, workspace.root if workspace.root.exists() else workspace.root.parent, memory)
     if found.faults:
         raise InputError(found.faults)
-    with _alone(workspace):
+    with _alone(workspace), mirrored(study, workspace, options.optuna_storage, progress.say):
         claim(study, workspace)
         memory.save()
         ledger = Ledger(workspace.ledger)

@@ -55,6 +55,7 @@ TORCH_FREE = [
     "study.progress",
     "study.continuation",
     "study.memory",
+    "study.mirror",
     "study.preflight",
     "study.launch",
 ]

@@ -107,7 +107,7 @@ def test_kdstudy_calls_exist(page: str, call: str) -> None:
 
 
 def test_readme_names_every_option() -> None:
-    rows = dict(re.findall(r"^\| `kdstudy ([a-z-]+) [A-Z]+` \|(.*)$", text_of(README), flags=re.M))
+    rows = dict(re.findall(r"^\| `kdstudy ([a-z-]+) [A-Z ]+` \|(.*)$", text_of(README), flags=re.M))
     for command in COMMANDS.keys() - {"resume"}:  # resume: "options as for launch"
         offered = {option for option in options_of(command) if re.match(r"--(?!no-|help)", option)}
         assert set(re.findall(r"`(--[a-z-]+)`", rows[command])) == offered

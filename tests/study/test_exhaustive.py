@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from search_spaces.configuration import Configuration
 from search_spaces.faults import InputError
 from search_spaces.space import SearchSpace, load_space
+from study import config
 from study.cli import app
 from study.config import Study, load_study
 from study.plan import make_plan, trials_in_all, triple_bounds
@@ -202,3 +203,16 @@ def test_plan_prints_counts_and_temperatures(tmp_path: Path) -> None:
     assert "trials per triple 16 to 32 (1 seed)" in outputs["grid"]
     assert "exhaustive grid 32 configurations, learning rates included its temperatures 1, 2.5, 4" in outputs["grid"]
     assert "trials per triple 10 (1 seed) trials in all 10 search random" in outputs["random"]
+
+
+def test_study_files_of_the_comparison_differ_in_name_and_search_alone() -> None:
+    folder = Path(config.__file__).parent
+    names = ("search_grid", "search_greedy", "search_random", "search_optuna")
+    found = [load_study(folder / f"{name}.yaml") for name in names]
+    assert [each.config.name for each in found] == list(names)
+    assert len({each.space for each in found}) == 1
+    others = [each.config.model_dump(exclude={"name", "search"}) for each in found]
+    assert all(other == others[0] for other in others)
+    # random search and TPE have as many trials as greedy search can need
+    _, most = triple_bounds(found[1], found[1].triples[0])
+    assert [each.config.search.trials for each in found[2:]] == [most, most]

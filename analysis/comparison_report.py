@@ -1,0 +1,59 @@
+"""The files of a comparison: tables and figure, from studies' directories."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from analysis.comparison import Opened, compare
+from analysis.comparison_figure import best_so_far
+from analysis.comparison_tables import comparison_tables
+from analysis.images import write_figures
+from analysis.tables import plain_rows, write_tables
+from search_spaces.faults import fault
+from study.continuation import open_study
+from study.ledger import Ledger
+
+
+def open_studies(folders: Iterable[Path]) -> tuple[Opened, ...]:
+    """Studies with their records.
+
+    Raises:
+        InputError: One of the folders is no study's directory, or is given twice.
+    """
+    found: dict[Path, Opened] = {}
+    for folder in folders:
+        study, workspace = open_study(folder)
+        if workspace is None:
+            raise fault(folder, "(folder)", None, "is a file; give the study's directory, such as runs/name")
+        if workspace.root in found:
+            raise fault("command line", "DIR", str(folder), "is given twice")
+        found[workspace.root] = Opened(folder, study, tuple(Ledger(workspace.ledger).refresh()))
+    return tuple(found.values())
+
+
+def write_comparison(
+    opened: Sequence[Opened], out: Path, formats: Iterable[str] = ("html", "svg", "png")
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Write ``tables/`` and ``figures/``.
+
+    Args:
+        opened: The studies.
+        out: Where to; made if needed.
+        formats: Formats of the figure.
+
+    Returns:
+        The rows of the table of searches, and why there are no pictures, if they could not be drawn.
+
+    Raises:
+        InputError: The studies do not compare, or the folder cannot be written.
+    """
+    found = compare(opened)
+    tables = comparison_tables(found)
+    try:
+        write_tables(tables, out / "tables")
+        note = write_figures({"best_so_far": best_so_far(found)}, out / "figures", formats)
+    except OSError as error:
+        raise fault("command line", "--output", str(out), f"cannot be written: {error.strerror or error}") from None
+    return plain_rows(tables["searches"]), note
