@@ -53,7 +53,7 @@ from trials.spec import DatasetSpec, Precision, StudentSpec, TrainingRecipe
 from trials.students import initial_student
 from trials.tasks.classification import Classification
 from trials.tokens import TokenizedData, TokenizedSplit, tokenized
-from trials.training_run import Batch, TrainingRun
+from trials.training_run import Batch, TrainingRun, Validation
 from trials.unit import Unit
 from trials.workspace import Workspace
 
@@ -235,7 +235,7 @@ class Trial:
         self.run = TrainingRun(
             network_of(variant, source),
             lambda logits, targets: Classification().kd_loss(logits, targets[0], targets[1], configuration),
-            lambda: (0.0, 0.0),
+            lambda: Validation(0.0, 0.0),
             configuration.learning_rate,
             CheckpointFile(source.root / "no-checkpoint", None),
         )
@@ -423,7 +423,7 @@ def measure_imports(repeats: int) -> list[Row]:
 
 def _cost_of_optimizer(ours: bool) -> tuple[float, float]:
     """Processor seconds and megabytes."""
-    from trials.adamw import AdamW
+    from trials.optimizers import AdamW
 
     parameters = [nn.Parameter(torch.zeros(1))]
     before, began = _resident_megabytes(), time.process_time()
