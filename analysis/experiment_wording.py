@@ -20,8 +20,9 @@ def against_sentence(triples: Sequence[ExperimentTriple]) -> str | None:
     first = triples[0].experiments[0].name
     better = sum(each.by_examples.low > 0 for each in tested if each.by_examples)
     worse = sum(each.by_examples.high < 0 for each in tested if each.by_examples)
+    are = "is" if better == 1 else "are"
     return (
-        f"Of {count(len(tested), 'comparison')} with {first}, {better} are better and {worse} worse beyond the noise "
+        f"Of {count(len(tested), 'comparison')} with {first}, {better} {are} better and {worse} worse beyond the noise "
         f"of the test examples (95 % intervals, which {percent(SURE, 0)} leave without any difference)."
     )
 
