@@ -262,9 +262,8 @@ class SearchSpace(_Model):
             if soft + hidden > 1 + 1e-9:
                 message = f"hidden_weight ({hidden:g}) and soft_label_weight ({soft:g}) are shares of one loss"
                 raise ValueError(f"{where}{message}: together at most 1")
-            if tried.schedule in UNFREEZING and tried.teaches_layers:
-                message = f"schedule {tried.schedule} thaws a student as a whole: it goes with no layers of its teacher"
-                raise ValueError(f"{where}{message}: choose joint, progressive or stacked, or weigh them 0")
+            if tried.teaches_layers and (foreign := _of_transfer(tried)):
+                raise ValueError(f"{where}{' and '.join(foreign)}: layers of the teacher are not learned beside that")
             if tried.distance is Distance.LOGITS and soft and tried.hard_label_weight < 1e-9:
                 message = "logits are learned by a regression of their own, the classifier from hard labels alone"
                 raise ValueError(f"{where}{message}, but those weigh nothing: set hard_lambda")
@@ -359,6 +358,19 @@ class SearchSpace(_Model):
             plain_mse = choice.distance is Distance.MSE and not scaled_mse
             grid.add(replace(choice, soft_label_weight=weight, temperature=1.0 if plain_mse else value).canonical())
         return len(grid)
+
+
+def _of_transfer(configuration: Configuration) -> list[str]:
+    """Keys by which a configuration learns as in D."""
+    given = {
+        "schedule": configuration.schedule in UNFREEZING,
+        "distance": configuration.distance is Distance.LOGITS,
+        "representation_weight": configuration.representation_weight > 0,
+        "optimizer": configuration.optimizer is not Optimizer.ADAMW,
+        "labelled_per_class": configuration.labelled_per_class > 0,
+        "transfer_rows": configuration.transfer_rows > 0,
+    }
+    return [name for name, is_given in given.items() if is_given]
 
 
 def load_space(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from search_spaces.configuration import UNFREEZING, Configuration, Distance
+from search_spaces.configuration import UNFREEZING, Configuration, Distance, Optimizer
 from search_spaces.faults import Fault
 from study.config import Study
 from trials.families import Head
@@ -38,6 +38,9 @@ def transfer_faults(study: Study, triple: Triple) -> Iterator[Fault]:
         "distance (logits, hard)": any(each.distance in (Distance.LOGITS, Distance.HARD) for each in tried),
         "labelled_per_class": any(each.labelled_per_class for each in tried),
     }
+    if task.head not in (Head.SEQUENCE, Head.TOKENS) and any(each.optimizer is not Optimizer.ADAMW for each in tried):
+        message = f"adamw is what {dataset.task} ({dataset.name}) is trained by"
+        yield Fault("study file", "search.space (optimizer)", None, message)
     right = task.head in OF_TEXTS and task.softmax
     for name in (name for name, is_tried in of_texts.items() if is_tried and not right):
         message = f"is for classification of texts, not for {dataset.task} ({dataset.name})"

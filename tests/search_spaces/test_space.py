@@ -259,3 +259,16 @@ def test_impossible_internals_are_refused(changes, message):
     values |= {"soft_label_weight": {"default": 1.0}, "internals": {}, **changes}
     with pytest.raises(ValidationError, match=message):
         SearchSpace.model_validate(values)
+
+
+def test_layers_are_not_learned_beside_what_d_adds() -> None:
+    for key, value in (("schedule", "staged"), ("distance", "logits"), ("optimizer", "adam"), ("transfer_rows", 9)):
+        changes = {"experiments": [{"name": "x", "attention_weight": 1, "hard_lambda": 1, key: value}]}
+        with pytest.raises(InputError, match=f"experiment x: {key}: layers of the teacher are not learned beside that"):
+            load_space("internal", changes=changes)
+
+
+def test_logits_need_hard_labels() -> None:
+    experiments = [{"name": "x", "hard_lambda": 0}]
+    with pytest.raises(InputError, match="the classifier from hard labels alone"):
+        load_space("paper_d", changes={"experiments": experiments})

@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 import torch
+from made_tasks import made_dataset
+from tiny import prepare
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -13,7 +15,8 @@ from trials.families import Head
 from trials.models import load_tokenizer
 from trials.networks import open_network
 from trials.networks.recurrent_network import RecurrentNetwork
-from trials.spec import Precision, StudentSpec
+from trials.record import Status
+from trials.spec import Precision, StudentSpec, TaskName
 from trials.students import initial_student, source_fingerprint, tokenizer_folder
 from trials.tokens import tokenized
 
@@ -180,3 +183,14 @@ def test_shape_says_what_decides_its_weights():
     assert plain.shape == {"architecture": "bilstm", "hidden_size": 8}
     assert plain.model_copy(update={"recurrent_dropout": 0.1}).shape != plain.shape
     assert plain.model_copy(update={"distil": False}).shape == plain.shape
+
+
+def test_bilstm_tags_words(tiny_model, tmp_path):
+    dataset = made_dataset(TaskName.TOKEN_CLASSIFICATION, tmp_path / "data")
+    prepared = prepare(tiny_model, tmp_path, tmp_path / "study", dataset=dataset)
+    for weight in (0.0, 1.0):
+        spec = prepared.trial(student=student(), soft_label_weight=weight, learning_rate=0.02)
+        spec = spec.model_copy(update={"training": spec.training.model_copy(update={"epochs": 6})})
+        record = prepared.run(spec)
+        assert record.status is Status.COMPLETED, record.reason
+        assert record.test_score > 0.5
