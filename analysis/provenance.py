@@ -116,7 +116,7 @@ def _failures(
             what = f"{configuration_words(record.configuration)}, seed {record.spec.seed}"
             yield Failure("trial", record.triple_id, what, record.reason or "")
     for bad in bad_files:
-        yield Failure("file", bad.path.name, "", bad.reason)
+        yield Failure("file", bad.name, "", bad.reason)
 
 
 def _distinct(values: Iterable[str]) -> tuple[str, ...]:

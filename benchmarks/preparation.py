@@ -125,7 +125,7 @@ class Prepared:
         ledger = Ledger(self._workspace.ledger)
         if ledger.get(task.teacher_id) is None:
             print(f"{self.name}: fine-tuning the teacher, once", flush=True)
-            shutil.rmtree(self._workspace.ledger, ignore_errors=True)  # of another version's teacher
+            shutil.rmtree(self._workspace.root / "ledger", ignore_errors=True)  # of another version's teacher
             ledger.write(run_work(task, ("", ""), self._workspace))
         build_once(self._folder / "data", self._tokenize)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from search_spaces.faults import InputError, fault
+from trials.object_store import StoreError
 
 UNFINISHED, BAD_INPUT = 3, 2
 COMPARED = (  # of the table of searches what `compare` prints
@@ -40,9 +42,13 @@ app = typer.Typer(
     [bold]kdstudy report runs/name[/bold]     the findings, also while it runs""",
 )
 
-StudyArgument = Annotated[Path, typer.Argument(metavar="STUDY", help="Study file, or a study's directory.")]
+StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="Study file, or a study's directory.")]
+DirectoryArgument = Annotated[
+    str, typer.Argument(metavar="DIR", help="A study's directory: a path, or s3://bucket/folder/name.")
+]
 StorageOption = Annotated[
-    str, typer.Option(help="Folder for studies' directories; on a cluster one that all nodes share.")
+    str,
+    typer.Option(help="Folder for studies' directories; on a cluster one that all nodes share, or s3://bucket/folder."),
 ]
 OptunaOption = Annotated[
     str | None,
@@ -95,7 +101,7 @@ def doctor(study: StudyArgument, storage: StorageOption = "runs") -> None:
     from trials.tasks import task_of
 
     opened, workspace = open_study(study)
-    found = preflight(opened, workspace.root.parent if workspace else _local_storage(storage))
+    found = preflight(opened, workspace or _workspace(storage, opened))
     for dataset in opened.config.datasets:
         if (checked := found.data.get(dataset.name)) is None:
             continue
@@ -129,10 +135,9 @@ def launch(
     Exit code 0: all chains finished. 3: unfinished or failed chains, named. 2: bad input.
     """
     from study.continuation import open_study
-    from trials.workspace import Workspace
 
     opened, workspace = open_study(study)
-    workspace = workspace or Workspace(_local_storage(storage) / opened.config.name)
+    workspace = workspace or _workspace(storage, opened)
     _launch(
         opened,
         workspace,
@@ -146,7 +151,7 @@ def launch(
 
 @app.command()
 def resume(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A study's directory.")],
+    directory: DirectoryArgument,
     address: Annotated[str | None, typer.Option(help="As for launch.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="As for launch.")] = None,
     max_trials: Annotated[int | None, typer.Option(min=0, help="As for launch.")] = None,
@@ -167,9 +172,7 @@ def resume(
 
 
 @app.command()
-def status(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A study's directory.")], as_json: JsonOption = False
-) -> None:
+def status(directory: DirectoryArgument, as_json: JsonOption = False) -> None:
     """Show where a study stands, from its ledger alone, also while it runs elsewhere."""
     from study.progress import duration
     from study.status import read_status
@@ -200,7 +203,7 @@ def status(
 
 @app.command()
 def report(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A study's directory.")],
+    directory: DirectoryArgument,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder of the report; default: DIR/report.")
     ] = None,
@@ -212,17 +215,22 @@ def report(
     opened, workspace = _directory(directory)
     ledger = Ledger(workspace.ledger)
     records = ledger.refresh()
+    workspace.fetch_predictions()
     folder = output or workspace.report
     try:
         page = write_report(opened, records, ledger.bad_files, folder, folder=workspace.root)
     except OSError as error:
         raise fault(folder, "--output", str(folder), f"cannot be written: {error.strerror or error}") from None
-    out.print(f"report: {_shown(page)}", highlight=False, markup=False, soft_wrap=True)
+    shown = _shown(page)
+    if output is None and workspace.shared:
+        workspace.share(*folder.rglob("*"))
+        shown = f"{workspace.place}/{page.relative_to(workspace.root)}"
+    out.print(f"report: {shown}", highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
 def export(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A study's directory.")],
+    directory: DirectoryArgument,
     triple: Annotated[str, typer.Option("--triple", help="teacher/student/dataset.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The student's folder, which is not there yet.")],
     experiment: Annotated[str | None, typer.Option("--experiment", help="A named configuration.")] = None,
@@ -275,7 +283,7 @@ def compare(
 
 @app.command()
 def mirror(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A study's directory.")],
+    directory: DirectoryArgument,
     url: Annotated[str, typer.Argument(metavar="URL", help="An Optuna storage, such as sqlite:///studies.db.")],
 ) -> None:
     """Copy a study's trials into an Optuna storage, for optuna-dashboard; what is there already stays as it is."""
@@ -306,10 +314,16 @@ def main() -> None:
     try:
         app()
     except InputError as error:
-        console = Console(stderr=True)
-        for found in error.faults:
-            console.print(f"error: {found}", highlight=False, markup=False, soft_wrap=True, style="red")
-        sys.exit(BAD_INPUT)
+        _fail(map(str, error.faults), BAD_INPUT)
+    except StoreError as error:
+        _fail([f"{error}"], BAD_INPUT)
+
+
+def _fail(messages: Iterable[str], code: int) -> None:
+    console = Console(stderr=True)
+    for message in messages:
+        console.print(f"error: {message}", highlight=False, markup=False, soft_wrap=True, style="red")
+    sys.exit(code)
 
 
 def _launch(opened: Any, workspace: Any, **options: Any) -> None:
@@ -322,7 +336,7 @@ def _launch(opened: Any, workspace: Any, **options: Any) -> None:
     result = launch(opened, workspace, LaunchOptions(**options), Progress(out))
     for bad in result.bad_files:
         out.print(f"left alone: {bad}", highlight=False, markup=False, soft_wrap=True)
-    where = _shown(workspace.root)
+    where = workspace.place if workspace.shared else _shown(workspace.root)
     if result.finished:
         out.print(f"finished; see it with: kdstudy report {where}", highlight=False, soft_wrap=True)
         return
@@ -333,7 +347,7 @@ def _launch(opened: Any, workspace: Any, **options: Any) -> None:
     raise typer.Exit(UNFINISHED)
 
 
-def _directory(directory: Path) -> tuple[Any, Any]:
+def _directory(directory: str) -> tuple[Any, Any]:
     from study.continuation import open_study
 
     opened, workspace = open_study(directory)
@@ -342,11 +356,10 @@ def _directory(directory: Path) -> tuple[Any, Any]:
     return opened, workspace
 
 
-def _local_storage(storage: str) -> Path:
-    if "://" in storage:
-        message = "object stores are not supported; give a folder, one that all nodes share on a cluster"
-        raise fault("command line", "--storage", storage, message)
-    return Path(storage).expanduser().resolve()
+def _workspace(storage: str, opened: Any) -> Any:
+    from trials.workspace import Workspace
+
+    return Workspace.at(f"{storage}/{opened.config.name}")
 
 
 def _shown(path: Path) -> str:

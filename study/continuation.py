@@ -18,18 +18,20 @@ PLACES = {
 }
 
 
-def open_study(target: Path) -> tuple[Study, Workspace | None]:
-    """A study from its file, or from its directory; the workspace only in the second case.
+def open_study(target: str | Path) -> tuple[Study, Workspace | None]:
+    """A study from its file, or from its directory, which may be in an object store; the workspace only there.
 
     Raises:
         InputError: There is neither, or the file has faults.
+        StoreError: The object store cannot be reached.
     """
-    if target.is_dir():
-        workspace = Workspace(target.resolve())
-        if not workspace.study_file.is_file():
-            raise fault(target, "(folder)", None, "is no study's directory: it holds no study.yaml")
-        return load_study(workspace.study_file, find_models=False), workspace
-    return load_study(target), None
+    if "://" not in str(target) and not Path(target).is_dir():
+        return load_study(Path(target)), None
+    workspace = Workspace.at(str(target))
+    workspace.fetch(workspace.study_file)
+    if not workspace.study_file.is_file():
+        raise fault(target, "(folder)", None, "is no study's directory: it holds no study.yaml")
+    return load_study(workspace.study_file, find_models=False), workspace
 
 
 def claim(study: Study, workspace: Workspace) -> None:
@@ -41,6 +43,7 @@ def claim(study: Study, workspace: Workspace) -> None:
     Raises:
         InputError: The directory was made by another study file; each difference is named.
     """
+    workspace.fetch(workspace.study_file)
     if workspace.study_file.is_file():
         differences = _differences(load_study(workspace.study_file, find_models=False), study, workspace)
         if differences:
@@ -49,6 +52,7 @@ def claim(study: Study, workspace: Workspace) -> None:
     temporary = workspace.study_file.with_suffix(f".{os.getpid()}.tmp")
     temporary.write_text(study.to_yaml(), encoding="utf-8")
     os.replace(temporary, workspace.study_file)
+    workspace.share(workspace.study_file)
 
 
 def _differences(there: Study, here: Study, workspace: Workspace) -> list[Fault]:
@@ -67,6 +71,6 @@ def _differences(there: Study, here: Study, workspace: Workspace) -> list[Fault]
 
 def _other(workspace: Workspace, before: Any) -> str:
     return (
-        f"the ledger in {workspace.root} was made by another study file, where it is {before!r}; "
+        f"the ledger in {workspace.place} was made by another study file, where it is {before!r}; "
         "give this study another name or --storage"
     )

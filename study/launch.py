@@ -68,7 +68,7 @@ def launch(study: Study, workspace: Workspace, options: LaunchOptions, progress:
     """
     progress.say(f"study {study.config.name}: reading data and models")
     memory = Memory(workspace.root / "cache" / "preflight.json")
-    found = preflight(study, workspace.root if workspace.root.exists() else workspace.root.parent, memory)
+    found = preflight(study, workspace, memory)
     if found.faults:
         raise InputError(found.faults)
     with _alone(workspace), mirrored(study, workspace, options.optuna_storage, progress.say):
@@ -93,6 +93,9 @@ def launch(study: Study, workspace: Workspace, options: LaunchOptions, progress:
 @contextmanager
 def _alone(workspace: Workspace) -> Iterator[None]:
     """Only one launch of a study at a time; the lock goes with its process, however that ends.
+
+    Of a study in an object store it is only the launches of one machine that see each other. Two at once on two
+    machines do some work twice, and the second record of it is dropped; nothing is lost and no record changes.
 
     Raises:
         InputError: Another process is launching the study.

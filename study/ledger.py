@@ -8,67 +8,71 @@ from __future__ import annotations
 import json
 import os
 import uuid
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from pydantic import ValidationError
 
+from trials.object_store import SharedFolder
 from trials.record import RECORD_VERSION, Record, TeacherRecord, TrialRecord, parse_record
+
+SUFFIX = ".json"
+Content = bytes | OSError | None  # of a file; why it cannot be read; None where there is no file
 
 
 @dataclass(frozen=True)
 class BadFile:
-    """A file in the ledger that is no record: it is reported and left alone."""
+    """A file in the ledger that is no record: it is reported and left alone.
 
-    path: Path
+    Attributes:
+        where: Its path, or its address.
+        reason: What is wrong with it.
+    """
+
+    where: str
     reason: str
 
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.where.rpartition("/")[2]
+
+    @property
+    def record_id(self) -> str:
+        """The record that it should be."""
+        return self.name.removesuffix(SUFFIX)
+
     def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
+        return f"{self.where}: {self.reason}"
 
 
 class Ledger:
     """A folder of records. Many processes on many machines may write and read it at once."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path | SharedFolder):
         self.folder = folder
+        self._files: _Files = _LocalFiles(folder) if isinstance(folder, Path) else folder
         self._records: dict[str, Record] = {}
         self._bad: dict[str, BadFile] = {}
 
     def write(self, record: Record) -> bool:
-        """Add a record; True if it is new, False if the ledger has one of this id (which stays as it is).
-
-        The record is complete on disk before its name appears: written, flushed to the device, then linked.
-        """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        temporary = self.folder / f".{record.record_id}.{uuid.uuid4().hex}"
-        try:
-            with temporary.open("w", encoding="utf-8") as file:
-                file.write(record.model_dump_json(indent=1))
-                file.flush()
-                os.fsync(file.fileno())
-            os.link(temporary, self._path(record.record_id))
-        except FileExistsError:
-            return False
-        finally:
-            temporary.unlink(missing_ok=True)
-        _sync_folder(self.folder)
-        return True
+        """Add a record; True if it is new, False if the ledger has one of this id (which stays as it is)."""
+        return self._files.create(_name(record.record_id), record.model_dump_json(indent=1).encode())
 
     def get(self, record_id: str) -> Record | None:
         """The record of this id, or None."""
-        if record_id not in self._records and self._path(record_id).is_file():
-            self._read(self._path(record_id))
+        if record_id not in self._records:
+            self._take(_name(record_id), self._files.read(_name(record_id)))
         return self._records.get(record_id)
 
     def refresh(self) -> list[Record]:
         """Read what was added since the last call; returns the new records, in the order of their names."""
-        if not self.folder.is_dir():
-            return []
-        names = {entry.name for entry in os.scandir(self.folder) if entry.name.endswith(".json")}
+        names = {name for name in self._files.names() if name.endswith(SUFFIX) and not name.startswith(".")}
         self._bad = {name: bad for name, bad in self._bad.items() if name in names}
-        new = sorted(name for name in names if name.removesuffix(".json") not in self._records)
-        return [record for name in new if (record := self._read(self.folder / name)) is not None]
+        new = sorted(name for name in names if name.removesuffix(SUFFIX) not in self._records)
+        return [record for read in self._files.read_all(new) if (record := self._take(*read)) is not None]
 
     @property
     def records(self) -> dict[str, Record]:
@@ -90,27 +94,83 @@ class Ledger:
         """Files seen so far that are no records."""
         return [self._bad[name] for name in sorted(self._bad)]
 
-    def _path(self, record_id: str) -> Path:
-        return self.folder / f"{record_id}.json"
-
-    def _read(self, path: Path) -> Record | None:
-        try:
-            record = _parse(path)
-        except _NotARecord as error:
-            self._bad[path.name] = BadFile(path, str(error))
+    def _take(self, name: str, content: Content) -> Record | None:
+        """Keep what was read under a name."""
+        if content is None:
             return None
-        self._bad.pop(path.name, None)
+        try:
+            record = _parse(name, content)
+        except _NotARecord as error:
+            self._bad[name] = BadFile(f"{self.folder}/{name}", str(error))
+            return None
+        self._bad.pop(name, None)
         self._records[record.record_id] = record
         return record
+
+
+class _Files(Protocol):
+    """Where the files are, as far as the ledger needs it; `SharedFolder` says what each does."""
+
+    def names(self) -> set[str]: ...
+
+    def create(self, name: str, content: bytes) -> bool: ...
+
+    def read(self, name: str) -> Content: ...
+
+    def read_all(self, names: Iterable[str]) -> Iterable[tuple[str, Content]]: ...
+
+
+@dataclass(frozen=True)
+class _LocalFiles:
+    """Those of a folder."""
+
+    folder: Path
+
+    def names(self) -> set[str]:
+        return {entry.name for entry in os.scandir(self.folder)} if self.folder.is_dir() else set()
+
+    def create(self, name: str, content: bytes) -> bool:
+        """The file is complete on disk before its name appears: written, flushed to the device, then linked."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        temporary = self.folder / f".{name.removesuffix(SUFFIX)}.{uuid.uuid4().hex}"
+        try:
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.link(temporary, self.folder / name)
+        except FileExistsError:
+            return False
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync_folder(self.folder)
+        return True
+
+    def read(self, name: str) -> Content:
+        try:
+            return (self.folder / name).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:  # a folder of this name, say
+            return error
+
+    def read_all(self, names: Iterable[str]) -> Iterator[tuple[str, Content]]:
+        return ((name, self.read(name)) for name in names)
 
 
 class _NotARecord(Exception):
     pass
 
 
-def _parse(path: Path) -> Record:
+def _name(record_id: str) -> str:
+    return f"{record_id}{SUFFIX}"
+
+
+def _parse(name: str, content: bytes | OSError) -> Record:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(content, OSError):
+            raise content
+        values = json.loads(content)
     except (OSError, ValueError, RecursionError) as error:  # RecursionError: nested too deeply
         raise _NotARecord(f"is torn or no JSON ({error}); move it away to run this trial again") from None
     version = values.get("version") if isinstance(values, dict) else None
@@ -120,7 +180,7 @@ def _parse(path: Path) -> Record:
         record = parse_record(values if isinstance(values, dict) else {})
     except ValidationError as error:
         raise _NotARecord(f"is no kdstudy record ({error.error_count()} faults)") from None
-    if path.stem != record.record_id:
+    if name != _name(record.record_id):
         raise _NotARecord(f"is named after another record than it holds ({record.record_id})")
     return record
 

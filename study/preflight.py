@@ -17,11 +17,13 @@ from study.search import Fingerprints
 from trials.datasets import load_dataset_splits
 from trials.families import FAMILIES
 from trials.models import model_fingerprint, model_folder, models_fingerprint
+from trials.object_store import SharedFolder, StoreError
 from trials.spec import DatasetSpec, Split, StudentSpec, TeacherSpec, TrainingRecipe
 from trials.students.shapes import shape_faults
 from trials.tables import collecting, source_digest
 from trials.tasks import task_of
 from trials.word_vectors import load_word_vectors, vectors_fingerprint
+from trials.workspace import Workspace
 
 CHECKS = 1  # raise it when data or tokenizers are checked or fingerprinted otherwise: findings so far are forgotten
 
@@ -62,12 +64,12 @@ class Preflight:
     memory: Memory = field(default_factory=Memory)
 
 
-def preflight(study: Study, storage: Path | None = None, memory: Memory | None = None) -> Preflight:
+def preflight(study: Study, workspace: Workspace | None = None, memory: Memory | None = None) -> Preflight:
     """Read all data and models of a study; all faults are collected, none is raised.
 
     Args:
         study: The study.
-        storage: Where its directory will be; checked to be writable unless None.
+        workspace: Its directory, which need not be there yet; checked to be writable unless None.
         memory: Findings of earlier launches; None looks at everything anew.
     """
     found = Preflight(memory=memory or Memory())
@@ -80,14 +82,17 @@ def preflight(study: Study, storage: Path | None = None, memory: Memory | None =
     for triple in study.triples:
         if triple.dataset.name in found.data:
             found.faults += triple_faults(study, triple, found.models, found.tokenizers)
-    if storage is not None:
-        found.faults += writable_faults(storage)
+    if workspace is not None:
+        found.faults += writable_faults(workspace)
     found.faults = list({str(fault): fault for fault in found.faults}.values())
     return found
 
 
-def writable_faults(storage: Path) -> list[Fault]:
-    """A fault if files cannot be made and linked in `storage` (made if it is missing)."""
+def writable_faults(workspace: Workspace) -> list[Fault]:
+    """A fault if records cannot be written into a study's directory, or, where it is not there yet, beside it."""
+    if workspace.shared is not None:
+        return _shared_faults(workspace.shared)
+    storage = workspace.root if workspace.root.exists() else workspace.root.parent
     probe = storage / f".probe-{uuid.uuid4().hex}"
     try:
         storage.mkdir(parents=True, exist_ok=True)
@@ -98,6 +103,18 @@ def writable_faults(storage: Path) -> list[Fault]:
     except OSError as error:
         return [Fault("command line", "--storage", str(storage), f"is not writable: {error.strerror or error}")]
     return []
+
+
+def _shared_faults(folder: SharedFolder) -> list[Fault]:
+    """A fault if objects cannot be put, or if the store does not keep what is there from being replaced."""
+    probe = f".probe-{uuid.uuid4().hex}"
+    try:
+        kept = folder.create(probe, b"") and not folder.create(probe, b"")
+        folder.remove(probe)
+    except StoreError as error:
+        return [Fault("command line", "--storage", str(folder), f"is not writable: {error}")]
+    message = "replaces objects in spite of `If-None-Match: *`, by which a record is written once; use another store"
+    return [] if kept else [Fault("command line", "--storage", str(folder), message)]
 
 
 def _check_dataset(dataset: DatasetSpec, recipe: TrainingRecipe, found: Preflight) -> None:

@@ -20,7 +20,7 @@ from trials.models import copy_files, load_tokenizer, model_fingerprint, tokeniz
 from trials.spec import Adaptation, TeacherTask
 from trials.tokens import TokenizedData, TokenizedSplit, batches_by_length
 from trials.training_run import LOWEST_LOSS, Batch, TrainingRun, Validation, set_weights
-from trials.workspace import Workspace, build_once
+from trials.workspace import Workspace
 
 MASKED, REPLACED = 0.8, 0.1  # of the tokens to be predicted: shown as a mask, as another token; the rest as they are
 
@@ -108,14 +108,14 @@ def adapted(
         loss = _loss(network, data.splits["validation"], masking, task.teacher.seed, device)
         return Validation(-loss, loss)
 
-    checkpoint = CheckpointFile(workspace.checkpoint(f"{task.teacher_id}-adapted"), checkpoint_seconds)
+    checkpoint = CheckpointFile.of(f"{task.teacher_id}-adapted", workspace, checkpoint_seconds)
     run = TrainingRun(network, F.cross_entropy, validate, how.learning_rate, checkpoint)
     recipe = task.training.model_copy(update={"epochs": how.epochs, "early_stopping": None})
     train([run], draw, num_examples=len(texts), recipe=recipe, seed=task.teacher.seed, selections=(LOWEST_LOSS,))
     if run.failure is not None:
         raise run.failure
     set_weights(network, run.result.weights[LOWEST_LOSS.name])
-    built = build_once(folder, lambda target: _save(network, source, target))
+    built = workspace.build_once(folder, lambda target: _save(network, source, target))
     checkpoint.remove()
     return built
 

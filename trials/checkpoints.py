@@ -6,13 +6,18 @@ import json
 import os
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from trials.workspace import Workspace
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -22,11 +27,18 @@ class CheckpointFile:
     Attributes:
         path: The file.
         every_seconds: Least time between two saves; None never saves.
+        workspace: Where it is shared with other nodes; None keeps it here.
     """
 
     path: Path
     every_seconds: float | None = 300
+    workspace: Workspace | None = None
     _last: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def of(cls, work_id: str, workspace: Workspace, every_seconds: float | None = 300) -> CheckpointFile:
+        """That of a piece of a study's work, which any node can go on with."""
+        return cls(workspace.checkpoint(work_id), every_seconds, workspace)
 
     @property
     def due(self) -> bool:
@@ -40,25 +52,45 @@ class CheckpointFile:
         own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
         save_file(own, temporary, metadata={"values": json.dumps(values)})
         os.replace(temporary, self.path)
+        if self.workspace is not None:
+            self.workspace.share(self.path)
         self._last = time.monotonic()
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """Tensors and values; None if there is no file, or only one that cannot be read (the run starts anew)."""
-        try:
-            with safe_open(self.path, framework="pt") as file:
-                return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["values"])  # noqa: SIM118 - no dict
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError):
-            return None
+        """Tensors and values; None if there is no file, or only one that cannot be read (the run starts anew).
+
+        Raises:
+            StoreError: There may be one, but the object store does not answer.
+        """
+        return self._read(lambda file: ({name: file.get_tensor(name) for name in file.keys()}, _values(file)), None)  # noqa: SIM118 - no dict
 
     @property
     def step(self) -> int:
-        """The step that the saved state goes on with; 0 if there is none."""
-        try:
-            with safe_open(self.path, framework="pt") as file:
-                return int(json.loads(file.metadata()["values"])["step"])
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError):
-            return 0
+        """The step that the saved state goes on with; 0 if there is none.
+
+        Raises:
+            StoreError: As `load`.
+        """
+        return self._read(lambda file: int(_values(file)["step"]), 0)
 
     def remove(self) -> None:
         """Delete the file: the run has its record."""
-        self.path.unlink(missing_ok=True)
+        if self.workspace is not None:
+            self.workspace.discard(self.path)
+        else:
+            self.path.unlink(missing_ok=True)
+
+    def _read(self, what: Callable[[Any], T], otherwise: T) -> T:
+        """Something of the newest state, whichever node saved it."""
+        if self.workspace is not None:
+            self.workspace.fetch(self.path)
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                return what(file)
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+            return otherwise
+
+
+def _values(file: Any) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(file.metadata()["values"])
+    return values

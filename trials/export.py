@@ -45,7 +45,7 @@ def export_student(
             temporary.rename(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        workspace.checkpoint(spec.trial_id).unlink(missing_ok=True)
+        workspace.discard(workspace.checkpoint(spec.trial_id))
     return records[0]
 
 

@@ -33,14 +33,18 @@ def write_predictions(file: Path, answers: np.ndarray | None, probabilities: np.
 def write_examples(dataset: DatasetSpec, data_fingerprint: str, workspace: Workspace) -> None:
     """The test split's texts and labels, once per content: class names, or scores."""
     file = workspace.examples(data_fingerprint)
-    if file.is_file():
-        return
+    if not file.is_file():
+        _write(file, _example_columns(dataset))
+    workspace.share(file)
+
+
+def _example_columns(dataset: DatasetSpec) -> dict[str, Any]:
     loaded = load_dataset_splits(dataset)
     test = loaded.splits["test"]
     labels = np.asarray(test.labels)
     named = [loaded.label_names[label] for label in labels] if labels.dtype.kind == "i" else labels
     pairs = test.text_pairs or [None] * len(test)
-    _write(file, dict(zip(EXAMPLE_COLUMNS, (list(test.texts), list(pairs), named), strict=True)))
+    return dict(zip(EXAMPLE_COLUMNS, (list(test.texts), list(pairs), named), strict=True))
 
 
 def _write(file: Path, columns: dict[str, Any]) -> None:

@@ -125,7 +125,7 @@ def _units(specs: Sequence[TrialSpec], source: tuple[str, str], workspace: Works
         return [[spec] for spec in specs]
     by_step: dict[int, list[TrialSpec]] = {}
     for spec in specs:
-        by_step.setdefault(CheckpointFile(workspace.checkpoint(spec.trial_id)).step, []).append(spec)
+        by_step.setdefault(CheckpointFile.of(spec.trial_id, workspace).step, []).append(spec)
     return by_step.values()
 
 
@@ -160,7 +160,7 @@ def _distil(
             scores, loss = evaluate(kind, student, data.splits["validation"])
             return Validation(scores[dataset.metric], loss, learner.stage_loss())
 
-        checkpoint = CheckpointFile(workspace.checkpoint(spec.trial_id), checkpoint_seconds)
+        checkpoint = CheckpointFile.of(spec.trial_id, workspace, checkpoint_seconds)
         return TrainingRun(
             learner.network,
             learner.loss,
@@ -183,9 +183,12 @@ def _distil(
                 student.save(keep_student)
                 copy_files(tokenizer_files(folder), keep_student)
             test_scores, _ = evaluate(kind, student, data.splits["test"], keep=kept)
+            if kept is not None:
+                workspace.share(kept)
             if show_attention:
                 teacher.keep_examples(spec.data_fingerprint, device)
                 examples_of(student, data.splits["test"]).write(workspace.attention(spec.trial_id))
+                workspace.share(workspace.attention(spec.trial_id))
             status, fields = Status.COMPLETED, _fields(run, student, test_scores, dataset.metric)
         on_record(TrialRecord(spec=spec, status=status, run=start.info(device, len(specs)), **fields))
 

@@ -26,7 +26,7 @@ from trials.teacher_cache import TeacherNote, store_fine_tuned, store_given
 from trials.teacher_outputs import Teacher, TeacherOutputs, TopKOutputs
 from trials.tokens import InputsChanged, TokenizedData, tokenized
 from trials.training_run import HIGHEST_SCORE, LOWEST_LOSS, Batch, TrainingResult, TrainingRun, Validation, set_weights
-from trials.workspace import Workspace, build_once
+from trials.workspace import Workspace
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -107,7 +107,7 @@ def _fine_tune(
         found, loss = evaluate(kind, network, data.splits["validation"])
         return Validation(found[task.dataset.metric], loss)
 
-    checkpoint = CheckpointFile(workspace.checkpoint(task.teacher_id), checkpoint_seconds)
+    checkpoint = CheckpointFile.of(task.teacher_id, workspace, checkpoint_seconds)
     run = TrainingRun(network, kind.hard_loss, validate, recipe.learning_rate, checkpoint)
     selections = (HIGHEST_SCORE, LOWEST_LOSS)
     train([run], draw, num_examples=len(train_split), recipe=recipe, seed=task.teacher.seed, selections=selections)
@@ -132,6 +132,7 @@ def _stored(
         fingerprint = store_fine_tuned(network, source, note, workspace)
         answers = workspace.predictions(f"{task.teacher_id}-{fingerprint}")
         found, _ = evaluate(task_of(task.dataset), network, data.splits["test"], keep=answers)
+        workspace.share(answers)
         kept[index] = (fingerprint, found[task.dataset.metric])
     return [
         TeacherCheckpointRecord(
@@ -158,6 +159,7 @@ def _score_given(
         kept = workspace.predictions(f"{task.teacher_id}-{fingerprint}")
         validation, validation_loss = evaluate(kind, network, data.splits["validation"], order)
         test, _ = evaluate(kind, network, data.splits["test"], order, kept)
+        workspace.share(kept)
         checkpoints.append(
             TeacherCheckpointRecord(
                 step=index,
@@ -181,7 +183,7 @@ def _initial(source: Path, task: TeacherTask, data: TokenizedData, workspace: Wo
         load_model(source, data.head, config=config).save_pretrained(target)
 
     key = digest(["teacher", model_fingerprint(source), data.head, data.label_names, task.teacher.seed])[:24]
-    return build_once(workspace.initial(key), build)
+    return workspace.build_once(workspace.initial(key), build)
 
 
 def _config(folder: Path) -> PreTrainedConfig:

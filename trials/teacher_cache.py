@@ -14,7 +14,7 @@ from search_spaces.faults import fault
 from trials.families import Head
 from trials.models import copy_files, load_model, model_files, model_fingerprint, tokenizer_files
 from trials.networks import Network
-from trials.workspace import Workspace, build_once
+from trials.workspace import Workspace
 
 NOTE = "teacher.json"
 
@@ -67,6 +67,20 @@ def store_given(folder: Path, head: Head, note: TeacherNote, workspace: Workspac
     return fingerprint
 
 
+def stored_teacher(fingerprint: str, workspace: Workspace) -> Path:
+    """The folder of a checkpoint that the study has, fetched if another node stored it.
+
+    Raises:
+        FileNotFoundError: It is gone.
+    """
+
+    def gone(target: Path) -> None:
+        place = f"{workspace.place}/teachers/{fingerprint}"
+        raise FileNotFoundError(f"the teacher checkpoint {place} is gone; bring it back, or start the study elsewhere")
+
+    return workspace.build_once(workspace.teacher(fingerprint), gone)
+
+
 def _fingerprint(folder: Path, note: TeacherNote) -> str:
     return digest([model_fingerprint(folder), asdict(note)])[:16]
 
@@ -76,4 +90,4 @@ def _store(fingerprint: str, note: TeacherNote, workspace: Workspace, write: Cal
         write(target)
         (target / NOTE).write_text(json.dumps(asdict(note)))
 
-    build_once(workspace.teacher(fingerprint), build)
+    workspace.build_once(workspace.teacher(fingerprint), build)

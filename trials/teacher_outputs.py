@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -27,10 +28,10 @@ from trials.networks.plain_network import PlainNetwork
 from trials.networks.seq2seq_network import Seq2SeqNetwork
 from trials.spec import DatasetSpec, Precision
 from trials.tasks.translation import encoded_targets
-from trials.teacher_cache import NOTE, TeacherNote
+from trials.teacher_cache import NOTE, TeacherNote, stored_teacher
 from trials.tokens import TokenizedData, TokenizedSplit, tokenized
 from trials.top_k import TopK
-from trials.workspace import Workspace, build_once
+from trials.workspace import Workspace
 
 HEAD = "head.safetensors"
 
@@ -60,10 +61,7 @@ class Teacher:
         Raises:
             FileNotFoundError: It is gone.
         """
-        folder = workspace.teacher(fingerprint)
-        if not (folder / NOTE).is_file():
-            message = f"the teacher checkpoint {folder} is gone; bring it back, or start the study elsewhere"
-            raise FileNotFoundError(message)
+        folder = stored_teacher(fingerprint, workspace)
         note = TeacherNote(**json.loads((folder / NOTE).read_text()))
         data = tokenized(dataset, data_fingerprint, folder, note.max_length, workspace)
         return cls(fingerprint, folder, note, data, workspace)
@@ -99,7 +97,7 @@ class Teacher:
             else:
                 np.save(target / "outputs.npy", predict(network, rows)[:, self.note.label_order])
 
-        built = build_once(self.workspace.teacher_outputs(key), build)
+        built = self._built_once(key, build)
         if top_k is not None:
             return TopKOutputs(*(np.load(built / f"{name}.npy", mmap_mode="r") for name in TopK._fields))
         return TeacherOutputs(np.load(built / "outputs.npy", mmap_mode="r"), _head(built / HEAD, device))
@@ -113,7 +111,7 @@ class Teacher:
             assert not isinstance(network, Seq2SeqNetwork)
             write_states(network, self.data.splits[split], target / "states.npy")
 
-        return np.load(build_once(self.workspace.teacher_outputs(key), build) / "states.npy", mmap_mode="r")
+        return np.load(self._built_once(key, build) / "states.npy", mmap_mode="r")
 
     def spoken(self, split: str, device: torch.device) -> tuple[TeacherOutputs, np.ndarray]:
         """What D's students learn of a split, from the cache: its outputs, and z of eq. 7.
@@ -127,7 +125,7 @@ class Teacher:
             network = open_network(self.folder, self.data, Precision.FP32, device)
             write_spoken(network, self.data.splits[split], self.note.label_order, target)
 
-        built = build_once(self.workspace.teacher_outputs(key), build)
+        built = self._built_once(key, build)
         outputs, states = (np.load(built / f"{name}.npy", mmap_mode="r") for name in ("outputs", "states"))
         return TeacherOutputs(outputs), states
 
@@ -148,10 +146,7 @@ class Teacher:
             if not keeps_maps(numbers, flops, gpu=device.type == "cuda"):
                 return ComputedMaps(network, rows, layers)
         key = digest([self.data.key, self.fingerprint, split, "attention", layers])[:24]
-        built = build_once(
-            self.workspace.teacher_outputs(key),
-            lambda target: write_maps(network, rows, layers, heads, target / "maps.npy"),
-        )
+        built = self._built_once(key, lambda target: write_maps(network, rows, layers, heads, target / "maps.npy"))
         return KeptMaps.open(built / "maps.npy", rows.lengths, len(layers), heads)
 
     def keep_examples(self, data_fingerprint: str, device: torch.device) -> None:
@@ -181,9 +176,12 @@ class Teacher:
             for name, values in encoded_targets(Encoder(rows.tokenizer, self.note.max_length), texts).items():
                 np.save(target / f"{name}.npy", values)
 
-        built = build_once(self.workspace.teacher_outputs(key), build)
+        built = self._built_once(key, build)
         names = ("labels", "positions", "position_offsets")
         return dataclasses.replace(rows, **{name: np.load(built / f"{name}.npy", mmap_mode="r") for name in names})
+
+    def _built_once(self, key: str, build: Callable[[Path], None]) -> Path:
+        return self.workspace.build_once(self.workspace.teacher_outputs(key), build)
 
 
 @dataclass(frozen=True)

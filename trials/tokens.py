@@ -18,7 +18,7 @@ from trials.families import Head
 from trials.models import load_tokenizer, tokenizer_fingerprint
 from trials.spec import EVALUATION_TOKENS, DatasetSpec
 from trials.tasks import task_of
-from trials.workspace import Workspace, build_once
+from trials.workspace import Workspace
 
 TOKENIZER = "tokenizer"  # folder
 CACHE_FORMAT = 3  # raise it when the cache's files change
@@ -124,7 +124,7 @@ def tokenized(
     """
     reading = [dataset.task, *dataset.reading]
     key = digest([CACHE_FORMAT, reading, data_fingerprint, tokenizer_fingerprint(model), max_length])[:24]
-    folder = build_once(
+    folder = workspace.build_once(
         workspace.tokens(key), lambda target: _build(dataset, data_fingerprint, model, max_length, target)
     )
     meta = json.loads((folder / "meta.json").read_text())

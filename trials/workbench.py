@@ -67,7 +67,7 @@ class Workbench:
         def write(record: Record) -> None:
             self.ledger.write(record)
             with contextlib.suppress(OSError):  # the record is safe: nothing after it may fail the trial
-                CheckpointFile(self.workspace.checkpoint(record.record_id)).remove()
+                CheckpointFile.of(record.record_id, self.workspace).remove()
                 self.workspace.log_event("end", record.record_id)
             on_record(record.record_id)
 

@@ -6,20 +6,56 @@ import json
 import os
 import shutil
 import socket
+import tarfile
+import tempfile
 import uuid
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock
 
+from search_spaces.configuration import digest
+from trials.object_store import SharedFolder, check_address
+
+NODE_FOLDER = "KDSTUDY_WORK"  # variable that names each node's own folder for studies in an object store
+DEFAULT_NODE_FOLDER = "~/.cache/kdstudy"
+
 
 @dataclass(frozen=True)
 class Workspace:
-    """A study's directory, ``<storage>/<name>/``; every node sees it at the same path."""
+    """A study's directory, ``<storage>/<name>/``.
+
+    On a file system every node sees it at the same path, and nothing more is to be done. In an object store it is
+    shared through objects of the same names: each node works in a folder of its own, fetches what it lacks and shares
+    what is finished. The shared one is the study; the nodes' own can be deleted while nothing runs.
+
+    Attributes:
+        root: The directory, or each node's own.
+        shared: The directory in an object store; None if `root` is what nodes share.
+    """
 
     root: Path
+    shared: SharedFolder | None = None
+
+    @classmethod
+    def at(cls, place: str) -> Workspace:
+        """The workspace of a study's directory: a path, or an address such as ``s3://bucket/runs/name``.
+
+        Raises:
+            InputError: The address is of a kind that is not supported.
+        """
+        if "://" not in place:
+            return cls(Path(place).expanduser().resolve())
+        address = check_address(place)
+        own = Path(os.environ.get(NODE_FOLDER, DEFAULT_NODE_FOLDER)).expanduser().resolve()
+        return cls(own / f"{address.rpartition('/')[2]}-{digest(address)[:12]}", SharedFolder(address))
+
+    @property
+    def place(self) -> str:
+        """Where the study is, as `at` takes it."""
+        return str(self.shared or self.root)
 
     @property
     def study_file(self) -> Path:
@@ -27,9 +63,9 @@ class Workspace:
         return self.root / "study.yaml"
 
     @property
-    def ledger(self) -> Path:
+    def ledger(self) -> Path | SharedFolder:
         """Records, one JSON file each."""
-        return self.root / "ledger"
+        return (self.shared or self.root) / "ledger"
 
     @property
     def report(self) -> Path:
@@ -74,16 +110,38 @@ class Workspace:
 
     @property
     def events(self) -> Path:
-        """One JSON line for each start and end of a piece of work: a witness beside the ledger."""
+        """One JSON line for each start and end of a piece of work: a witness beside the ledger.
+
+        In an object store, where nothing can be appended to, each line is an object of the folder ``events``.
+        """
         return self.root / "events.jsonl"
 
     def log_event(self, event: str, work_id: str) -> None:
         """Append one line to the events."""
         moment = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = {"event": event, "id": work_id, "time": moment, "host": socket.gethostname(), "pid": os.getpid()}
+        if self.shared is not None:
+            name = f"{moment}_{event}_{work_id}_{uuid.uuid4().hex[:8]}.json"
+            (self.shared / "events").create(name, json.dumps(line).encode())
+            return
         self.root.mkdir(parents=True, exist_ok=True)
         with self.events.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+
+    def running(self) -> set[str]:
+        """Ids of work that was started last and has not ended: it runs now, or its worker was lost."""
+        open_ids: set[str] = set()
+        for event, work_id in self._events():
+            (open_ids.add if event == "start" else open_ids.discard)(work_id)
+        return open_ids
+
+    def _events(self) -> Iterable[tuple[str, str]]:
+        """What happened to which work, in the order of time."""
+        if self.shared is not None:
+            names = [name.split("_") for name in sorted((self.shared / "events").names())]
+            return [(parts[1], parts[2]) for parts in names if len(parts) == 4]
+        lines = self.events.read_text(encoding="utf-8").splitlines() if self.events.is_file() else ()
+        return [(event.get("event", ""), event.get("id", "")) for event in map(_parsed, lines)]
 
     def sweep(self, recorded: Container[str]) -> None:
         """Remove what killed processes left half-made, and the states of work that has its record.
@@ -93,18 +151,67 @@ class Workspace:
         for pattern in ("teachers/.*", "cache/*/.*"):
             for path in self.root.glob(pattern):
                 shutil.rmtree(path, ignore_errors=True)
-        for path in self.root.glob("checkpoints/*"):
+        states = set(self.root.glob("checkpoints/*"))
+        if self.shared is not None:
+            states |= {self.root / "checkpoints" / name for name in (self.shared / "checkpoints").names()}
+        for path in states:
             if path.suffix == ".tmp" or path.stem in recorded:
-                path.unlink(missing_ok=True)
+                self.discard(path)
 
-    def running(self) -> set[str]:
-        """Ids of work that was started last and has not ended: it runs now, or its worker was lost."""
-        open_ids: set[str] = set()
-        if self.events.is_file():
-            for line in self.events.read_text(encoding="utf-8").splitlines():
-                event = _parsed(line)
-                (open_ids.add if event.get("event") == "start" else open_ids.discard)(event.get("id", ""))
-        return open_ids
+    def build_once(self, folder: Path, build: Callable[[Path], None]) -> Path:
+        """`build_once` for a folder of this workspace, which no other node need build again.
+
+        In an object store a folder is one object, a tar, so that it too is there whole or not at all. Where two nodes
+        build at the same moment the later one's stays.
+        """
+        if self.shared is None:
+            return build_once(folder, build)
+        shared, name = self.shared, f"{self._name(folder)}.tar"
+
+        def fetch_or_build(target: Path) -> None:
+            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as beside:
+                archive = Path(beside) / "archive.tar"
+                if shared.download(name, archive):
+                    with tarfile.open(archive) as tar:
+                        tar.extractall(target, filter="data")
+                    return
+                build(target)
+                with tarfile.open(archive, "w") as tar:
+                    tar.add(target, arcname=".")
+                shared.upload(archive, name)
+
+        return build_once(folder, fetch_or_build)
+
+    def share(self, *files: Path) -> None:
+        """Let other nodes have files of this workspace as they are now; those that are not there are left out.
+
+        Raises:
+            StoreError: The object store cannot be reached; this holds of the methods below, too.
+        """
+        if self.shared is not None:
+            for file in files:
+                if file.is_file():
+                    self.shared.upload(file, self._name(file))
+
+    def fetch(self, file: Path) -> None:
+        """Bring a file of this workspace up to what was shared of it, if anything was."""
+        if self.shared is not None:
+            self.shared.download(self._name(file), file)
+
+    def fetch_predictions(self) -> None:
+        """Have all predictions here, for a report."""
+        if self.shared is not None:
+            here, folder = self.root / "predictions", self.shared / "predictions"
+            folder.download_all(sorted(name for name in folder.names() if not (here / name).is_file()), here)
+
+    def discard(self, file: Path) -> None:
+        """Delete a file of this workspace everywhere."""
+        file.unlink(missing_ok=True)
+        if self.shared is not None:
+            self.shared.remove(self._name(file))
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
 
 
 def _parsed(line: str) -> dict[str, str]:

@@ -143,7 +143,7 @@ class StudySearcher(Searcher):
     def _ended(self, trial_id: str, work: Work) -> None:
         record = self._record_of(work)
         if record is None:
-            bad = {bad.path.stem: str(bad) for bad in self._ledger.bad_files}
+            bad = {bad.record_id: str(bad) for bad in self._ledger.bad_files}
             reason = bad.get(work_id(work), "its worker was lost")
             self.outlook.blocked[work_id(work)] = reason
             self._lost[trial_id] = work_id(work)

@@ -75,7 +75,7 @@ def test_everything_from_users_is_escaped(tmp_path):
     records[0] = records[0].model_copy(update={"run": records[0].run.model_copy(update={"host": evil, "device": evil})})
     (tmp_path / "study.yaml").write_text(f"# {evil}\n")
     study = type(study)(study.config, tmp_path / "study.yaml")
-    text = report(tmp_path / "out", study, records, [BadFile(Path(f"{evil.replace('/', '')}.json"), evil)])
+    text = report(tmp_path / "out", study, records, [BadFile(f"{evil.replace('/', '')}.json", evil)])
     assert evil not in text
     assert text.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 5
     assert Page(text).open == []
@@ -101,7 +101,7 @@ def test_a_running_study_has_a_report(tmp_path, done):
 def test_failures_are_named(tmp_path):
     study = small_study()
     records = finished(study, failing(lambda trial: trial.triple.dataset.name == "data0"))
-    text = visible(report(tmp_path, study, records, [BadFile(Path("ledger/torn.json"), "is torn")]))
+    text = visible(report(tmp_path, study, records, [BadFile("ledger/torn.json", "is torn")]))
     assert "the loss became NaN at step 3" in text
     assert "torn.json" in text
     assert "ledger/torn.json" not in text

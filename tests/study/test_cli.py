@@ -142,8 +142,8 @@ class TestStorage:
         (tmp_path / "file").write_text("")
         refused(kdstudy("launch", tiny_study(), "--storage", tmp_path / "file"), "--storage", "is not writable")
 
-    def test_object_store(self, kdstudy, tiny_study):
-        refused(kdstudy("launch", tiny_study(), "--storage", "s3://bucket/runs"), "object stores are not supported")
+    def test_other_object_store(self, kdstudy, tiny_study):
+        refused(kdstudy("launch", tiny_study(), "--storage", "gs://bucket/runs"), "is not supported; give s3://bucket/")
 
     def test_directory_of_another_study_file(self, kdstudy, tiny_study, launched: Launched, tmp_path):
         file = tiny_study(training={"epochs": 1, "batch_size": 16, "max_length": 16})

@@ -68,7 +68,7 @@ def test_write_leaves_a_torn_file_of_the_same_name_alone(ledger: Ledger, trial: 
     assert ledger.write(trial) is False
     assert torn.read_text() == "{"
     assert ledger.get(trial.record_id) is None
-    assert [bad.path for bad in ledger.bad_files] == [torn]
+    assert [bad.where for bad in ledger.bad_files] == [str(torn)]
 
 
 def test_get_reads_without_a_refresh(ledger: Ledger, trial: TrialRecord) -> None:
@@ -125,7 +125,7 @@ def test_bad_file_is_reported_and_left_alone(kind: str, ledger: Ledger, trial: T
     path.write_text(content)
     assert ledger.refresh() == [trial]  # what is sound is read
     (bad,) = ledger.bad_files
-    assert bad.path == path
+    assert bad.where == str(path)
     assert reason in bad.reason
     assert str(path) in str(bad)
     assert path.read_text() == content
@@ -146,7 +146,7 @@ def test_bytes_that_are_no_text_and_folders_are_reported(ledger: Ledger) -> None
     (ledger.folder / "folder.json").mkdir(parents=True)
     (ledger.folder / "bytes.json").write_bytes(b"\xff\xfe\x00")
     assert ledger.refresh() == []
-    assert [bad.path.name for bad in ledger.bad_files] == ["bytes.json", "folder.json"]
+    assert [bad.name for bad in ledger.bad_files] == ["bytes.json", "folder.json"]
 
 
 def test_record_under_a_wrong_name_is_reported(ledger: Ledger, trial: TrialRecord) -> None:
@@ -155,7 +155,7 @@ def test_record_under_a_wrong_name_is_reported(ledger: Ledger, trial: TrialRecor
     path.write_text(trial.model_dump_json())
     assert ledger.refresh() == [trial]
     (bad,) = ledger.bad_files
-    assert bad.path == path
+    assert bad.where == str(path)
     assert trial.record_id in bad.reason  # says which record it holds
     assert path.is_file()
 

@@ -144,8 +144,8 @@ def test_status_names_unfinished_work_and_bad_files(study: Study, workspace: Wor
     records = run_study(study)[:3]
     for event, work_id in [("start", records[2].record_id), ("start", "lost"), ("start", "ended"), ("end", "ended")]:
         workspace.log_event(event, work_id)
-    workspace.ledger.mkdir(parents=True)
-    (workspace.ledger / "torn.json").write_text("{")
+    (workspace.root / "ledger").mkdir(parents=True)
+    (workspace.root / "ledger" / "torn.json").write_text("{")
     status = status_of(study, workspace, records)
     # what has a record is finished, whatever its worker last said
     assert status.unfinished_work == ("lost",)

@@ -9,7 +9,7 @@ from trials.families import Head
 from trials.models import model_fingerprint, tokenizer_fingerprint
 from trials.spec import Architecture, DatasetSpec, StudentSpec
 from trials.word_vectors import vectors_fingerprint
-from trials.workspace import Workspace, build_once
+from trials.workspace import Workspace
 
 
 def initial_student(
@@ -46,7 +46,7 @@ def initial_student(
             return
         build_encoder(student, source, label_names, seed, head).save_pretrained(target)
 
-    return build_once(workspace.initial(key), build)
+    return workspace.build_once(workspace.initial(key), build)
 
 
 def _recurrent_student(
@@ -59,7 +59,7 @@ def _recurrent_student(
 
         build_recurrent(student, source, label_names, seed, head, target)
 
-    return build_once(workspace.initial(key), build)
+    return workspace.build_once(workspace.initial(key), build)
 
 
 def tokenizer_folder(
@@ -78,7 +78,7 @@ def tokenizer_folder(
 
         write_word_tokenizer(dataset, data_fingerprint, target)
 
-    return build_once(workspace.initial(digest(["words", data_fingerprint])[:24]), build)
+    return workspace.build_once(workspace.initial(digest(["words", data_fingerprint])[:24]), build)
 
 
 def source_fingerprint(student: StudentSpec, source: Path) -> str:
