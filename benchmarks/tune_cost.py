@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -53,10 +53,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="tune-cost-") as folder:
         results = {
             "command": " ".join(["python -m benchmarks.tune_cost", *sys.argv[1:]]),
-            "hardware": {"cpu": _cpu(), "cores": os.cpu_count(), "platform": platform.platform()},
-            "load_before": os.getloadavg()[0],  # of others on this machine
-            "versions": {name: importlib.metadata.version(name) for name in VERSIONED}
-            | {"python": platform.python_version()},
+            **machine(),
             "targets": TARGETS,
             "per_trial": [_per_trial(Path(folder), arguments.trials, work) for work in arguments.work],
             "start_up": _start_up(Path(folder), arguments.study, arguments.repeats),
@@ -107,19 +104,30 @@ def _gaps(events: list[dict[str, Any]], worker: int) -> list[tuple[float, float]
 
 
 def _run_idle(root: str, trials: str, work_seconds: str) -> None:
-    """In a process of its own: a launch of 39 made-up triples whose trials sleep."""
+    from study.progress import Progress
+
+    run_idle(Path(root), int(trials), float(work_seconds), (13,), Progress)
+
+
+def run_idle(root: Path, works: int, sleep: float, seeds: Sequence[int], progress_type: type[Any]) -> None:
+    """A launch of 39 made-up triples whose trials sleep; it wants a process of its own.
+
+    Args:
+        root: The study's directory, made here.
+        works: Most pieces of work.
+        sleep: Seconds that each takes.
+        seeds: The study's.
+        progress_type: A `study.progress.Progress`, told of each record.
+    """
     from rich.console import Console
 
     from study import experiment
     from study.launch import LaunchOptions
     from study.ledger import Ledger
-    from study.progress import Progress
     from study.search import StudySearch
     from trials.trainable import WORK
     from trials.work import work_id
     from trials.workspace import Workspace
-
-    sleep = float(work_seconds)
 
     class Idle(experiment.KDTrainable):
         """A worker that sleeps instead of training."""
@@ -131,23 +139,23 @@ def _run_idle(root: str, trials: str, work_seconds: str) -> None:
             work, workspace = WORK.validate_json(self.config["work"]), self.bench.workspace
             workspace.log_event("start", work_id(work))
             time.sleep(sleep)
-            self.bench.ledger.write(_made_up(work))
+            self.bench.ledger.write(made_up(work))
             workspace.log_event("end", work_id(work))
             return {"done": True, "record_id": work_id(work)}
 
     setattr(experiment, "KDTrainable", Idle)  # noqa: B010 - to mypy a class is no variable
-    study, fingerprints = _made_up_study()
-    workspace = Workspace(Path(root))
+    study, fingerprints = made_up_study(seeds)
+    workspace = Workspace(root)
     workspace.root.mkdir()
-    options = LaunchOptions(workers=WORKERS, max_trials=int(trials))
-    progress = Progress(Console(file=open(os.devnull, "w")))  # noqa: SIM115 - until the process ends
+    options = LaunchOptions(workers=WORKERS, max_trials=works)
+    progress = progress_type(Console(file=open(os.devnull, "w")))  # noqa: SIM115 - until the process ends
     search = StudySearch(study, fingerprints)
     with experiment.ray_started(study, workspace, options) as workers:
         progress.begin(search, workers)
         experiment.run_experiment(study, search, Ledger(workspace.ledger), workspace, options, workers, progress)
 
 
-def _made_up_study() -> tuple[Any, Any]:
+def made_up_study(seeds: Sequence[int] = (13,)) -> tuple[Any, Any]:
     """39 triples, as many as paper A's, of data and models that nobody opens."""
     from search_spaces.space import load_space
     from study.config import Study, StudyConfig
@@ -159,6 +167,7 @@ def _made_up_study() -> tuple[Any, Any]:
         "teachers": [{"name": "t", "model": "nowhere"}],
         "students": [{"name": f"s{i}", "from": "t", "layers": i} for i in (1, 2, 3)],
         "search": {"space": load_space("paper_a")},
+        "seeds": list(seeds),
     }
     study = Study(StudyConfig.model_validate(config), Path("idle.yaml"))
     models = {study.teacher_source(*pair): "model" for pair in study.teacher_pairs}
@@ -166,7 +175,7 @@ def _made_up_study() -> tuple[Any, Any]:
     return study, Fingerprints({dataset.name: "data" for dataset in study.config.datasets}, models)
 
 
-def _made_up(work: Any) -> Any:
+def made_up(work: Any) -> Any:
     """The record that a piece of work would end with; scores are arbitrary, but always the same."""
     from trials.record import CurvePoint, RunInfo, Status, TeacherCheckpointRecord, TeacherRecord, TrialRecord
     from trials.spec import TeacherTask
@@ -304,6 +313,16 @@ def _child(name: str, *arguments: object, cwd: Path) -> None:
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - ourselves
     if done.returncode not in (0, 3):
         sys.exit(done.stdout + done.stderr)
+
+
+def machine() -> dict[str, Any]:
+    """Where a benchmark ran: hardware, the load of others on it, versions."""
+    versions = {name: importlib.metadata.version(name) for name in VERSIONED}
+    return {
+        "hardware": {"cpu": _cpu(), "cores": os.cpu_count(), "platform": platform.platform()},
+        "load_before": os.getloadavg()[0],
+        "versions": versions | {"python": platform.python_version()},
+    }
 
 
 def _seconds(moment: str) -> float:

@@ -32,6 +32,7 @@ os.environ.update({name: os.environ.get(name, value) for name, value in TUNE_SET
 
 import ray  # noqa: E402 - after the settings that it reads at import
 from ray import tune  # noqa: E402
+from ray._private import ray_constants  # noqa: E402
 
 from search_spaces.faults import Fault, InputError, fault  # noqa: E402
 from study.config import Study  # noqa: E402
@@ -172,6 +173,7 @@ def _connect(study: Study, options: LaunchOptions) -> None:
     if options.address is None:
         resources = study.config.resources
         cpus = options.workers and math.ceil(options.workers * resources.cpu / resources.group)
+        ray_constants.ENABLE_RAY_CLUSTER = False  # listen on 127.0.0.1 alone, as Ray does by default off Linux
         ray.init("local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
         return
     try:

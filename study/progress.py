@@ -61,7 +61,7 @@ class Progress:
         self._begun = time.monotonic()
         self._most = trials_in_all(search.study)[1]
         self.say(
-            f"{len(search.study.triples)} triples, {len(search.trials)} trials in the ledger, "
+            f"{len(search.study.triples)} triples, {search.num_trials} trials in the ledger, "
             f"at most {self._most} in all, {workers} at a time"
         )
         if self._console.is_terminal:
@@ -99,7 +99,7 @@ class Progress:
     def end(self) -> None:
         """The launch is over."""
         if self._search and self._search.finished:
-            self._most = len(self._search.trials)
+            self._most = self._search.num_trials
         if self._live:
             self._live.update(self._table(), refresh=True)
             self._live.stop()
@@ -107,7 +107,7 @@ class Progress:
 
     def count(self) -> Count:
         """How far the study is."""
-        done = len(self._search.trials) if self._search else 0
+        done = self._search.num_trials if self._search else 0
         pace = (time.monotonic() - self._begun) / self._recorded if self._recorded else None
         left = self._most - done
         return Count(done, self._most, pace * left if pace and left > 0 else None)

@@ -188,6 +188,7 @@ class StudySearch:
         self._trials: dict[str, TrialRecord] = {}
         self._teachers: dict[str, TeacherRecord] = {}
         self._speed_records: dict[str, SpeedRecord] = {}
+        self._teacher_tasks = {(t.name, d.name): self._teacher_task(t, d) for t, d in study.teacher_pairs}
         for record in records:
             self._remember(record)
         self._advance(study.triples)
@@ -197,8 +198,8 @@ class StudySearch:
 
         Response times come when all else has its record, one at a time, so that nothing runs beside them.
         """
-        teachers = [self._teacher_task(*pair) for pair in self.study.teacher_pairs]
-        missing: list[Work] = [task for task in teachers if task.teacher_id not in self._teachers]
+        tasks = self._teacher_tasks.values()
+        missing: list[Work] = [task for task in tasks if task.teacher_id not in self._teachers]
         chains = sorted(self.triples.values(), key=lambda triple: triple.chain.requests_done)
         trials: list[Work] = [spec for triple in chains for spec in triple.propose()]
         return missing + trials or self._speeds()[:1]
@@ -248,13 +249,18 @@ class StudySearch:
         """All trial records observed so far, those of other contents included."""
         return list(self._trials.values())
 
+    @property
+    def num_trials(self) -> int:
+        """How many trial records were observed so far."""
+        return len(self._trials)
+
     def trial_record(self, trial_id: str) -> TrialRecord | None:
         """The record of a trial, if it has finished."""
         return self._trials.get(trial_id)
 
     def teacher_record(self, teacher: TeacherSpec, dataset: DatasetSpec) -> TeacherRecord | None:
         """The record of a teacher's preparation for a data set, if it has finished."""
-        return self._teachers.get(self._teacher_task(teacher, dataset).teacher_id)
+        return self._teachers.get(self._teacher_tasks[teacher.name, dataset.name].teacher_id)
 
     def _remember(self, record: Record) -> None:
         if isinstance(record, TeacherRecord):
