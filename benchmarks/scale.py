@@ -3,8 +3,8 @@
     python -m benchmarks.scale
 
 *Launch*: one real launch whose trials do nothing; the driver notes its own processor time, its memory and the clock at
-each record. *Reading*: ledgers of made-up records are read as `launch` (to the first proposal), `status` and `report` do,
-each in a process of its own. Processor seconds hardly depend on what else runs.
+each record. *Reading*: ledgers of made-up records are read as `launch` (to the first proposal), `status` and `report`
+do, each in a process of its own. Processor seconds hardly depend on what else runs.
 """
 
 from __future__ import annotations
