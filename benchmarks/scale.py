@@ -40,9 +40,7 @@ def main() -> None:
     results: dict[str, Any] = {"command": " ".join(["python -m benchmarks.scale", *sys.argv[1:]]), **machine()}
     with tempfile.TemporaryDirectory(prefix="scale-") as folder:
         results["launch"] = _launched(Path(folder), arguments.launched)
-        _print("launch", results["launch"])
         results["reading"] = _read(Path(folder), arguments.read)
-        _print("reading", results["reading"])
     results["load_after"] = os.getloadavg()[0]
     if not arguments.dry:
         RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
@@ -79,6 +77,7 @@ def _launched(folder: Path, counts: list[int]) -> list[dict[str, float]]:
                 "driver_memory_megabytes": after["memory"],
             }
         )
+        _print(rows[-1])
     return rows
 
 
@@ -121,6 +120,7 @@ def _read_one(root: Path, count: int) -> list[dict[str, Any]]:
     for reading in READINGS:
         used = json.loads(_child("read", reading, root))
         rows.append({"reading": reading, "records": count, **used})
+        _print(rows[-1])
     return rows
 
 
@@ -181,15 +181,13 @@ def _child(name: str, *arguments: object) -> str:
     return done.stdout.strip().rpartition("\n")[2]
 
 
-def _print(title: str, rows: list[dict[str, Any]]) -> None:
-    print(title)
-    for row in rows:
-        print(
-            "  "
-            + ", ".join(
-                f"{name} {value:,.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in row.items()
-            )
-        )
+def _print(row: dict[str, Any]) -> None:
+    print(
+        ", ".join(
+            f"{name} {value:,.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in row.items()
+        ),
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -151,8 +151,8 @@ def test_siblings_install_and_start_as_cluster_yaml(name):
         assert other[key] == ours[key]
 
 
-# Kubernetes. The fields are those that we use of KubeRay's documented ones (its API reference for ray.io/v1); its schema, a
-# megabyte, is not in this repository. So a mistyped field is found here, a wrong pod template is not.
+# Kubernetes. The fields are those that we use of KubeRay's documented ones (its API reference for ray.io/v1). Its
+# schema, a megabyte, is not in this repository: a mistyped field is found here, a wrong pod template is not.
 JOB_FIELDS = {"entrypoint", "shutdownAfterJobFinishes", "rayClusterSpec"}
 CLUSTER_FIELDS = {
     *("rayVersion", "enableInTreeAutoscaling", "autoscalerOptions", "authOptions"),

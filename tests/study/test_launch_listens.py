@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,16 +31,17 @@ def listening(session: int) -> dict[str, str]:
             fields = line.split()
             if fields[3] == LISTENING:
                 listeners[f"socket:[{fields[9]}]"] = fields[1].partition(":")[0]
-    own: dict[str, str] = {}
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if os.getsid(int(process.name)) != session:
-                continue
-            links = [os.readlink(file) for file in (process / "fd").iterdir()]
-        except OSError:  # it has ended meanwhile
-            continue
-        own |= {link: listeners[link] for link in links if link in listeners}
-    return own
+    links = {link for process in Path("/proc").glob("[0-9]*") for link in open_files(int(process.name), session)}
+    return {link: listeners[link] for link in links & listeners.keys()}
+
+
+def open_files(process: int, session: int) -> Iterator[str]:
+    """What a process of the session has open."""
+    with contextlib.suppress(OSError):  # it has ended meanwhile
+        files = list(Path(f"/proc/{process}/fd").iterdir()) if os.getsid(process) == session else []
+        for file in files:
+            with contextlib.suppress(OSError):  # closed meanwhile
+                yield os.readlink(file)
 
 
 def test_listening_sees_an_open_port() -> None:
