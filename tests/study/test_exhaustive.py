@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulation import hashed_score, make_search, make_study, run_study
 from typer.testing import CliRunner
@@ -101,6 +101,7 @@ def test_best_so_far_is_known_while_the_grid_runs() -> None:
     assert triple.search.incumbent.score == max(r.validation_score for r in records[1:5])
 
 
+@settings(deadline=None)
 @given(number=st.integers(0, 40), seed=st.integers(0, 99))
 def test_drawn_points_are_distinct_and_a_larger_draw_adds_to_a_smaller_one(number: int, seed: int) -> None:
     points = SPACE.grid()
