@@ -1,4 +1,4 @@
-"""Golden losses: what training computes stays what it was, for every experiment of paper C, on a tiny model.
+"""Golden losses: what training computes stays what it was, for every experiment of papers C and D, on a tiny model.
 
 `make golden` writes them anew and prints what differs. They hold on one kind of CPU, and nearly on others.
 """
@@ -10,27 +10,35 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tiny import Tiny
 
+from search_spaces.configuration import Configuration, Optimizer
 from search_spaces.space import load_space
 from trials.record import Status
+from trials.spec import StudentSpec
 
 GOLDEN = Path(__file__).parent / "golden_losses.json"
-EXPERIMENTS = load_space("internal").named()
+OF_C, OF_D = load_space("internal").named(), load_space("paper_d").named()
 EPOCHS = 4
+BILSTM = StudentSpec(name="bilstm", source="tiny", architecture="bilstm", hidden_size=8, embedding_size=6)
 
 
 @pytest.fixture(scope="module")
-def losses(tiny) -> dict[str, list[float]]:
+def losses(tiny, tiny_transfer) -> dict[str, list[float]]:
     """Mean training loss of each epoch, by experiment."""
-    found = {}
-    for name, configuration in EXPERIMENTS.items():
-        changed = replace(configuration, learning_rate=0.003, layer_epochs=1)
-        spec = tiny.trial(seed=21, **{key: getattr(changed, key) for key in vars(changed)})
-        spec = spec.model_copy(update={"training": spec.training.model_copy(update={"epochs": EPOCHS})})
-        record = tiny.run(spec)
-        assert record.status is Status.COMPLETED, record.reason
-        found[name] = [point.train_loss for point in record.curve]
-    return found
+    of_c = {name: curve(tiny, each, learning_rate=0.003) for name, each in OF_C.items()}
+    adam = {"optimizer": Optimizer.ADAM, "learning_rate": 0.02}
+    of_d = {name: curve(tiny_transfer, each, BILSTM, **adam) for name, each in OF_D.items()}
+    return of_c | of_d | {"adadelta": curve(tiny_transfer, OF_D["joint"], BILSTM)}
+
+
+def curve(tiny: Tiny, configuration: Configuration, student: StudentSpec | None = None, **changes) -> list[float]:
+    changed = replace(configuration, layer_epochs=1, **changes)
+    spec = tiny.trial(seed=21, student=student, **{key: getattr(changed, key) for key in vars(changed)})
+    spec = spec.model_copy(update={"training": spec.training.model_copy(update={"epochs": EPOCHS})})
+    record = tiny.run(spec)
+    assert record.status is Status.COMPLETED, record.reason
+    return [point.train_loss for point in record.curve]
 
 
 def test_losses_are_what_they_were(losses):
