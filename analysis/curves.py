@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from analysis.outcomes import Role, TripleOutcome, has_softmax, mean
-from search_spaces.configuration import Configuration
+from search_spaces.configuration import Configuration, Distance
 from study.search import StudySearch, TripleSearch
 from trials.record import TrialRecord
 
@@ -56,7 +56,7 @@ class TrainingCurve:
 def temperature_curves(search: StudySearch, trials: Iterable[TrialRecord]) -> tuple[TemperatureCurve, ...]:
     """One curve per tuned choice at the default soft-label weight, triple by triple in the study's order.
 
-    Triples of tasks without softmax have none: a temperature means nothing there.
+    Triples of tasks without softmax have none, nor have hard labels and log-odds: a temperature means nothing there.
     """
     temperatures: dict[str, set[float]] = {}
     for record in trials:
@@ -68,6 +68,7 @@ def temperature_curves(search: StudySearch, trials: Iterable[TrialRecord]) -> tu
         if (started := search.triples.get(triple.triple_id)) and has_softmax(triple)
         for candidate in started.search.candidates
         if candidate.choice.soft_label_weight == weight and candidate.score is not None
+        if candidate.choice.distance in (Distance.CE, Distance.MSE)
     )
 
 

@@ -15,6 +15,14 @@ PARAMETERS = {
     "teacher_checkpoint": "Teacher checkpoint",
     "student_temperature": "Student temperature",
     "soft_label_weight": "Soft-label weight",
+    "attention_weight": "Attention's weight",
+    "cosine_weight": "Cosine's weight",
+    "schedule": "Schedule",
+    "classification_loss": "Classification loss",
+    "representation_weight": "Representation's weight",
+    "optimizer": "Optimizer",
+    "transfer_rows": "Transfer rows",
+    "labelled_per_class": "Labels a class",
 }
 VALUES = {
     "ce": "CE",
@@ -23,6 +31,12 @@ VALUES = {
     "lowest_loss": "lowest loss",
     "equal": "τs = τt",
     "one": "τs = 1",
+    "logits": "log-odds",
+    "hard": "hard labels",
+    "distil_once": "distil once",
+    "adamw": "AdamW",
+    "adam": "Adam",
+    "adadelta": "Adadelta",
 }
 
 

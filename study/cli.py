@@ -248,7 +248,9 @@ def export(
 
     out.print(f"training again: {record.configuration}", highlight=False, markup=False, soft_wrap=True)
     output.parent.mkdir(parents=True, exist_ok=True)
-    again = export_student(record.spec, opened.student_source(record.spec.triple.student), workspace, output)
+    source = opened.student_source(record.spec.triple.student)
+    threads = max(1, int(opened.config.resources.cpu))
+    again = export_student(record.spec, source, workspace, output, threads=threads)
     if not again.status.has_scores:
         raise fault("command line", "--triple", triple, f"the training failed this time: {again.reason}")
     (output / "README.md").write_text(model_card(record, again), encoding="utf-8")

@@ -18,7 +18,13 @@ RUNNER = "run_student.py"
 
 
 def export_student(
-    spec: TrialSpec, source: tuple[str, str], workspace: Workspace, target: Path, device: torch.device | None = None
+    spec: TrialSpec,
+    source: tuple[str, str],
+    workspace: Workspace,
+    target: Path,
+    *,
+    threads: int = 1,
+    device: torch.device | None = None,
 ) -> TrialRecord:
     """Train a student as its trial did, and write weights, configuration, tokenizer; of recurrent ones what runs them.
 
@@ -27,6 +33,7 @@ def export_student(
         source: Reference and revision of the model that the student starts from.
         workspace: The study's directory, where its teacher's outputs are cached.
         target: The folder, which is not there yet.
+        threads: Torch threads; with another number than the study's, sums come in another order.
         device: Where to compute; None means the CPU.
 
     Returns:
@@ -35,6 +42,7 @@ def export_student(
     Raises:
         InputsChanged, InputError, OSError, RuntimeError: As `run_work`.
     """
+    torch.set_num_threads(threads)
     records: list[TrialRecord] = []
     temporary = target.with_name(f".{target.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)

@@ -14,9 +14,20 @@ from simulation import hashed_score, make_study
 from analysis.findings import analyse
 from analysis.report import write_report
 from analysis.sections import SECTIONS, sections
+from analysis.wording import PARAMETERS
+from search_spaces.space import ORDER, load_space
 from study.ledger import BadFile
 from trials.record import TrialRecord
 
+AXES_OF_C = {
+    "experiments": [],
+    "choices": {
+        "attention_weight": [0, 1],
+        "cosine_weight": [0, 1],
+        "schedule": ["joint", "progressive", "stacked"],
+        "classification_loss": ["throughout", "last"],
+    },
+}
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 
 
@@ -170,3 +181,13 @@ def _with_reason(record, reason):
     if isinstance(record, TrialRecord) and record.reason:
         return record.model_copy(update={"reason": reason})
     return record
+
+
+def test_every_choice_can_be_an_axis(tmp_path):
+    # Of a greedy search over all that papers C and D add to A's choices
+    for name, changes in (("simple_students", {}), ("internal", AXES_OF_C)):
+        study = make_study(space=load_space(name, changes=changes))
+        text = report(tmp_path / name, study, finished(study, hashed_score))
+        alternatives = {parameter for parameter, _ in study.space.alternatives()}
+        assert all(PARAMETERS[parameter] in text for parameter in alternatives)
+    assert set(PARAMETERS) == {*ORDER, "soft_label_weight"}
