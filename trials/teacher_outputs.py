@@ -162,6 +162,7 @@ class Teacher:
             tuple(words(split.ids[split.offsets[row] : split.offsets[row + 1]].tolist())) for row in found.rows
         )
         dataclasses.replace(found, tokens=tokens).write(file)
+        self.workspace.share(file)
 
     def translated(self, split: str, device: torch.device) -> TokenizedSplit:
         """A split with the teacher's own translations as targets: sequence-level distillation (Kim & Rush, 2016)."""
