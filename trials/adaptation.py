@@ -93,12 +93,32 @@ def adapted(
     Raises:
         TrialFailed: Training diverged.
     """
-    key = digest(["adapted", model_fingerprint(source), data.key, task.training.identity(), how.model_dump()])[:24]
-    folder = workspace.initial(key)
-    if folder.is_dir():
-        return folder
-    network = MaskedModel(_masked_model(source, task.teacher.seed)).to(device)
-    masking = Masking(load_tokenizer(source), how.masked, network.model.config.vocab_size)
+    seed, recipe = task.teacher.seed, task.training.identity()
+    key = digest(["adapted", model_fingerprint(source), data.key, seed, recipe, how.model_dump()])[:24]
+    checkpoint = CheckpointFile.of(f"{task.teacher_id}-adapted", workspace, checkpoint_seconds)
+
+    def build(target: Path) -> None:
+        network = MaskedModel(_masked_model(source, seed)).to(device)
+        masking = Masking(load_tokenizer(source), how.masked, network.model.config.vocab_size)
+        _train(network, masking, task, how, data, checkpoint, device)
+        network.model.save_pretrained(target)
+        copy_files(tokenizer_files(source), target)
+
+    built = workspace.build_once(workspace.initial(key), build)
+    checkpoint.remove()
+    return built
+
+
+def _train(
+    network: MaskedModel,
+    masking: Masking,
+    task: TeacherTask,
+    how: Adaptation,
+    data: TokenizedData,
+    checkpoint: CheckpointFile,
+    device: torch.device,
+) -> None:
+    """Train the model in place, on the texts of train and of the transfer set; it has the best weights at the end."""
     texts = _joined([data.splits[name] for name in ("train", "unlabeled") if name in data.splits])
 
     def draw(rows: np.ndarray) -> Batch:
@@ -108,16 +128,12 @@ def adapted(
         loss = _loss(network, data.splits["validation"], masking, task.teacher.seed, device)
         return Validation(-loss, loss)
 
-    checkpoint = CheckpointFile.of(f"{task.teacher_id}-adapted", workspace, checkpoint_seconds)
     run = TrainingRun(network, F.cross_entropy, validate, how.learning_rate, checkpoint)
     recipe = task.training.model_copy(update={"epochs": how.epochs, "early_stopping": None})
     train([run], draw, num_examples=len(texts), recipe=recipe, seed=task.teacher.seed, selections=(LOWEST_LOSS,))
     if run.failure is not None:
         raise run.failure
     set_weights(network, run.result.weights[LOWEST_LOSS.name])
-    built = workspace.build_once(folder, lambda target: _save(network, source, target))
-    checkpoint.remove()
-    return built
 
 
 @torch.no_grad()
@@ -155,8 +171,3 @@ def _masked_model(source: Path, seed: int) -> Any:
     torch.manual_seed(seed)  # a source without the head gets a new one
     settings = {"local_files_only": True, "trust_remote_code": False, "use_safetensors": True}
     return AutoModelForMaskedLM.from_pretrained(source, dtype=torch.float32, **settings)
-
-
-def _save(network: MaskedModel, source: Path, target: Path) -> None:
-    network.model.save_pretrained(target)
-    copy_files(tokenizer_files(source), target)
