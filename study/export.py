@@ -9,7 +9,9 @@ from search_spaces.faults import fault, nearest
 from study.config import Study
 from study.search import TripleSearch, load_search
 from study.searchers.named import NamedSearch
+from trials.families import Head
 from trials.record import Record, TrialRecord
+from trials.tasks import task_of
 
 
 def chosen_trial(
@@ -80,6 +82,9 @@ def model_card(record: TrialRecord, again: TrialRecord) -> str:
         (f"test {metric}", f"{again.test_score:.4f}"),
     ]
     table = "\n".join(f"| {name} | {value} |" for name, value in rows)
-    runner = 'python run_student.py "a text"' if triple.student.is_simple else None
-    use = f"    {runner}\n" if runner else "Load it with Transformers' `from_pretrained`.\n"
+    use = "Load it with Transformers' `from_pretrained`.\n"
+    if triple.student.is_simple:
+        use = '    python run_student.py "a text"\n'
+        if task_of(triple.dataset).head is not Head.SEQUENCE:
+            use = "An LSTM each way over the tokenizer's tokens, and a linear layer over its states.\n"
     return f"# {triple.student.name}, distilled on {triple.dataset.name}\n\n| | |\n|---|---|\n{table}\n\n{use}"

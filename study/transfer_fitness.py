@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from search_spaces.configuration import UNFREEZING, Configuration, Distance, Optimizer
 from search_spaces.faults import Fault
@@ -64,7 +65,9 @@ def _student_faults(study: Study, triple: Triple) -> Iterator[Fault]:
         message = f"schedule {thawing[0].schedule} thaws recurrent students (bilstm, rnn); a transformer learns jointly"
         yield Fault("study file", key, str(student.architecture), message)
     epochs = study.student_recipe(dataset).epochs
-    longest = max((_epochs_before_last(each) for each in thawing), default=0)
+    weights = study.space.soft_label_weight.then
+    others = [replace(each, soft_label_weight=weight) for each in thawing for weight in weights]
+    longest = max((_epochs_before_last(each) for each in (*thawing, *others)), default=0)
     if longest >= epochs:
         message = f"leaves {triple.triple_id} no epoch for its last stage: those before may take {longest}"
         yield Fault("study file", "training.epochs", epochs, message)

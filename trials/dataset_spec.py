@@ -170,9 +170,21 @@ class DatasetSpec(Part):
             raise ValueError("give exactly one of path, hub and embedded")
         if self.parts and self.hub is None:
             raise ValueError("parts are of the hub: give hub")
+        if foreign := self._of_no_transfer_set():
+            raise ValueError(f"{foreign}: a transfer set is a split of its own (splits.unlabeled), or of labelled")
         if both := [split for split in self.parts if split in self.carve]:
             raise ValueError(f"{both[0]} is carved, and has parts: give one of the two")
         return self
+
+    def _of_no_transfer_set(self) -> str | None:
+        """A key that speaks of a transfer set where there is none, or where none can be."""
+        carved = any(split == "unlabeled" or carve.source == "unlabeled" for split, carve in self.carve.items())
+        wrong = {
+            "carve": carved,
+            "parts.unlabeled": "unlabeled" in self.parts and "unlabeled" not in self.splits,
+            "examples.unlabeled": "unlabeled" in self.examples and not self.has_transfer_set,
+        }
+        return next((key for key, is_wrong in wrong.items() if is_wrong), None)
 
     def hub_parts(self, split: Split) -> tuple[HubPart, ...]:
         """Where a split's rows are on the hub, complete."""

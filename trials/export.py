@@ -8,6 +8,8 @@ from pathlib import Path
 
 import torch
 
+from trials.families import Head
+from trials.models import load_tokenizer
 from trials.record import TrialRecord
 from trials.run import run_group
 from trials.spec import TrialSpec
@@ -58,10 +60,13 @@ def export_student(
 
 
 def _complete(folder: Path, spec: TrialSpec) -> None:
-    """Of a recurrent student: its longest input, and what runs it."""
+    """Of a recurrent student: its longest input, and, if it is about whole texts, what runs it."""
     file = folder / "config.json"
     config = json.loads(file.read_text(encoding="utf-8"))
     if config["model_type"] != RECURRENT:
         return
     file.write_text(json.dumps({**config, "max_length": spec.training.max_length}, indent=1), encoding="utf-8")
+    if config["head"] != Head.SEQUENCE:
+        return
+    load_tokenizer(folder).backend_tokenizer.save(str(folder / "tokenizer.json"))  # some sources have other files alone
     shutil.copyfile(Path(__file__).parent / "students" / "standalone.py", folder / RUNNER)

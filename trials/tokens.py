@@ -84,7 +84,7 @@ class TokenizedSplit:
     def batch(self, rows: np.ndarray, device: torch.device) -> dict[str, torch.Tensor]:
         """Model inputs of some rows, padded to their longest: int64 [rows, length] each."""
         lengths = self.offsets[rows + 1] - self.offsets[rows]
-        mask = np.arange(lengths.max()) < lengths[:, None]  # bool [rows, length]
+        mask = np.arange(max(1, lengths.max())) < lengths[:, None]  # bool [rows, length]
         source = ragged_index(self.offsets, rows)
         inputs = {"input_ids": padded(self.ids[source], mask, self.pad_id), "attention_mask": mask.astype(np.int64)}
         if self.type_ids is not None:
@@ -196,7 +196,7 @@ def batches_by_length(lengths: np.ndarray, tokens: int = EVALUATION_TOKENS) -> l
     rows = np.argsort(-lengths, kind="stable")
     batches, start = [], 0
     while start < len(rows):
-        size = max(1, tokens // int(lengths[rows[start]]))
+        size = max(1, tokens // max(1, int(lengths[rows[start]])))
         batches.append(rows[start : start + size])
         start += size
     return batches

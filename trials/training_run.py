@@ -143,7 +143,21 @@ class TrainingRun:
     @property
     def ended(self) -> bool:
         """Whether it failed, or stopped early; before its last stage nothing stops it."""
-        return self.failure is not None or (self.progress.last and _stopped_early(self.result.curve, self._patience))
+        return self.failure is not None or (self.progress.last and self._stopped_early())
+
+    def _stopped_early(self) -> bool:
+        """Whether the last `patience` validations, all of the last stage, brought no better score that counts."""
+        curve, best = self.result.curve, self._best_score()
+        if self._patience is None or not curve:
+            return False
+        in_stage = sum(point.stage == curve[-1].stage for point in curve)
+        return min(len(curve) - 1 - best, in_stage) >= self._patience
+
+    def _best_score(self) -> int:
+        """The first validation with the highest score, of those of stages in which scores mean something."""
+        stages, curve = self.progress.stages, self.result.curve
+        counted = [index for index, point in enumerate(curve) if stages[(point.stage or 1) - 1].classifies]
+        return max(counted, key=lambda index: curve[index].validation_score, default=len(curve) - 1)
 
     def set_rate(self, share: float) -> None:
         """Set the learning rate to a share of its peak."""
@@ -256,15 +270,6 @@ def _first_names(network: nn.Module) -> dict[str, str]:
     """Each name in a network's state with the first name of the same tensor."""
     first: dict[int, str] = {}
     return {name: first.setdefault(id(value), name) for name, value in network.state_dict(keep_vars=True).items()}
-
-
-def _stopped_early(curve: list[CurvePoint], patience: int | None) -> bool:
-    """Whether the last `patience` validations, all of the last stage, brought no better score."""
-    if patience is None or not curve:
-        return False
-    scores = [point.validation_score for point in curve]
-    in_stage = sum(point.stage == curve[-1].stage for point in curve)
-    return min(len(scores) - 1 - scores.index(max(scores)), in_stage) >= patience
 
 
 def _finite(value: float, what: str, step: int) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -76,13 +77,29 @@ def vectors_size(reference: str) -> int:
         InputError: There is no such file, or it holds no word vectors.
     """
     file = vectors_file(reference)
-    if file.suffix == ".npy":
-        return int(_npy(file).values.shape[1])
-    return next((len(vector) for _, _, vector in _lines(file)), 0)
+    with _said(file):
+        if file.suffix == ".npy":
+            return int(_npy(file).values.shape[1])
+        return next((len(vector) for _, _, vector in _lines(file)), 0)
+
+
+@contextmanager
+def _said(file: Path) -> Iterator[None]:
+    """What a reader raises of a file that is something else, as one fault."""
+    try:
+        yield
+    except (ValueError, EOFError, OSError) as error:  # those of unicode, json and arrow are ValueErrors
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise fault(file, "embeddings", file.name, f"cannot be read as word vectors: {first}") from None
 
 
 @lru_cache(maxsize=1)
 def _loaded(file: Path) -> WordVectors:
+    with _said(file):
+        return _read(file)
+
+
+def _read(file: Path) -> WordVectors:
     if file.suffix == ".npy":
         return _npy(file)
     rows: dict[str, int] = {}

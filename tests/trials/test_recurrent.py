@@ -194,3 +194,12 @@ def test_bilstm_tags_words(tiny_model, tmp_path):
         record = prepared.run(spec)
         assert record.status is Status.COMPLETED, record.reason
         assert record.test_score > 0.5
+
+
+def test_rnn_reads_texts_without_words(tiny_model, tiny_data, tmp_path):
+    for file in tiny_data.glob("*.jsonl"):
+        empty = [json.dumps({"text": " ", "label": 0})] * 17  # more than a batch
+        (tmp_path / file.name).write_text("\n".join([*empty, file.read_text()]))
+    prepared = prepare(tiny_model, tmp_path, tmp_path / "study")
+    record = prepared.run(prepared.trial(student=student(architecture="rnn"), soft_label_weight=0.0))
+    assert record.status is Status.COMPLETED, record.reason

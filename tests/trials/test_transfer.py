@@ -257,3 +257,20 @@ def test_what_does_not_count_makes_no_other_trial():
     hard = replace(joint, distance=Distance.HARD)
     assert replace(hard, temperature=4.0).canonical() == hard.canonical()
     assert replace(joint, schedule=Schedule.STAGED).canonical() != joint.canonical()
+
+
+def test_scores_that_cannot_be_selected_stop_nothing(tiny_transfer, monkeypatch):
+    # The first stage's scores are best by far, and the last one's rise: it is not stopped before its end
+    scores = iter([0.9, 0.9, *(0.1 + 0.01 * step for step in range(20))])
+    monkeypatch.setattr("trials.run.evaluate", scripted(scores))
+    spec = trial(tiny_transfer, "distil_once", epochs=12, patience=2)
+    record = tiny_transfer.run(spec)
+    assert record.curve[-1].epoch == 12
+    assert record.best_step == record.curve[-1].step
+
+
+def scripted(scores):
+    def evaluate(task, network, split, keep=None):
+        return {"accuracy": 0.0 if keep else next(scores)}, 0.5
+
+    return evaluate

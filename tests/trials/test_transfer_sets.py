@@ -106,3 +106,17 @@ def test_one_size_is_given():
     for wrong in ({}, {"rows": 3, "per_class": 2}):
         with pytest.raises(ValueError, match="give one of rows and per_class"):
             DatasetSpec(name="d", task="classification", path=".", labelled=wrong)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"carve": {"unlabeled": {"rows": 3}}},
+        {"carve": {"validation": {"source": "unlabeled", "rows": 3}}, "splits": {"unlabeled": "unlabeled"}},
+        {"examples": {"unlabeled": 3}},
+        {"parts": {"unlabeled": ["short"]}, "path": None, "hub": "some/films"},
+    ],
+)
+def test_keys_of_a_transfer_set_need_one(keys):
+    with pytest.raises(ValueError, match="a transfer set is a split of its own"):
+        DatasetSpec(**{"name": "d", "task": "classification", "path": ".", **keys})

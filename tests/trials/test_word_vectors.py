@@ -66,8 +66,16 @@ def test_npy_needs_as_many_words(tmp_path):
 def test_pickles_are_not_read(tmp_path):
     np.save(tmp_path / "vectors.npy", np.array([{}], dtype=object))
     (tmp_path / "words.json").write_text("[]")
-    with pytest.raises((ValueError, InputError)):
+    with pytest.raises(InputError, match="cannot be read as word vectors"):
         load_word_vectors(str(tmp_path))
+
+
+def test_binary_files_are_a_fault(tmp_path):
+    file = tmp_path / "vectors.bin"
+    file.write_bytes(b"3 2\nfilm \xff\xfe\x00\n")
+    for read in (load_word_vectors, vectors_size):
+        with pytest.raises(InputError, match="cannot be read as word vectors"):
+            read(str(file))
 
 
 def test_missing_vectors_are_a_fault(tmp_path):

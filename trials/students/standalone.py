@@ -27,16 +27,12 @@ class Student(nn.Module):
         self.classifier = nn.Linear(2 * hidden, len(config["id2label"]))
 
     def forward(self, ids):
-        """Logits [classes], or of words [tokens, classes], of one text's token ids [tokens]."""
+        """Logits [classes] of one text's token ids [tokens]."""
         embedded = self.embedding(ids)[None]
         ahead = self.forwards(embedded)[0][0]  # [tokens, hidden]
         back = self.backwards(embedded.flip(1))[0][0]
-        if self.tokens:
-            return self.classifier(torch.cat([ahead, back.flip(0)], dim=-1))
         pooled = [states.amax(0) if self.pooling == "max" else states[-1] for states in (ahead, back)]
         return self.classifier(torch.cat(pooled))
-
-    tokens = False
 
 
 def load(folder=FOLDER):
@@ -44,7 +40,6 @@ def load(folder=FOLDER):
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     student = Student(config)
     student.load_state_dict(load_file(folder / "model.safetensors"))
-    student.tokens = "Token" in config["head"]
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.enable_truncation(config["max_length"])
