@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import fsum
-from pathlib import Path
 from typing import Any
 
 from analysis.outcomes import mean
@@ -25,12 +24,12 @@ class Opened:
     """One study to compare.
 
     Attributes:
-        folder: Its directory.
+        place: Its directory: a path, or an address.
         study: The study.
         records: Its ledger's records.
     """
 
-    folder: Path
+    place: str
     study: Study
     records: tuple[Record, ...]
 
@@ -141,9 +140,9 @@ def compare(opened: Sequence[Opened]) -> tuple[Compared, ...]:
 
 
 def names_of(opened: Sequence[Opened]) -> list[str]:
-    """The studies' names; where two are equal, their folders instead."""
+    """The studies' names; where two are equal, their directories instead."""
     names = [each.study.config.name for each in opened]
-    return names if len(set(names)) == len(names) else [str(each.folder) for each in opened]
+    return names if len(set(names)) == len(names) else [each.place for each in opened]
 
 
 def _shared(opened: Sequence[Opened]) -> list[Triple]:
@@ -155,7 +154,7 @@ def _unshared(opened: Sequence[Opened]) -> Iterable[Fault]:
     if len(opened) < 2:
         yield Fault("command line", "DIR", None, "give two studies' directories at least")
     elif not _shared(opened):
-        found = "; ".join(f"{each.folder} has {', '.join(t.triple_id for t in each.study.triples)}" for each in opened)
+        found = "; ".join(f"{each.place} has {', '.join(t.triple_id for t in each.study.triples)}" for each in opened)
         yield Fault("command line", "DIR", None, f"these studies share no triple (teacher/student/data set): {found}")
 
 
@@ -167,8 +166,8 @@ def _incomparable(opened: Sequence[Opened]) -> Iterable[Fault]:
             wanted, found = _terms(opened[0].study, triple.triple_id), _terms(other.study, triple.triple_id)
             for key in [key for key, value in found.items() if value != wanted[key] and key not in told]:
                 told.add(key)
-                message = f"is {wanted[key]!r} in {opened[0].folder}: scores of {triple.triple_id} do not compare"
-                yield Fault(str(other.folder / "study.yaml"), key, found[key], message)
+                message = f"is {wanted[key]!r} in {opened[0].place}: scores of {triple.triple_id} do not compare"
+                yield Fault(f"{other.place}/study.yaml", key, found[key], message)
 
 
 def _other_data(opened: Sequence[Opened], searches: Sequence[StudySearch]) -> Iterable[Fault]:
@@ -177,8 +176,8 @@ def _other_data(opened: Sequence[Opened], searches: Sequence[StudySearch]) -> It
         found = [search.fingerprints.data.get(name) for search in searches]
         for each, fingerprint in zip(opened[1:], found[1:], strict=True):
             if found[0] and fingerprint and fingerprint != found[0]:
-                message = f"has other rows than in {opened[0].folder}: scores do not compare"
-                yield Fault(str(each.folder / "study.yaml"), f"datasets.{name}", None, message)
+                message = f"has other rows than in {opened[0].place}: scores do not compare"
+                yield Fault(f"{each.place}/study.yaml", f"datasets.{name}", None, message)
 
 
 def _terms(study: Study, triple_id: str) -> dict[str, Any]:

@@ -16,20 +16,20 @@ from study.continuation import open_study
 from study.ledger import Ledger
 
 
-def open_studies(folders: Iterable[Path]) -> tuple[Opened, ...]:
+def open_studies(places: Iterable[str]) -> tuple[Opened, ...]:
     """Studies with their records.
 
     Raises:
-        InputError: One of the folders is no study's directory, or is given twice.
+        InputError: One of the places is no study's directory, or is given twice.
     """
-    found: dict[Path, Opened] = {}
-    for folder in folders:
-        study, workspace = open_study(folder)
+    found: dict[str, Opened] = {}
+    for place in places:
+        study, workspace = open_study(place)
         if workspace is None:
-            raise fault(folder, "(folder)", None, "is a file; give the study's directory, such as runs/name")
-        if workspace.root in found:
-            raise fault("command line", "DIR", str(folder), "is given twice")
-        found[workspace.root] = Opened(folder, study, tuple(Ledger(workspace.ledger).refresh()))
+            raise fault(place, "(folder)", None, "is a file; give the study's directory, such as runs/name")
+        if workspace.place in found:
+            raise fault("command line", "DIR", place, "is given twice")
+        found[workspace.place] = Opened(place, study, tuple(Ledger(workspace.ledger).refresh()))
     return tuple(found.values())
 
 

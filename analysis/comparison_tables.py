@@ -14,7 +14,7 @@ from study.config import Strategy
 _PARTS = {
     "triple": "teacher/student/dataset",
     "metric": "the score; validation, test and regret are in its units",
-    "study": "the study's name, or its folder where names are equal",
+    "study": "the study's name, or its directory where names are equal",
     "strategy": "how it searches",
 }
 SEARCHES = {

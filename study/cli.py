@@ -260,9 +260,7 @@ def export(
 
 @app.command()
 def compare(
-    directories: Annotated[
-        list[Path], typer.Argument(metavar="DIR", help="Directories of studies that share triples.")
-    ],
+    directories: Annotated[list[str], typer.Argument(metavar="DIR", help="Directories of studies that share triples.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of tables and figure.")] = Path("compare"),
     as_json: JsonOption = False,
 ) -> None:
@@ -289,9 +287,9 @@ def mirror(
     url: Annotated[str, typer.Argument(metavar="URL", help="An Optuna storage, such as sqlite:///studies.db.")],
 ) -> None:
     """Copy a study's trials into an Optuna storage, for optuna-dashboard; what is there already stays as it is."""
-    from study.mirror import Mirror
+    from study.mirror import Mirror, open_storage
 
-    added = Mirror(*_directory(directory), url, "URL").update()
+    added = Mirror(*_directory(directory), open_storage(url, "URL")).update()
     out.print(f"mirror: {added} trial{'s' * (added != 1)} added", highlight=False, markup=False)
 
 

@@ -16,7 +16,7 @@ from study.config import Study
 from study.continuation import claim
 from study.ledger import BadFile, Ledger
 from study.memory import Memory
-from study.mirror import mirrored
+from study.mirror import mirrored, open_storage
 from study.preflight import preflight
 from study.progress import Progress
 from study.search import StudySearch, work_name
@@ -66,12 +66,13 @@ def launch(study: Study, workspace: Workspace, options: LaunchOptions, progress:
     Raises:
         InputError: The study cannot run as it is; nothing was started.
     """
+    storage = None if options.optuna_storage is None else open_storage(options.optuna_storage)
     progress.say(f"study {study.config.name}: reading data and models")
     memory = Memory(workspace.root / "cache" / "preflight.json")
     found = preflight(study, workspace, memory)
     if found.faults:
         raise InputError(found.faults)
-    with _alone(workspace), mirrored(study, workspace, options.optuna_storage, progress.say):
+    with _alone(workspace), mirrored(study, workspace, storage, progress.say):
         claim(study, workspace)
         memory.save()
         ledger = Ledger(workspace.ledger)

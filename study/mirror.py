@@ -41,19 +41,15 @@ class Mirror:
     Args:
         study: The study.
         workspace: Its directory.
-        url: The storage, such as ``sqlite:///studies.db``.
-        option: What of the command line gave the URL, for messages.
-
-    Raises:
-        InputError: There is no such storage.
+        storage: The storage, of `open_storage`.
     """
 
-    def __init__(self, study: Study, workspace: Workspace, url: str, option: str = OPTION):
+    def __init__(self, study: Study, workspace: Workspace, storage: optuna.storages.RDBStorage):
         self._study = study
         self._ledger = Ledger(workspace.ledger)
         self._lock = FileLock(workspace.root / ".mirror.lock")  # two writers would write the same trials
         self._waiting: dict[str, TrialRecord] = {}
-        self._storage = _open(url, option)
+        self._storage = storage
         self._studies: dict[str, optuna.Study] = {}
 
     def update(self) -> int:
@@ -90,22 +86,21 @@ class Mirror:
 
 
 @contextmanager
-def mirrored(study: Study, workspace: Workspace, url: str | None, say: Callable[[str], None]) -> Iterator[None]:
-    """Keep a storage up to date while the body runs; without a URL nothing is done.
+def mirrored(
+    study: Study, workspace: Workspace, storage: optuna.storages.RDBStorage | None, say: Callable[[str], None]
+) -> Iterator[None]:
+    """Keep a storage up to date while the body runs; without one nothing is done.
 
     Args:
         study: The study.
         workspace: Its directory.
-        url: The storage.
-        say: Told once if the storage cannot be kept up, and at the end if it is behind.
-
-    Raises:
-        InputError: There is no such storage.
+        storage: The storage.
+        say: Told once if it cannot be kept up, and at the end if it is behind.
     """
-    if url is None:
+    if storage is None:
         yield
         return
-    mirror, over = Mirror(study, workspace, url), threading.Event()
+    mirror, over = Mirror(study, workspace, storage), threading.Event()
     thread = threading.Thread(target=_follow, args=(mirror, over, say), name="mirror", daemon=True)
     thread.start()
     try:
@@ -136,8 +131,12 @@ def _behind(why: str) -> str:
     return f"the Optuna storage is behind the ledger ({why}); kdstudy mirror brings it up to date"
 
 
-def _open(url: str, option: str) -> optuna.storages.RDBStorage:
-    """The storage, made where there is none; relative SQLite files start at the current folder.
+def open_storage(url: str, option: str = OPTION) -> optuna.storages.RDBStorage:
+    """An Optuna storage, made where there is none; relative SQLite files start at the current folder.
+
+    Args:
+        url: Such as ``sqlite:///studies.db``.
+        option: What of the command line gave the URL, for messages.
 
     Raises:
         InputError: There is no such storage.

@@ -41,7 +41,7 @@ def study_of(name: str, **changes: Any) -> Study:
 def opened(name: str, share: float = 1, scores: Any = hashed_score, **changes: Any) -> Opened:
     study = study_of(name, **changes)
     records = run_study(study, scores)
-    return Opened(Path("runs") / name, study, tuple(records[: round(share * len(records))]))
+    return Opened(f"runs/{name}", study, tuple(records[: round(share * len(records))]))
 
 
 def trials_of(records: tuple[Record, ...], triple_id: str) -> list[TrialRecord]:
@@ -95,7 +95,7 @@ def test_best_so_far_counts_what_the_search_asked_for(everything) -> None:
 def test_records_of_other_searches_in_the_same_ledger_do_not_count() -> None:
     grid = opened("grid")
     alone, shared = opened("random"), opened("random")
-    shared = Opened(shared.folder, shared.study, grid.records)  # a directory to which a grid's ledger was copied
+    shared = Opened(shared.place, shared.study, grid.records)  # a directory to which a grid's ledger was copied
     for one, other in zip(compare([alone, grid]), compare([shared, grid]), strict=True):
         assert one.runs == other.runs
 
@@ -158,7 +158,7 @@ def test_figure_has_a_line_for_each_search_but_the_grid(everything) -> None:
     ],
 )
 def test_what_does_not_compare_is_refused(changes: dict[str, Any], message: str) -> None:
-    other = Opened(Path("runs/random"), study_of("random", **changes), ())
+    other = Opened("runs/random", study_of("random", **changes), ())
     with pytest.raises(InputError, match=message) as caught:
         compare([opened("greedy", share=0), other])
     # both triples differ in it
@@ -179,7 +179,7 @@ def test_other_data_under_the_same_name_are_refused() -> None:
         if isinstance(record, TeacherRecord)
     ]
     with pytest.raises(InputError, match=r"datasets\.data0: has other rows than in runs/greedy"):
-        compare([first, Opened(second.folder, second.study, tuple(foreign))])
+        compare([first, Opened(second.place, second.study, tuple(foreign))])
 
 
 def test_one_study_is_no_comparison() -> None:
@@ -197,7 +197,7 @@ def keep(folder: Path, each: Opened) -> Path:
 
 def test_comparison_is_written(everything, tmp_path: Path) -> None:
     folders = [keep(tmp_path / "runs", each) for each in everything[0]]
-    rows, _ = write_comparison(open_studies(folders), tmp_path / "out", formats=("html",))
+    rows, _ = write_comparison(open_studies(map(str, folders)), tmp_path / "out", formats=("html",))
     written = json.loads((tmp_path / "out/tables/searches.json").read_text())
     assert written["rows"] == rows
     assert written["columns"].keys() == rows[0].keys()

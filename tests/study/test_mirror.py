@@ -15,14 +15,17 @@ from pathlib import Path
 import optuna
 import pytest
 from launching import run
+from rich.console import Console
 from simulation import hashed_score, make_study, run_study
 
 from search_spaces.faults import InputError
 from search_spaces.space import load_space
 from study import mirror
 from study.config import Study
+from study.launch import LaunchOptions, launch
 from study.ledger import Ledger
-from study.mirror import Mirror, mirrored
+from study.mirror import Mirror, mirrored, open_storage
+from study.progress import Progress
 from trials.record import Record, TrialRecord
 from trials.spec import TrainingRecipe, TrialSpec
 from trials.workspace import Workspace
@@ -67,7 +70,7 @@ def read(url: str) -> dict[str, list[optuna.trial.FrozenTrial]]:
 def test_optuna_reads_every_trial(workspace: Workspace, url: str) -> None:
     study = make_study(datasets=1, students=2, space=load_space("demo"), seeds=(1, 2))
     trials = write(workspace, run_study(study, some_fail))
-    assert Mirror(study, workspace, url).update() == len(trials)
+    assert Mirror(study, workspace, open_storage(url)).update() == len(trials)
     found = read(url)
     assert found.keys() == {f"simulated/{triple.triple_id}" for triple in study.triples}
     for triple_id, copies in found.items():
@@ -91,7 +94,7 @@ def test_optuna_reads_every_trial(workspace: Workspace, url: str) -> None:
 
 def test_optuna_can_weigh_parameters(study: Study, workspace: Workspace, url: str) -> None:
     write(workspace, run_study(study))
-    Mirror(study, workspace, url).update()
+    Mirror(study, workspace, open_storage(url)).update()
     loaded = optuna.load_study(study_name=optuna.get_all_study_names(url)[0], storage=url)
     weights = optuna.importance.get_param_importances(loaded)
     # all parameters with several values are in all trials, with one distribution each
@@ -101,12 +104,12 @@ def test_optuna_can_weigh_parameters(study: Study, workspace: Workspace, url: st
 def test_mirror_adds_only_what_is_new(study: Study, workspace: Workspace, url: str) -> None:
     records = run_study(study)
     first = write(workspace, records[:4])
-    kept = Mirror(study, workspace, url)
+    kept = Mirror(study, workspace, open_storage(url))
     assert kept.update() == len(first)
     assert kept.update() == 0
     rest = write(workspace, records[4:])
     # another process, later: the same
-    assert Mirror(study, workspace, url).update() == len(rest)
+    assert Mirror(study, workspace, open_storage(url)).update() == len(rest)
     assert kept.update() == 0
     assert sum(map(len, read(url).values())) == len(first) + len(rest)
 
@@ -115,9 +118,9 @@ def test_a_mirror_made_anew_is_the_same(study: Study, workspace: Workspace, url:
     records = run_study(study)
     for part in (records[::2], records[1::2]):
         write(workspace, part)
-        Mirror(study, workspace, url).update()
+        Mirror(study, workspace, open_storage(url)).update()
     other = f"sqlite:///{tmp_path / 'other.db'}"
-    Mirror(study, workspace, other).update()
+    Mirror(study, workspace, open_storage(other)).update()
 
     def content(where: str) -> dict[str, list[tuple[object, ...]]]:
         return {
@@ -132,7 +135,7 @@ def test_scores_of_another_recipe_are_another_study(study: Study, workspace: Wor
     write(workspace, run_study(study))
     changed = Study(study.config.model_copy(update={"training": TrainingRecipe(epochs=7)}), study.path)
     write(workspace, run_study(changed))
-    Mirror(study, workspace, url).update()
+    Mirror(study, workspace, open_storage(url)).update()
     names = optuna.get_all_study_names(url)
     assert len(names) == len(set(names)) == 2 * len(study.triples)
 
@@ -142,7 +145,7 @@ def test_extended_space_goes_on_in_the_same_study(workspace: Workspace, url: str
     for rates in ((5e-4,), (5e-4, 2e-3)):
         study = make_study(datasets=1, students=1, space=space.model_copy(update={"learning_rates": rates}))
         write(workspace, run_study(study))
-        Mirror(study, workspace, url).update()
+        Mirror(study, workspace, open_storage(url)).update()
     (trials,) = read(url).values()
     assert {trial.params["learning_rate"] for trial in trials} == {5e-4, 2e-3}
 
@@ -156,16 +159,17 @@ def test_extended_space_goes_on_in_the_same_study(workspace: Workspace, url: str
         ("postgresql://me:secret@nowhere/x", r"'postgresql://me:\*\*\*@nowhere/x': cannot be opened"),
     ],
 )
-def test_bad_storage_is_a_fault_without_its_password(study: Study, workspace: Workspace, url: str, message) -> None:
-    with pytest.raises(InputError, match=message) as caught, mirrored(study, workspace, url, print):
-        raise AssertionError("nothing may start")
+def test_bad_storage_is_a_fault_without_its_password_before_anything_is_read(workspace, url, message) -> None:
+    study = make_study()  # of data that are nowhere
+    with pytest.raises(InputError, match=message) as caught:
+        launch(study, workspace, LaunchOptions(optuna_storage=url), Progress(Console(quiet=True)))
     assert "secret" not in str(caught.value)
 
 
 def test_launch_is_followed(study: Study, workspace: Workspace, url: str, monkeypatch) -> None:
     monkeypatch.setattr(mirror, "EVERY_SECONDS", 0.05)
     records, said = run_study(study), []
-    with mirrored(study, workspace, url, said.append):
+    with mirrored(study, workspace, open_storage(url), said.append):
         first = write(workspace, records[:4])
         limit = time.monotonic() + 60
         while sum(map(len, read(url).values())) < len(first):
@@ -186,7 +190,7 @@ def test_storage_that_fails_is_named_and_stops_nothing(study, workspace, url, mo
         raise OSError("database or disk is full")
 
     monkeypatch.setattr(Mirror, "update", broken)
-    with mirrored(study, workspace, url, said.append):
+    with mirrored(study, workspace, open_storage(url), said.append):
         write(workspace, run_study(study))
         while len(updates) < 5:
             time.sleep(0.01)
@@ -195,7 +199,7 @@ def test_storage_that_fails_is_named_and_stops_nothing(study, workspace, url, mo
         "the Optuna storage is behind the ledger (database or disk is full); kdstudy mirror brings it up to date"
     ]
     monkeypatch.setattr(Mirror, "update", real)
-    assert Mirror(study, workspace, url).update() > 0
+    assert Mirror(study, workspace, open_storage(url)).update() > 0
 
 
 def test_storage_that_hangs_ends_with_the_launch(study, workspace, url, monkeypatch) -> None:
@@ -203,7 +207,7 @@ def test_storage_that_hangs_ends_with_the_launch(study, workspace, url, monkeypa
     monkeypatch.setattr(mirror, "EVERY_SECONDS", 0.01)
     free, said = threading.Event(), []
     monkeypatch.setattr(Mirror, "update", lambda self: free.wait(60) and 0)
-    with mirrored(study, workspace, url, said.append):
+    with mirrored(study, workspace, open_storage(url), said.append):
         time.sleep(0.05)
     free.set()
     assert said == ["the Optuna storage is behind the ledger (it takes too long); kdstudy mirror brings it up to date"]
@@ -236,7 +240,7 @@ def test_launch_with_a_storage(tiny_study, tmp_path: Path) -> None:
 @pytest.mark.skipif(find_spec("optuna_dashboard") is None, reason="needs optuna-dashboard (the extra dashboard)")
 def test_optuna_dashboard_shows_the_study(study: Study, workspace: Workspace, url: str) -> None:
     trials = write(workspace, run_study(study))
-    Mirror(study, workspace, url).update()
+    Mirror(study, workspace, open_storage(url)).update()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
