@@ -15,6 +15,7 @@ from search_spaces.configuration import Configuration
 from search_spaces.faults import Fault, InputError
 from study.config import Strategy, Study
 from study.search import StudySearch, TripleSearch, load_search
+from study.searchers.chain import final
 from trials.record import Record, TrialRecord
 from trials.spec import TaskName, Triple
 
@@ -40,7 +41,7 @@ class Attempt:
 
     Attributes:
         configuration: The configuration.
-        validation, test: Scores, means over seeds; None if a trial of it failed.
+        validation, test: Scores, means over seeds; None if a trial of it failed or was stopped early.
     """
 
     configuration: Configuration
@@ -96,7 +97,7 @@ class Compared:
     Attributes:
         triple: The triple.
         runs: One per study, in the order given.
-        optimum: The best validation score of a whole grid; None where no study is a finished grid.
+        optimum: The best validation score of a whole grid; None where no study is a finished grid that stops no trial.
         same_teachers: Whether all searches learn from the same checkpoints; else scores differ for that reason too.
     """
 
@@ -197,7 +198,8 @@ def _terms(study: Study, triple_id: str) -> dict[str, Any]:
 def _compared(triple: Triple, opened: Sequence[Opened], searches: Sequence[StudySearch]) -> Compared:
     started = [search.triples.get(triple.triple_id) for search in searches]
     runs = tuple(map(_run, names_of(opened), opened, started))
-    grids = [run.best for run in runs if run.strategy is Strategy.GRID and run.finished and run.best]
+    whole = [run for run, each in zip(runs, opened, strict=True) if each.study.config.search.stopping is None]
+    grids = [run.best for run in whole if run.strategy is Strategy.GRID and run.finished and run.best]
     optimum = max((best.validation for best in grids if best.validation is not None), default=None)
     return Compared(triple, runs, optimum, len({_checkpoints(found) for found in started if found}) <= 1)
 
@@ -214,7 +216,8 @@ def _run(name: str, opened: Opened, found: TripleSearch | None) -> Run:
     behind: dict[str, float] = {}
     for configuration, score in found.chain.tried.items():
         records = found.records(configuration)
-        attempts.append(Attempt(configuration, score, None if score is None else _test(records)))
+        known = final(score) is not None
+        attempts.append(Attempt(configuration, final(score), _test(records) if known else None))
         behind |= {record.record_id: record.run.seconds for record in records}
     return Run(name, strategy, found.searched, tuple(attempts), len(behind), fsum(behind.values()) / 3600)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from analysis.outcomes import Role, TripleOutcome, has_softmax, mean
+from analysis.outcomes import Role, TripleOutcome, counts, has_softmax, mean
 from search_spaces.configuration import Configuration, Distance
 from study.search import StudySearch, TripleSearch
 from trials.record import TrialRecord
@@ -19,7 +19,7 @@ class TemperatureCurve:
         triple_id: The triple.
         metric: What is scored.
         choice: The tuned choice; its temperature is the one selected.
-        temperatures: Rising; those whose trials completed for all seeds.
+        temperatures: Rising; those whose trials completed for all seeds, or were stopped where that counts.
         scores: Validation scores, means over seeds; one per temperature.
     """
 
@@ -108,4 +108,4 @@ def _score_at(triple: TripleSearch, choice: Configuration, temperature: float) -
     configuration = replace(choice, temperature=temperature).canonical()
     if configuration.temperature != temperature:
         return None
-    return mean(record.validation_score for record in triple.records(configuration))
+    return mean(record.validation_score if counts(record, triple) else None for record in triple.records(configuration))

@@ -43,6 +43,7 @@ class Findings(Answers):
         speeds: Response times.
         experiments: Named configurations, triple by triple; () of a study that names none.
         transfer: D's answers; None of a study that is not like D's.
+        include_stopped: Whether trials that were stopped early count.
         groups: Groups of test examples by teacher; empty without the study's directory.
     """
 
@@ -60,6 +61,7 @@ class Findings(Answers):
     groups: dict[str, GroupFindings]
     experiments: tuple[ExperimentTriple, ...]
     transfer: TransferFindings | None
+    include_stopped: bool = False
 
     @property
     def compares_choices(self) -> bool:
@@ -115,7 +117,12 @@ class Findings(Answers):
 
 
 def analyse(
-    study: Study, records: Iterable[Record], bad_files: Iterable[BadFile] = (), folder: Path | None = None
+    study: Study,
+    records: Iterable[Record],
+    bad_files: Iterable[BadFile] = (),
+    folder: Path | None = None,
+    *,
+    include_stopped: bool = False,
 ) -> Findings:
     """Answer every question from the records; works at any time of a study, from its first record on.
 
@@ -124,9 +131,10 @@ def analyse(
         records: Its ledger's records.
         bad_files: Files in the ledger that are no records.
         folder: The study's directory, for what models answered; without it no examples are grouped.
+        include_stopped: Let choices all of whose trials were stopped early count by their best validation until then.
     """
     records = sorted(records, key=lambda record: record.record_id)
-    search = load_search(study, records)
+    search = load_search(study, records, include_stopped=include_stopped)
     trials = current_trials(search, records)
     outcomes = triple_outcomes(search, trials)
     shapes, experiments = shape_studies(search, outcomes), experiment_triples(search, outcomes, folder)
@@ -147,6 +155,7 @@ def analyse(
         groups=group_findings(search, outcomes, shapes, folder) if folder else {},
         experiments=experiments,
         transfer=analyse_transfer(search, outcomes, experiments, teachers, folder),
+        include_stopped=include_stopped,
     )
 
 

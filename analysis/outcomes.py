@@ -15,7 +15,7 @@ from search_spaces.configuration import Configuration
 from study.search import StudySearch, TripleSearch
 from study.searchers.chain import Candidate
 from study.searchers.stable import FixedChoice
-from trials.record import TeacherRecord, TrialRecord
+from trials.record import Status, TeacherRecord, TrialRecord
 from trials.spec import TaskName, Triple
 from trials.tasks import task_of
 
@@ -43,7 +43,9 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Scored:
-    """A tuned choice with its scores, each the mean over all seeds; None if any trial of it failed.
+    """A tuned choice with its scores, each the mean over all seeds; None if any trial of it failed or was stopped.
+
+    Where stopped trials count, a choice none of whose trials was completed has the scores of the best stopped one.
 
     Attributes:
         choice: The parameters as they were chosen.
@@ -80,7 +82,7 @@ class TripleOutcome:
         teacher_score: Test score of the teacher's highest-score checkpoint.
         majority_score: Test score of the best answer that is the same for all; 0 where no such answer scores.
         test_rows: Test examples.
-        num_trials, num_failed: Its finished trials, and those of them that failed.
+        num_trials, num_failed, num_stopped: Its finished trials, and those of them that failed or were stopped early.
         hours: Worker hours of its trials.
         num_parameters: The student's parameters.
     """
@@ -96,6 +98,7 @@ class TripleOutcome:
     test_rows: int | None = None
     num_trials: int = 0
     num_failed: int = 0
+    num_stopped: int = 0
     hours: float = 0.0
     num_parameters: int | None = None
 
@@ -126,7 +129,7 @@ class TripleOutcome:
 
     @property
     def completed(self) -> tuple[Scored, ...]:
-        """The candidates without a failed trial."""
+        """The candidates with scores that count."""
         return tuple(candidate for candidate in self.candidates if candidate.validation_score is not None)
 
     @property
@@ -181,10 +184,16 @@ def triple_outcomes(search: StudySearch, trials: Iterable[TrialRecord]) -> tuple
 
 def scored(triple: TripleSearch, candidate: Candidate) -> Scored:
     """A candidate with its test score."""
-    known = candidate.score is not None
+    known = candidate.score is not None or (candidate.stopped is not None and triple.include_stopped)
     records = triple.records(candidate.configuration) if known else []
+    validation = mean(record.validation_score for record in records) if candidate.score is None else candidate.score
     test_score = mean(record.test_score for record in records)
-    return Scored(candidate.choice, candidate.score, test_score, has_softmax(triple.triple))
+    return Scored(candidate.choice, validation, test_score, has_softmax(triple.triple))
+
+
+def counts(record: TrialRecord, triple: TripleSearch) -> bool:
+    """Whether the scores of a trial count: not of those that were stopped, unless asked for."""
+    return record.status is not Status.STOPPED or triple.include_stopped
 
 
 def has_softmax(triple: Triple) -> bool:
@@ -213,7 +222,8 @@ def _outcome(search: StudySearch, triple: Triple, trials: list[TrialRecord]) -> 
         majority_score=teacher.majority_score if teacher else None,
         test_rows=teacher.rows.get("test") if teacher else None,
         num_trials=len(trials),
-        num_failed=sum(not record.status.has_scores for record in trials),
+        num_failed=sum(record.status is Status.FAILED for record in trials),
+        num_stopped=sum(record.status is Status.STOPPED for record in trials),
         hours=fsum(record.run.seconds for record in trials) / 3600,
         num_parameters=next((record.num_parameters for record in trials if record.num_parameters), None),
     )

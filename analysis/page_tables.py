@@ -33,7 +33,9 @@ def outcomes(findings: Findings) -> str:
 
 def outcome_table(outcomes: Sequence[TripleOutcome], roles: Mapping[Role, str]) -> str:
     """Test scores of some triples in some roles, which are named, and what they took."""
-    columns = ["triple", "metric", "progress", *roles.values(), "trials", "failed", "work", "parameters"]
+    stopped = any(outcome.num_stopped for outcome in outcomes)
+    columns = ["triple", "metric", "progress", *roles.values(), "trials", "failed"]
+    columns += [*(["stopped"] * stopped), "work", "parameters"]
     rows = [
         [
             outcome.triple_id,
@@ -42,12 +44,13 @@ def outcome_table(outcomes: Sequence[TripleOutcome], roles: Mapping[Role, str]) 
             *(score(outcome.test_score(role), outcome.metric) for role in roles),
             str(outcome.num_trials),
             str(outcome.num_failed),
+            *([str(outcome.num_stopped)] * stopped),
             duration(outcome.hours),
             millions(outcome.num_parameters),
         ]
         for outcome in outcomes
     ]
-    return page.table(columns, rows, numbers=len(roles) + 4)
+    return page.table(columns, rows, numbers=len(columns) - 3)
 
 
 def configurations(findings: Findings) -> str:

@@ -155,8 +155,9 @@ def _student_answers(
     if outcome.best is None or not outcome.searched:
         return None
     seed = search.study.config.seeds[0]
-    spec = search.triples[outcome.triple_id].spec(outcome.best.choice.canonical(), seed)
-    return _answers(workspace.predictions(spec.trial_id), rows)
+    records = search.triples[outcome.triple_id].records(outcome.best.choice.canonical())
+    (record_id,) = (record.record_id for record in records if record.spec.seed == seed)
+    return _answers(workspace.predictions(record_id), rows)
 
 
 def _answers(file: Path, rows: int) -> NDArray[np.generic] | None:

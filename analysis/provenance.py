@@ -9,7 +9,8 @@ from math import fsum
 from analysis.wording import configuration_words
 from study.ledger import BadFile
 from study.search import StudySearch
-from trials.record import Record, SpeedRecord, TeacherRecord, TrialRecord
+from trials.record import Record, SpeedRecord, Status, TeacherRecord, TrialRecord
+from trials.work import record_ids
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Provenance:
     """The records behind the findings.
 
     Attributes:
-        num_trials, num_failed: Trial records that count, and those of them that failed.
+        num_trials, num_failed, num_stopped: Trial records of the study, and those that failed or were stopped early.
         num_teachers: Teacher records that count.
         num_unused: Records of other data, models, recipes or triples than the study's: kept, not used.
         trial_hours, teacher_hours: Worker hours, summed over workers.
@@ -46,6 +47,7 @@ class Provenance:
 
     num_trials: int
     num_failed: int
+    num_stopped: int
     num_teachers: int
     num_unused: int
     trial_hours: float
@@ -83,7 +85,8 @@ def provenance(search: StudySearch, records: Sequence[Record], bad_files: Iterab
     runs = [record.run for record in used]
     return Provenance(
         num_trials=len(trials),
-        num_failed=sum(not record.status.has_scores for record in trials),
+        num_failed=sum(record.status is Status.FAILED for record in trials),
+        num_stopped=sum(record.status is Status.STOPPED for record in trials),
         num_teachers=len(teachers),
         num_unused=len({record.record_id for record in records}) - len(used),
         trial_hours=fsum(record.run.seconds for record in trials) / 3600,
@@ -99,7 +102,7 @@ def provenance(search: StudySearch, records: Sequence[Record], bad_files: Iterab
 
 def _is_current(search: StudySearch, record: TrialRecord) -> bool:
     triple = search.triples.get(record.triple_id)
-    return triple is not None and triple.spec(record.configuration, record.spec.seed).trial_id == record.record_id
+    return triple is not None and record.record_id in record_ids(triple.spec(record.configuration, record.spec.seed))
 
 
 def _failures(
@@ -112,7 +115,7 @@ def _failures(
             where = f"{teacher.task.teacher.name} on {teacher.task.dataset.name}"
             yield Failure("teacher", where, "", teacher.reason or "")
     for record in sorted(trials, key=lambda record: (record.triple_id, str(record.configuration), record.spec.seed)):
-        if not record.status.has_scores:
+        if record.status is Status.FAILED:
             what = f"{configuration_words(record.configuration)}, seed {record.spec.seed}"
             yield Failure("trial", record.triple_id, what, record.reason or "")
     for bad in bad_files:

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from analysis import page, page_tables
 from analysis.findings import Findings, analyse
 from analysis.images import fragment, write_figures
+from analysis.provenance import Provenance
 from analysis.section import Section
 from analysis.sections import sections
 from analysis.shape_summary import shape_tiles
@@ -34,6 +35,7 @@ def write_report(
     *,
     formats: Iterable[str] = ("html", "svg", "png"),
     folder: Path | None = None,
+    include_stopped: bool = False,
 ) -> Path:
     """Write ``report.html``, ``figures/`` and ``tables/``; works on a running study, and on an empty ledger.
 
@@ -46,11 +48,12 @@ def write_report(
         out: Folder of the report; made if needed.
         formats: Formats of the single figures.
         folder: The study's directory, for what models answered to each test example; without it none are grouped.
+        include_stopped: As of `analyse`.
 
     Returns:
         The page's path.
     """
-    findings = analyse(study, records, bad_files, folder)
+    findings = analyse(study, records, bad_files, folder, include_stopped=include_stopped)
     figures = {section.name: section.draw(findings) for section in sections(findings)}
     out.mkdir(parents=True, exist_ok=True)
     write_tables(tables(findings), out / "tables")
@@ -96,9 +99,14 @@ def _tiles(findings: Findings) -> list[tuple[str, str]]:
     ]
     return [
         *(of_choices if findings.compares_choices else shape_tiles(findings)),
-        (f"{run.num_trials:,}", f"trials, {run.num_failed} failed; {duration(run.trial_hours)} of work"),
+        (f"{run.num_trials:,}", f"trials, {_lost(run)}; {duration(run.trial_hours)} of work"),
         (str(findings.num_missing), missing),
     ]
+
+
+def _lost(run: Provenance) -> str:
+    stopped = f", {run.num_stopped} stopped early" if run.num_stopped else ""
+    return f"{run.num_failed} failed{stopped}"
 
 
 def _summary(summary: Summary) -> list[str]:

@@ -224,6 +224,7 @@ def _weak_teachers(findings: Findings) -> Iterator[str]:
 
 
 def _cautions_of_choices(findings: Findings) -> Iterator[str]:
+    yield from _stopped(findings)
     yield from _below_resolution(findings)
     yield from _undefined(findings)
     weak = [PARAMETERS[e.parameter].lower() for e in findings.effects if e.p_value is not None and e.p_value > 0.05]
@@ -235,6 +236,22 @@ def _cautions_of_choices(findings: Findings) -> Iterator[str]:
     yield from _without_softmax(findings)
     if any(effect.parameter == WEIGHT and effect.num_tried > 1 and effect.changes for effect in findings.effects):
         yield "The soft-label weight's alternative is the best of several values, which wins more often by chance."
+
+
+def _stopped(findings: Findings) -> Iterator[str]:
+    """What it means that worse trials were not trained to their end."""
+    if not findings.provenance.num_stopped:
+        return
+    if findings.include_stopped:
+        yield (
+            "Trials that were stopped early count: a choice none of whose trials was trained to its end has the scores of "
+            "the best of them until then. More training might have raised these, so that it may look worse than it is."
+        )
+        return
+    yield (
+        "Trials that were stopped early do not count: the worst and the random choice are those of the better ones that "
+        "are left, and gains over them smaller than those of a study that stops none."
+    )
 
 
 def _below_resolution(findings: Findings) -> Iterator[str]:
@@ -287,6 +304,9 @@ def _progress(findings: Findings) -> Iterator[str]:
     if findings.study.config.speed is not None:
         pairs = len(findings.study.teacher_pairs)
         yield f"Response times: measured on {len(findings.speeds)} of {count(pairs, 'pair')} of teacher and data set."
+    if run.num_stopped:
+        how = "they count by their best validation until then" if findings.include_stopped else "they do not count"
+        yield f"{count(run.num_stopped, 'trial')} stopped early ({findings.study.config.search.stopping}); {how}."
     if run.failures:
         named = list(dict.fromkeys(f"{failure.where} ({failure.kind})" for failure in run.failures))
         yield f"{count(len(run.failures), 'failure')}: {listing(named)}."

@@ -90,6 +90,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "candidates": "tuned choices visited so far, failed ones included",
         "trials": "finished trials",
         "failed_trials": "failed ones among them",
+        "stopped_trials": "those among them that were stopped early",
         "hours": "worker hours of its trials",
         "student_parameters": "number of the student's parameters",
         "test_rows": "test examples; a difference below 1 / test_rows (of BLEU and chrF 100 / test_rows) is less than "

@@ -26,6 +26,7 @@ def _outcome_rows(findings: Findings) -> Rows:
             "candidates": len(outcome.candidates),
             "trials": outcome.num_trials,
             "failed_trials": outcome.num_failed,
+            "stopped_trials": outcome.num_stopped,
             "hours": outcome.hours,
             "student_parameters": outcome.num_parameters,
             "test_rows": outcome.test_rows,

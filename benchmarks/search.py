@@ -23,7 +23,7 @@ from study.config import SearchConfig, Strategy
 from study.continuation import open_study
 from study.ledger import Ledger
 from study.search import load_search, make_search
-from study.searchers.chain import Chain
+from study.searchers.chain import Chain, final
 
 Table = Mapping[Configuration, float]
 CHOICES = ("distance", "teacher_checkpoint", "student_temperature")
@@ -137,8 +137,9 @@ def from_ledger(folder: Path, *, seeds: int) -> dict[str, dict[str, Result]]:
     found = {}
     for name, triple in load_search(study, Ledger(workspace.ledger).refresh()).triples.items():
         if triple.searched and not triple.failure:
-            worst = min(score for score in triple.chain.tried.values() if score is not None)
-            table = {point: worst if score is None else score for point, score in triple.chain.tried.items()}
+            tried = {point: final(score) for point, score in triple.chain.tried.items()}
+            worst = min(score for score in tried.values() if score is not None)
+            table = {point: worst if score is None else score for point, score in tried.items()}
             one = triple.teacher.one_checkpoint
             found[name] = side_by_side(study.space, table, name, seeds=seeds, one_checkpoint=one)
     return found

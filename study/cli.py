@@ -78,6 +78,7 @@ def plan(study: StudyArgument, as_json: JsonOption = False) -> None:
         ("trials per triple", f"{_span(made.fewest, made.most)} ({made.seeds} seed{'s' * (made.seeds > 1)})"),
         ("trials in all", _span(made.fewest_in_all, made.most_in_all)),
         *_extent(made, count * made.seeds),
+        *([("stopped early", str(stopping))] if (stopping := opened.config.search.stopping) else []),
         ("hours of one worker", "unknown" if made.hours is None else f"about {made.hours:.1f} (a rough estimate)"),
         ("disk", "unknown" if made.disk_gigabytes is None else f"about {made.disk_gigabytes:.2f} GB"),
         ("memory of a trial", "unknown" if made.memory_gigabytes is None else f"up to {made.memory_gigabytes:.1f} GB"),
@@ -183,14 +184,16 @@ def status(directory: DirectoryArgument, as_json: JsonOption = False) -> None:
         return
     state = "finished" if found.finished else "unfinished"
     work = duration(3600 * found.hours)
-    counts = f"{found.trials} trials of at most {found.most_trials}, {work} of work"
+    stopped = f", {found.stopped_trials} of them stopped early" if found.stopped_trials else ""
+    counts = f"{found.trials} trials of at most {found.most_trials}{stopped}, {work} of work"
     table = Table(title=f"{found.name}: {state}, {counts}", title_justify="left")
     for column in ("triple", "state", "trials", "best validation", "steps (kept ones marked *)"):
         table.add_column(column, overflow="fold")
     for chain in found.chains:
         steps = ", ".join(f"{step['changed_to']}{'*' if step['kept'] else ''}" for step in chain.steps)
         best = "" if chain.validation_score is None else f"{chain.validation_score:.4f}"
-        table.add_row(chain.triple, chain.stage, str(chain.trials), best, steps)
+        stopped = f" ({chain.stopped_trials} stopped)" if chain.stopped_trials else ""
+        table.add_row(chain.triple, chain.stage, f"{chain.trials}{stopped}", best, steps)
     out.print(table)
     for title, lines in (
         ("failed trials", found.failed_trials),
@@ -207,6 +210,9 @@ def report(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder of the report; default: DIR/report.")
     ] = None,
+    include_stopped: Annotated[
+        bool, typer.Option("--include-stopped", help="Let trials that were stopped early count by their scores so far.")
+    ] = False,
 ) -> None:
     """Write report.html, figures and tables; works on a running study, with what is missing shown as missing."""
     from analysis.report import write_report
@@ -218,7 +224,8 @@ def report(
     workspace.fetch_predictions()
     folder = output or workspace.report
     try:
-        page = write_report(opened, records, ledger.bad_files, folder, folder=workspace.root)
+        how = {"folder": workspace.root, "include_stopped": include_stopped}
+        page = write_report(opened, records, ledger.bad_files, folder, **how)
     except OSError as error:
         raise fault(folder, "--output", str(folder), f"cannot be written: {error.strerror or error}") from None
     shown = _shown(page)

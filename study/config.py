@@ -12,12 +12,13 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from search_spaces.configuration import Configuration, Distance
+from search_spaces.configuration import Configuration, Distance, Schedule
 from search_spaces.faults import Fault, InputError, faults_of, nearest, read_yaml
 from search_spaces.space import DISTINCT, SearchSpace, load_space
 from study.presets import expand_dataset
 from trials.embedded import PREFIX
 from trials.spec import OF_TRANSLATION, DatasetSpec, Name, Part, StudentSpec, TeacherSpec, TrainingRecipe, Triple
+from trials.stopping import Stopping
 from trials.work import SpeedSettings
 
 RESERVED = {"students": ("teacher", "mean"), "datasets": ("mean",)}  # what the report calls something else
@@ -49,6 +50,7 @@ STRATEGIES_WITH = {  # the strategies that a key of the search says something to
     "trials": (Strategy.RANDOM, Strategy.OPTUNA),
     "batch": (Strategy.OPTUNA,),
     "seed": (Strategy.RANDOM, Strategy.OPTUNA),
+    "stopping": (Strategy.GREEDY, Strategy.GRID, Strategy.RANDOM, Strategy.OPTUNA),  # experiments are each a result
 }
 
 
@@ -64,6 +66,7 @@ class SearchConfig(Part):
         trials: Configurations that random and optuna try on each triple, every one once per seed.
         batch: Configurations that optuna proposes at a time, to run side by side.
         seed: Seeds what random draws and what optuna proposes.
+        stopping: How trials are stopped early; None trains all to their end.
     """
 
     strategy: Strategy = Strategy.GREEDY
@@ -74,6 +77,7 @@ class SearchConfig(Part):
     trials: Annotated[int, Field(gt=0)] | None = Field(None, validate_default=True)
     batch: Annotated[int, Field(gt=0)] = 4
     seed: int = 13
+    stopping: Stopping | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -249,7 +253,7 @@ def load_study(path: Path, *, find_models: bool = True) -> Study:
     if faults or config is None:
         raise InputError(faults)
     study = Study(config, path)
-    if faults := list(_top_k_faults(study)):
+    if faults := [*_top_k_faults(study), *_stopping_faults(study)]:
         raise InputError(faults)
     return study
 
@@ -384,6 +388,20 @@ def _top_k_faults(study: Study) -> Iterator[Fault]:
         message = f"{why} allow 1 only: {{start: 1, stop: 1, num: 1, fine: 0, default: 1}}"
         values = list(study.space.temperature.coarse())
         yield Fault(str(study.path), "search.space.temperature", values, message)
+
+
+def _stopping_faults(study: Study) -> Iterator[Fault]:
+    """Early stopping where scores do not compare by epoch, or all training is over before."""
+    if (stopping := study.config.search.stopping) is None:
+        return
+    schedules = sorted({str(each.schedule) for each in study.tried if each.schedule is not Schedule.JOINT})
+    if schedules:
+        message = f"students that learn in stages ({', '.join(schedules)}) do not compare by epoch: leave it out"
+        yield Fault(str(study.path), "search.stopping", str(stopping.rule), message)
+    longest = max(study.student_recipe(dataset).epochs for dataset in study.config.datasets)
+    if stopping.grace_epochs >= longest:
+        message = f"nothing would be stopped: students are trained for {longest:g} epochs, so let it be less"
+        yield Fault(str(study.path), "search.stopping.grace_epochs", stopping.grace_epochs, message)
 
 
 def _checkpoint_faults(teacher: dict[str, Any], key: str, names: dict[str, list[Any]], path: Path) -> Iterator[Fault]:

@@ -41,6 +41,7 @@ from study.ledger import Ledger  # noqa: E402
 from study.progress import Progress  # noqa: E402
 from study.search import StudySearch  # noqa: E402
 from study.searchers.ray_adapter import Outlook, StudySearcher  # noqa: E402
+from trials.arbiter import open_judge  # noqa: E402
 from trials.group_host import announce, open_keeper  # noqa: E402
 from trials.spec import TrialSpec  # noqa: E402
 from trials.trainable import KDTrainable  # noqa: E402
@@ -72,6 +73,7 @@ def run_experiment(
         checkpoint_seconds=study.config.checkpoint_seconds,
         group=resources.group,
         show_attention=study.shows_attention,
+        judge=open_judge(Ledger(workspace.ledger)) if study.config.search.stopping else None,
     )
     keeper = open_keeper(bench) if bench.group > 1 else None
 

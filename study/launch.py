@@ -77,7 +77,7 @@ def launch(study: Study, workspace: Workspace, options: LaunchOptions, progress:
         memory.save()
         ledger = Ledger(workspace.ledger)
         search = StudySearch(study, found.fingerprints, ledger.refresh())
-        workspace.sweep(ledger.records.keys())
+        workspace.sweep(search.settled)
         if search.finished:
             return _result(search, ledger, {}, interrupted=False)
         from study.experiment import ray_started, run_experiment

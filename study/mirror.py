@@ -19,7 +19,7 @@ from search_spaces.configuration import Configuration, Distance, StudentTemperat
 from search_spaces.faults import fault
 from study.config import Study
 from study.ledger import Ledger
-from trials.record import TrialRecord
+from trials.record import Status, TrialRecord
 from trials.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -166,9 +166,10 @@ def _trial(record: TrialRecord, study: Study) -> optuna.trial.FrozenTrial:
     import optuna
 
     states = optuna.trial.TrialState
+    state = {Status.COMPLETED: states.COMPLETE, Status.STOPPED: states.PRUNED, Status.FAILED: states.FAIL}
     scores = {point.step: point.validation_score for point in record.curve}
     made = optuna.trial.create_trial(
-        state=states.COMPLETE if record.status.has_scores else states.FAIL,
+        state=state[record.status],
         value=record.validation_score,
         intermediate_values=scores,
         user_attrs=_notes(record),
@@ -203,7 +204,7 @@ def _parameters(configuration: Configuration, study: Study) -> dict[str, Any]:
 
 
 def _notes(record: TrialRecord) -> dict[str, Any]:
-    """What has no other place: identity, test score, costs, and why it failed."""
+    """What has no other place: identity, test score, costs, and why it failed or was stopped."""
     notes = {
         "trial_id": record.record_id,
         "configuration": str(record.configuration),

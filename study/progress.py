@@ -13,7 +13,7 @@ from study.plan import trials_in_all
 from study.search import StudySearch, TripleSearch, work_name
 from study.searchers.exhaustive import PointSearch
 from study.searchers.named import NamedSearch
-from trials.record import Record, TeacherRecord, TrialRecord
+from trials.record import Record, Status, TeacherRecord, TrialRecord, work_of
 from trials.spec import TeacherTask, TrialSpec, Triple
 from trials.work import Work, work_id
 
@@ -80,7 +80,7 @@ class Progress:
 
     def recorded(self, record: Record) -> None:
         """A record came back."""
-        self._running.pop(record.record_id, None)
+        self._running.pop(work_of(record), None)
         if isinstance(record, TrialRecord):
             self._recorded += 1
             self._log(self._trial_line(record))
@@ -122,6 +122,8 @@ class Progress:
         head = f"[{count.done}/<={count.most}{left}] {record.triple_id}: {record.configuration}"
         if record.validation_score is None:
             return f"{head}: failed, {record.reason}"
+        if record.status is Status.STOPPED:
+            return f"{head}: stopped {record.reason} ({record.run.seconds:.1f} s)"
         best = self._best(record.triple_id)
         shown = "" if best is None else f", best {best:.4f}"
         return f"{head}: validation {record.validation_score:.4f}{shown} ({record.run.seconds:.1f} s)"

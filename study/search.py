@@ -6,23 +6,23 @@ A study's state is this object, rebuilt from the ledger: launch asks it what to 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from search_spaces.configuration import Configuration
 from search_spaces.space import SearchSpace
 from study.config import SearchConfig, Strategy, Study, Tuning
-from study.searchers.chain import Chain, Search
+from study.searchers.chain import Chain, Score, Search, Stopped
 from study.searchers.exhaustive import PointSearch, drawn
 from study.searchers.greedy import GreedySearch, Step
 from study.searchers.named import NamedSearch
 from study.searchers.stable import FixedChoice, lazy_choice, lazy_tuner, stable_choice
 from study.searchers.tpe import TreeSearch
 from study.searchers.tuning import Tuner, coordinate, joint, optuna_tpe
-from trials.record import Record, SpeedRecord, TeacherRecord, TrialRecord
+from trials.record import Record, SpeedRecord, Status, TeacherRecord, TrialRecord, work_of
 from trials.spec import DatasetSpec, StudentSpec, TeacherSpec, TeacherTask, TrialSpec, Triple
 from trials.tasks import task_of
-from trials.work import SpeedSettings, SpeedTask, Work
+from trials.work import SpeedSettings, SpeedTask, Work, record_ids, work_id
 
 
 @dataclass(frozen=True)
@@ -86,12 +86,17 @@ class TripleSearch:
             softmax=task_of(triple.dataset).softmax,
             seed=triple.triple_id,
         )
-        self._specs: dict[tuple[Configuration, int], TrialSpec] = {}
+        self._specs: dict[tuple[Configuration, int, bool], TrialSpec] = {}
         self.lazy: FixedChoice | None = None
         self.stable: FixedChoice | None = None
         self.chain = self._chain(self.search)
         self._evaluations: list[Chain] = []
         self.advance()
+
+    @property
+    def include_stopped(self) -> bool:
+        """As of `StudySearch`."""
+        return self._owner.include_stopped
 
     @property
     def searched(self) -> bool:
@@ -110,8 +115,9 @@ class TripleSearch:
 
     def propose(self) -> list[TrialSpec]:
         """The trials that this triple waits for."""
-        wanted = [pair for chain in (self.chain, *self._evaluations) for pair in chain.propose()]
-        specs = [self.spec(configuration, seed) for configuration, seed in dict.fromkeys(wanted)]
+        specs = [self.spec(*pair) for pair in self.chain.propose()]
+        references = dict.fromkeys(pair for chain in self._evaluations for pair in chain.propose())
+        specs += [self.spec(*pair, undisturbed=True) for pair in references]
         return list({spec.trial_id: spec for spec in specs}.values())
 
     def advance(self) -> None:
@@ -127,29 +133,49 @@ class TripleSearch:
         if self.stable is None and not self.failure:
             self.stable = self._evaluate(choice, make_tuner(self._owner.study.config.search))
 
-    def spec(self, configuration: Configuration, seed: int) -> TrialSpec:
-        """The trial of one configuration and seed on this triple; configurations may share one."""
-        if (configuration, seed) not in self._specs:
-            self._specs[configuration, seed] = self._spec(configuration, seed)
-        return self._specs[configuration, seed]
+    def spec(self, configuration: Configuration, seed: int, *, undisturbed: bool = False) -> TrialSpec:
+        """The trial of one configuration and seed on this triple; configurations may share one.
 
-    def _spec(self, configuration: Configuration, seed: int) -> TrialSpec:
+        Args:
+            configuration: What is tried.
+            seed: With which seed.
+            undisturbed: Never stop it early, as those that others are measured by.
+        """
+        key = configuration, seed, undisturbed
+        if key not in self._specs:
+            self._specs[key] = self._spec(*key)
+        return self._specs[key]
+
+    def _spec(self, configuration: Configuration, seed: int, undisturbed: bool) -> TrialSpec:
         study, fingerprints = self._owner.study, self._owner.fingerprints
-        if not task_of(self.triple.dataset).softmax:
-            configuration = configuration.without_softmax()
+        trained, stopping = self._trained(configuration), study.config.search.stopping
+        if stopping is not None and (undisturbed or self._is_default(trained)):
+            stopping = None
         return TrialSpec(
             triple=self.triple,
-            configuration=configuration,
+            configuration=trained,
             seed=seed,
+            stopping=stopping,
             training=study.student_recipe(self.triple.dataset),
             data_fingerprint=self.teacher.task.data_fingerprint,
-            teacher_fingerprint=self.teacher.selected(configuration.teacher_checkpoint).fingerprint or "",
+            teacher_fingerprint=self.teacher.selected(trained.teacher_checkpoint).fingerprint or "",
             source_fingerprint=fingerprints.of_student(study, self.triple.student),
         )
 
+    def _trained(self, configuration: Configuration) -> Configuration:
+        return configuration if task_of(self.triple.dataset).softmax else configuration.without_softmax()
+
+    def _is_default(self, trained: Configuration) -> bool:
+        """Whether it is the default choice, at any learning rate and temperature."""
+        default = self._owner.study.space.default()
+        default = replace(default, learning_rate=trained.learning_rate, temperature=trained.temperature)
+        return trained == self._trained(default.canonical(one_checkpoint=self.teacher.one_checkpoint))
+
     def records(self, configuration: Configuration) -> list[TrialRecord]:
-        """The records of one configuration on this triple, one per finished seed."""
-        found = [self._record(configuration, seed) for seed in self._owner.study.config.seeds]
+        """The records of one configuration on this triple, one per finished seed; stopped ones without others."""
+        seeds = self._owner.study.config.seeds
+        trials = [[self.spec(configuration, seed, undisturbed=each) for each in (True, False)] for seed in seeds]
+        found = [self._owner.trial_record(ended) or self._owner.trial_record(spec) for ended, spec in trials]
         return [record for record in found if record is not None]
 
     def _evaluates(self, reference: str) -> bool:
@@ -158,18 +184,15 @@ class TripleSearch:
     def _evaluate(self, choice: Configuration, tuner: Tuner) -> FixedChoice:
         one_checkpoint = self.teacher.one_checkpoint
         search = FixedChoice(choice, tuner, self._owner.study.space, one_checkpoint=one_checkpoint)
-        self._evaluations.append(self._chain(search))
+        self._evaluations.append(self._chain(search, undisturbed=True))
         return search
 
-    def _chain(self, search: Search) -> Chain:
-        return Chain(search, self._owner.study.config.seeds, self._lookup)
+    def _chain(self, search: Search, *, undisturbed: bool = False) -> Chain:
+        def lookup(configuration: Configuration, seed: int) -> tuple[Score] | None:
+            record = self._owner.trial_record(self.spec(configuration, seed, undisturbed=undisturbed))
+            return None if record is None else (_score_of(record),)
 
-    def _lookup(self, configuration: Configuration, seed: int) -> tuple[float | None] | None:
-        record = self._record(configuration, seed)
-        return None if record is None else (record.validation_score,)
-
-    def _record(self, configuration: Configuration, seed: int) -> TrialRecord | None:
-        return self._owner.trial_record(self.spec(configuration, seed).trial_id)
+        return Chain(search, self._owner.study.config.seeds, lookup)
 
 
 class StudySearch:
@@ -178,12 +201,16 @@ class StudySearch:
     Attributes:
         study: The study.
         fingerprints: Content hashes that records must match; records of other contents are ignored.
+        include_stopped: Whether who reads results counts stopped trials by what they had come to; searches never do.
         triples: Started triples by id.
     """
 
-    def __init__(self, study: Study, fingerprints: Fingerprints, records: Iterable[Record] = ()):
+    def __init__(
+        self, study: Study, fingerprints: Fingerprints, records: Iterable[Record] = (), *, include_stopped: bool = False
+    ):
         self.study = study
         self.fingerprints = fingerprints
+        self.include_stopped = include_stopped
         self.triples: dict[str, TripleSearch] = {}
         self._trials: dict[str, TrialRecord] = {}
         self._teachers: dict[str, TeacherRecord] = {}
@@ -254,9 +281,16 @@ class StudySearch:
         """How many trial records were observed so far."""
         return len(self._trials)
 
-    def trial_record(self, trial_id: str) -> TrialRecord | None:
+    @property
+    def settled(self) -> set[str]:
+        """Ids of work that has a record and is not wanted again; what was stopped by another rule may be."""
+        records: list[Record] = [*self._teachers.values(), *self._speed_records.values(), *self._trials.values()]
+        return {work_of(record) for record in records} - {work_id(work) for work in self.propose()}
+
+    def trial_record(self, spec: TrialSpec) -> TrialRecord | None:
         """The record of a trial, if it has finished."""
-        return self._trials.get(trial_id)
+        found = (self._trials.get(record_id) for record_id in record_ids(spec))
+        return next((record for record in found if record is not None), None)
 
     def teacher_record(self, teacher: TeacherSpec, dataset: DatasetSpec) -> TeacherRecord | None:
         """The record of a teacher's preparation for a data set, if it has finished."""
@@ -328,6 +362,12 @@ class StudySearch:
         )
 
 
+def _score_of(record: TrialRecord) -> Score:
+    if record.status is Status.STOPPED and record.validation_score is not None:
+        return Stopped(record.validation_score, record.curve[-1].epoch)
+    return record.validation_score
+
+
 def work_name(work: Work) -> str:
     """Whose work it is: a triple's id, or the teacher and its data set."""
     if isinstance(work, TeacherTask):
@@ -373,7 +413,7 @@ def make_tuner(search: SearchConfig) -> Tuner:
     return joint if search.tune is Tuning.JOINT else coordinate
 
 
-def load_search(study: Study, records: Iterable[Record]) -> StudySearch:
+def load_search(study: Study, records: Iterable[Record], *, include_stopped: bool = False) -> StudySearch:
     """A study's state from its ledger alone, for status pages and reports."""
     records = list(records)
-    return StudySearch(study, Fingerprints.from_records(study, records), records)
+    return StudySearch(study, Fingerprints.from_records(study, records), records, include_stopped=include_stopped)

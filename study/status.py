@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from study.ledger import Ledger
 from study.plan import trials_in_all
 from study.progress import stage
 from study.search import StudySearch, load_search
-from trials.record import TrialRecord
+from trials.record import Status, TrialRecord
 from trials.spec import Triple
 from trials.workspace import Workspace
 
@@ -23,6 +24,7 @@ class TripleStatus:
         triple: Triple id.
         stage: Where it stands, in words.
         trials: Its finished trials.
+        stopped_trials: Those of them that were stopped early.
         steps: The comparisons made: parameter, validation before and after, whether the change was kept.
         incumbent: The best configuration so far; None before the first.
         validation_score: Its validation score.
@@ -31,6 +33,7 @@ class TripleStatus:
     triple: str
     stage: str
     trials: int
+    stopped_trials: int
     steps: tuple[dict[str, Any], ...]
     incumbent: dict[str, Any] | None
     validation_score: float | None
@@ -45,6 +48,7 @@ class StudyStatus:
         finished: Nothing is left to do.
         trials: Finished trials.
         most_trials: Trials that it can need at most.
+        stopped_trials: Those of them that were stopped early.
         hours: Hours that its trials and teachers took, summed.
         chains: Its triples.
         failed_trials: Trials that failed, with their reasons.
@@ -56,6 +60,7 @@ class StudyStatus:
     finished: bool
     trials: int
     most_trials: int
+    stopped_trials: int
     hours: float
     chains: tuple[TripleStatus, ...]
     failed_trials: tuple[str, ...]
@@ -78,10 +83,11 @@ def read_status(study: Study, workspace: Workspace) -> StudyStatus:
         finished=search.finished,
         trials=len(trials),
         most_trials=trials_in_all(study)[1],
+        stopped_trials=_stopped(trials),
         hours=sum(record.run.seconds for record in records) / 3600,
         chains=tuple(_chain(triple, search, trials) for triple in study.triples),
-        failed_trials=tuple(_failure(record) for record in trials if not record.status.has_scores),
-        unfinished_work=tuple(sorted(workspace.running() - ledger.records.keys())),
+        failed_trials=tuple(_failure(record) for record in trials if record.status is Status.FAILED),
+        unfinished_work=tuple(sorted(workspace.running() - search.settled)),
         bad_files=tuple(map(str, ledger.bad_files)),
     )
 
@@ -90,10 +96,12 @@ def _chain(triple: Triple, search: StudySearch, trials: list[TrialRecord]) -> Tr
     started = search.triples.get(triple.triple_id)
     failure = search.failures.get(triple.triple_id)
     incumbent = started.search.incumbent if started else None
+    own = [record for record in trials if record.triple_id == triple.triple_id]
     return TripleStatus(
         triple=triple.triple_id,
         stage=f"failed: {failure}" if failure else stage(started),
-        trials=sum(record.triple_id == triple.triple_id for record in trials),
+        trials=len(own),
+        stopped_trials=_stopped(own),
         steps=tuple(
             {
                 "parameter": step.parameter,
@@ -107,6 +115,10 @@ def _chain(triple: Triple, search: StudySearch, trials: list[TrialRecord]) -> Tr
         incumbent=incumbent.configuration.as_dict() if incumbent else None,
         validation_score=incumbent.score if incumbent else None,
     )
+
+
+def _stopped(trials: Iterable[TrialRecord]) -> int:
+    return sum(record.status is Status.STOPPED for record in trials)
 
 
 def _failure(record: TrialRecord) -> str:

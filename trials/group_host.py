@@ -131,7 +131,7 @@ class GroupKeeper:
             OSError: The ledger cannot be read.
         """
         for member in unit:
-            if self._bench.ledger.get(work_id(member.work)) is not None:
+            if self._bench.is_done(member.work):
                 self._end(work_id(member.work), None)
         return [member for member in unit if not member.ended.done()]
 

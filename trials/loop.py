@@ -67,7 +67,7 @@ def train(
         if step % evaluate_every == 0 or step == total_steps:
             clock = _share_time(unit.runs, clock)
             for run in unit.runs:
-                run.validate(step, step / epoch_steps)
+                run.validate(step, step / epoch_steps, last=step == total_steps)
             ended = [run for run in unit.runs if run.ended or step == total_steps]
             for run in ended:
                 on_end(run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from statistics import median
 from typing import Any, Literal
@@ -10,7 +11,8 @@ from pydantic import BaseModel, ConfigDict
 
 from search_spaces.configuration import Configuration
 from trials.spec import TeacherTask, TrialSpec
-from trials.work import SpeedTask
+from trials.stopping import Curve
+from trials.work import SpeedTask, work_id
 
 RECORD_VERSION = 1
 
@@ -20,10 +22,11 @@ class Status(StrEnum):
 
     COMPLETED = "completed"
     FAILED = "failed"  # deterministically: the same would happen again
+    STOPPED = "stopped"  # early, by comparison with others
 
     @property
     def has_scores(self) -> bool:
-        """Whether the record holds scores."""
+        """Whether the record holds final scores; a stopped trial's are those until then."""
         return self is Status.COMPLETED
 
 
@@ -53,6 +56,14 @@ class CurvePoint(_Record):
     stage_loss: float | None = None
 
 
+def curve_of(points: Iterable[CurvePoint]) -> Curve:
+    """What of some validations decides about early stopping."""
+    return [(point.epoch, point.validation_score) for point in points]
+
+
+Judge = Callable[[TrialSpec, Sequence[CurvePoint]], str | None]  # all validations -> why to stop early, or nothing
+
+
 class RunInfo(_Record):
     """Where, when and with what a record was made.
 
@@ -80,8 +91,8 @@ class TrialRecord(_Record):
     Attributes:
         spec: What was done.
         status: How it ended; the fields below are None or empty for a failed trial.
-        reason: Why it failed.
-        curve: All validations.
+        reason: Why it failed; at which epoch and by what comparison it was stopped.
+        curve: All validations, of a stopped trial those until then; the fields below are its best one's.
         best_step: The validation with the highest score (the first of equals), whose weights are tested.
         validation_score, validation_loss: At `best_step`.
         test_score: The data set's metric on test, at `best_step`.
@@ -110,8 +121,8 @@ class TrialRecord(_Record):
 
     @property
     def record_id(self) -> str:
-        """The trial's id, its key in the ledger."""
-        return self.spec.trial_id
+        """Its key in the ledger: the trial's id, but where it was stopped."""
+        return self.spec.stopped_id if self.status is Status.STOPPED else self.spec.trial_id
 
     @property
     def triple_id(self) -> str:
@@ -242,6 +253,13 @@ class SpeedRecord(_Record):
 
 
 Record = TrialRecord | TeacherRecord | SpeedRecord
+
+
+def work_of(record: Record) -> str:
+    """The id of the work that ended with a record."""
+    return work_id(record.spec if isinstance(record, TrialRecord) else record.task)
+
+
 KINDS: dict[Any, type[TrialRecord | TeacherRecord | SpeedRecord]] = {"teacher": TeacherRecord, "speed": SpeedRecord}
 
 

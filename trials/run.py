@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from trials.loop import train
 from trials.memory import peak_memory_bytes, reset_peak_memory, return_freed_memory
 from trials.models import copy_files, model_folder, tokenizer_files
 from trials.networks import Network, open_network
-from trials.record import Record, RunInfo, SpeedRecord, Status, TeacherRecord, TrialRecord
+from trials.record import CurvePoint, Judge, Record, RunInfo, SpeedRecord, Status, TeacherRecord, TrialRecord
 from trials.spec import TeacherTask, TrialSpec
 from trials.speed import measure_speed
 from trials.students import initial_student, source_fingerprint, tokenizer_folder
@@ -91,6 +92,7 @@ def run_group(
     checkpoint_seconds: float = 300,
     show_attention: bool = False,
     keep_student: Path | None = None,
+    judge: Judge | None = None,
 ) -> None:
     """Run trials of one group side by side, as one vectorised unit; each has its own record as soon as it ends.
 
@@ -105,13 +107,14 @@ def run_group(
         checkpoint_seconds: Least time between two saves of the unfinished states.
         show_attention: As of `run_work`.
         keep_student: Folder for the trained student of a single trial, whose predictions are then not written again.
+        judge: Says which trials stop early; None lets all go on.
 
     Raises:
         InputsChanged, InputError, OSError, RuntimeError: As `run_work`.
     """
     with _tidy(device or CPU) as start:
         for unit in _units(specs, source, workspace):
-            how = device or CPU, checkpoint_seconds, show_attention
+            how = device or CPU, checkpoint_seconds, show_attention, judge or _all_go_on
             _distil(unit, source, workspace, *how, start, on_record, keep_student)
             start = _Start()
 
@@ -136,6 +139,7 @@ def _distil(
     device: torch.device,
     checkpoint_seconds: float,
     show_attention: bool,
+    judge: Judge,
     start: _Start,
     on_record: Callable[[TrialRecord], None],
     keep_student: Path | None = None,
@@ -170,15 +174,17 @@ def _distil(
             learner.progress,
             spec.configuration.optimizer,
             learner.enter,
+            partial(judge, spec),
         )
 
     def ended(run: TrainingRun) -> None:
         spec, student = specs[runs.index(run)], students[runs.index(run)]
+        record_id = spec.trial_id if run.stopped is None else spec.stopped_id
         if run.failure is not None:
             status, fields = Status.FAILED, {"reason": str(run.failure)}
         else:  # test, once, at the validation that scored highest
             set_weights(run.network, run.result.weights["highest_score"])
-            kept = None if keep_student else workspace.predictions(spec.trial_id)
+            kept = None if keep_student else workspace.predictions(record_id)
             if keep_student:
                 student.save(keep_student)
                 copy_files(tokenizer_files(folder), keep_student)
@@ -187,9 +193,10 @@ def _distil(
                 workspace.share(kept)
             if show_attention:
                 teacher.keep_examples(spec.data_fingerprint, device)
-                examples_of(student, data.splits["test"]).write(workspace.attention(spec.trial_id))
-                workspace.share(workspace.attention(spec.trial_id))
-            status, fields = Status.COMPLETED, _fields(run, student, test_scores, dataset.metric)
+                examples_of(student, data.splits["test"]).write(workspace.attention(record_id))
+                workspace.share(workspace.attention(record_id))
+            status = Status.COMPLETED if run.stopped is None else Status.STOPPED
+            fields = _fields(run, student, test_scores, dataset.metric)
         on_record(TrialRecord(spec=spec, status=status, run=start.info(device, len(specs)), **fields))
 
     runs = [prepared(*parts) for parts in zip(specs, students, lesson.learners, strict=True)]
@@ -197,10 +204,11 @@ def _distil(
 
 
 def _fields(run: TrainingRun, student: Network, test_scores: dict[str, float], metric: str) -> dict[str, Any]:
-    """The fields of a completed trial's record."""
+    """The fields of the record of a trial that did not fail."""
     result = run.result
     best = result.curve[result.best["highest_score"]]
     return {
+        "reason": run.stopped,
         "curve": tuple(result.curve),
         "best_step": best.step,
         "validation_score": best.validation_score,
@@ -211,6 +219,10 @@ def _fields(run: TrainingRun, student: Network, test_scores: dict[str, float], m
         "examples_per_second": result.examples_seen / result.train_seconds if result.train_seconds else None,
         "num_parameters": student.num_parameters(),
     }
+
+
+def _all_go_on(spec: TrialSpec, curve: Sequence[CurvePoint]) -> None:
+    return None
 
 
 def _teacher_record(

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, field_serializer, field_validator, m
 
 from search_spaces.configuration import OF_INTERNALS, UNFREEZING, Configuration, Distance, Optimizer, digest
 from trials.dataset_spec import DEFAULTS, CarvedSplit, DatasetSpec, HubPart, Labelled, Name, Part, Split, TaskName
+from trials.stopping import Stopping
 from trials.student_spec import OF_SIMPLE, Architecture, Initialisation, StudentSpec
 
 __all__ = [  # the parts of a study are known by this file
@@ -159,6 +160,8 @@ class TrialSpec(Part):
         data_fingerprint: Content hash of the data set's splits.
         teacher_fingerprint: Content hash of the teaching checkpoint's weights.
         source_fingerprint: Content hash of the model that the student starts from, and of its word vectors.
+        stopping: By which rule it may be stopped early; None for trials that are trained to their end. A completed
+            trial is the same with any rule.
     """
 
     triple: Triple
@@ -168,6 +171,7 @@ class TrialSpec(Part):
     data_fingerprint: str
     teacher_fingerprint: str
     source_fingerprint: str
+    stopping: Stopping | None = None
 
     @field_validator("configuration", mode="before")
     @classmethod
@@ -189,7 +193,7 @@ class TrialSpec(Part):
         if alone:
             return self.trial_id
         observed = {name: value for name, value in self.configuration.as_dict().items() if name in OF_INTERNALS}
-        return digest([self.model_dump(mode="json", exclude={"configuration"}), observed])[:24]
+        return digest([self.model_dump(mode="json", exclude={"configuration", "stopping"}), observed])[:24]
 
     @property
     def learns_as_in_d(self) -> bool:
@@ -203,16 +207,33 @@ class TrialSpec(Part):
     def trial_id(self) -> str:
         """24 hexadecimal digits: hash of all that decides the result, and of no path."""
         identity = {
+            **self._case,
+            "configuration": self.configuration.as_dict(),
+            "seed": self.seed,
+            "fingerprints": [self.data_fingerprint, self.teacher_fingerprint, self.source_fingerprint],
+        }
+        return digest(identity)[:24]
+
+    @cached_property
+    def stopped_id(self) -> str:
+        """24 hexadecimal digits: what it is called where its rule stopped it, for then it is another result."""
+        rule = None if self.stopping is None else self.stopping.model_dump(mode="json")
+        return digest(["stopped", self.trial_id, rule])[:24]
+
+    @cached_property
+    def case_id(self) -> str:
+        """24 hexadecimal digits: hash of what trials have in common whose scores compare."""
+        return digest({**self._case, "fingerprints": [self.data_fingerprint, self.source_fingerprint]})[:24]
+
+    @property
+    def _case(self) -> dict[str, Any]:
+        return {
             "protocol": PROTOCOL_VERSION,
             "triple": self.triple.triple_id,
             "student": self.triple.student.shape,
             "task": [self.triple.dataset.task, self.triple.dataset.metric, *self.triple.dataset.reading],
-            "configuration": self.configuration.as_dict(),
-            "seed": self.seed,
             "training": self.training.identity(exclude={"learning_rate"}),
-            "fingerprints": [self.data_fingerprint, self.teacher_fingerprint, self.source_fingerprint],
         }
-        return digest(identity)[:24]
 
 
 class TeacherTask(Part):

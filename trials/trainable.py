@@ -37,7 +37,7 @@ class KDTrainable(tune.Trainable):
     def step(self) -> dict[str, Any]:
         """Do the work, alone or beside others of its group; report that its record is in the ledger."""
         work = WORK.validate_json(self.config["work"])
-        if self.bench.ledger.get(work_id(work)) is None:  # else a worker was lost between its record and its report
+        if not self.bench.is_done(work):  # else a worker was lost between its record and its report
             source = tuple(self.config["source"])
             if self.keeper is None:
                 self.bench.do([work], source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -102,6 +102,7 @@ class TrainingRun:
         progress: Where in its stages it is; None means that there is one.
         optimizer: What it is trained by.
         enter: Prepares the network for a stage.
+        judge: Told all validations after each; says why the run should stop early, or nothing.
     """
 
     def __init__(
@@ -114,6 +115,7 @@ class TrainingRun:
         progress: Progress | None = None,
         optimizer: OptimizerName = OptimizerName.ADAMW,
         enter: Callable[[Stage], None] = lambda stage: None,
+        judge: Callable[[Sequence[CurvePoint]], str | None] = lambda curve: None,
     ):
         self.network: Any = network
         self.loss = loss
@@ -122,9 +124,11 @@ class TrainingRun:
         self.progress = progress or Progress()
         self.result = TrainingResult()
         self.failure: TrialFailed | None = None
+        self.stopped: str | None = None  # why, if others were better
         self._evaluate = evaluate
         self._optimizer_name = optimizer
         self._enter = enter
+        self._judge = judge
 
     def start(self, recipe: TrainingRecipe, selections: tuple[Selection, ...]) -> int:
         """Make the optimizer and take up the checkpoint, if there is one; returns the step to go on with."""
@@ -142,8 +146,9 @@ class TrainingRun:
 
     @property
     def ended(self) -> bool:
-        """Whether it failed, or stopped early; before its last stage nothing stops it."""
-        return self.failure is not None or (self.progress.last and self._stopped_early())
+        """Whether it failed, was stopped or stopped early by itself; before its last stage it does not."""
+        judged = self.failure is not None or self.stopped is not None
+        return judged or (self.progress.last and self._stopped_early())
 
     def _stopped_early(self) -> bool:
         """Whether the last `patience` validations, all of the last stage, brought no better score that counts."""
@@ -163,8 +168,11 @@ class TrainingRun:
         """Set the learning rate to a share of its peak."""
         self.rate.fill_(self.learning_rate * share)
 
-    def validate(self, step: int, epoch: float) -> None:
-        """Add a point to the curve and keep the weights for each selection that it is the best of."""
+    def validate(self, step: int, epoch: float, *, last: bool = False) -> None:
+        """Add a point to the curve and keep the weights for each selection that it is the best of.
+
+        Who ends here anyway is judged only so that others know its score.
+        """
         steps_since = step - (self.result.curve[-1].step if self.result.curve else 0)
         try:
             train_loss = _finite(float(self.loss_sum) / steps_since, "training loss", step)
@@ -190,6 +198,8 @@ class TrainingRun:
                 self.result.weights[selection.name] = kept
         self.network.train()
         self.loss_sum.zero_()
+        reason = self._judge(self.result.curve)
+        self.stopped = None if last or self.ended else reason
 
     def end_epoch(self) -> None:
         """Go on to the next stage if this one is over; from the best weights of one that converged."""

@@ -73,7 +73,14 @@ Work = TeacherTask | TrialSpec | SpeedTask
 
 
 def work_id(work: Work) -> str:
-    """The key of a piece of work in the ledger."""
+    """What a piece of work is called: the key of its record in the ledger, but for a trial that is stopped early."""
     if isinstance(work, SpeedTask):
         return work.speed_id
     return work.teacher_id if isinstance(work, TeacherTask) else work.trial_id
+
+
+def record_ids(work: Work) -> tuple[str, ...]:
+    """The keys that its record may have; where both have one, the first counts: others were tried in view of it."""
+    if isinstance(work, TrialSpec) and work.stopping is not None:
+        return work.stopped_id, work.trial_id
+    return (work_id(work),)

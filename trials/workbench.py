@@ -8,11 +8,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from trials.record import Record
+from trials.record import Judge, Record, work_of
 from trials.spec import TrialSpec
-from trials.work import Work, work_id
+from trials.work import Work, record_ids, work_id
 from trials.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -29,6 +29,12 @@ class RecordStore(Protocol):
         """Add a record, once."""
 
 
+def record_of(work: Work, ledger: RecordStore) -> Record | None:
+    """The record of a piece of work, if there is one."""
+    found = (ledger.get(record_id) for record_id in record_ids(work))
+    return next((record for record in found if record is not None), None)
+
+
 @dataclass(frozen=True)
 class Workbench:
     """How a study's work is done on a node.
@@ -41,6 +47,7 @@ class Workbench:
         checkpoint_seconds: Least time between two saves of running work's state.
         group: Most trials that are trained side by side.
         show_attention: Whether trials keep what student and teacher attend to in a few test examples.
+        judge: Asked at each validation of a trial; None where none is stopped early.
     """
 
     workspace: Workspace
@@ -50,16 +57,21 @@ class Workbench:
     checkpoint_seconds: float
     group: int = 1
     show_attention: bool = False
+    judge: Judge | None = None
+
+    def is_done(self, work: Work) -> bool:
+        """Whether a piece of work has its record."""
+        return record_of(work, self.ledger) is not None
 
     def do(
-        self, work: Sequence[Work], source: tuple[str, str], on_record: Callable[[str], None] = lambda record_id: None
+        self, work: Sequence[Work], source: tuple[str, str], on_record: Callable[[str], None] = lambda done: None
     ) -> None:
         """Do one piece of work, or trials of one group side by side; each record is written as soon as it is there.
 
         Args:
             work: What to do; none of it has a record.
             source: Reference and revision of the model that students start from.
-            on_record: Told the id of each written record.
+            on_record: Told the id of each piece of work whose record is written.
         """
         from trials.checkpoints import CheckpointFile
         from trials.run import run_group, run_work
@@ -67,17 +79,17 @@ class Workbench:
         def write(record: Record) -> None:
             self.ledger.write(record)
             with contextlib.suppress(OSError):  # the record is safe: nothing after it may fail the trial
-                CheckpointFile.of(record.record_id, self.workspace).remove()
-                self.workspace.log_event("end", record.record_id)
-            on_record(record.record_id)
+                CheckpointFile.of(work_of(record), self.workspace).remove()
+                self.workspace.log_event("end", work_of(record))
+            on_record(work_of(record))
 
         for piece in work:
             self.workspace.log_event("start", work_id(piece))
         device, seconds, shown = self._device(), self.checkpoint_seconds, self.show_attention
         trials = [piece for piece in work if isinstance(piece, TrialSpec)]
         if trials:
-            space = self.workspace
-            run_group(trials, source, space, write, device=device, checkpoint_seconds=seconds, show_attention=shown)
+            options: dict[str, Any] = {"device": device, "checkpoint_seconds": seconds, "judge": self.judge}
+            run_group(trials, source, self.workspace, write, **options, show_attention=shown)
         else:
             write(run_work(work[0], source, self.workspace, device=device, checkpoint_seconds=seconds))
 

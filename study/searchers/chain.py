@@ -12,7 +12,34 @@ from typing import Protocol, TypeVar
 
 from search_spaces.configuration import Configuration
 
-Scores = Mapping[Configuration, float | None]  # None: the configuration's trial failed
+
+@dataclass(frozen=True)
+class Stopped:
+    """What is known of a configuration of which a trial was stopped early.
+
+    Attributes:
+        score: Its best validation score until then, averaged over seeds.
+        epoch: Where it was stopped; of several seeds the first.
+    """
+
+    score: float
+    epoch: float
+
+    @property
+    def step(self) -> int:
+        """The epoch in thousandths, as Optuna counts in whole numbers."""
+        return round(1000 * self.epoch)
+
+
+Score = float | Stopped | None  # None: the configuration's trial failed
+
+
+def final(score: Score) -> float | None:
+    """The score of what completed; None of the rest."""
+    return None if isinstance(score, Stopped) else score
+
+
+Scores = Mapping[Configuration, Score]
 T = TypeVar("T")
 Asking = Generator[tuple[Configuration, ...], Scores, T]  # a part of a program that returns a T
 Program = Asking[None]
@@ -24,11 +51,18 @@ class Candidate:
 
     Attributes:
         choice: The parameters as they were chosen.
-        score: Its validation score, averaged over seeds; None if a trial of it failed.
+        score: Its validation score, averaged over seeds; None if a trial of it failed or was stopped.
+        stopped: What is known of it if it was stopped.
     """
 
     choice: Configuration
     score: float | None
+    stopped: Stopped | None = None
+
+    @classmethod
+    def of(cls, choice: Configuration, score: Score) -> Candidate:
+        """The candidate that came to a score."""
+        return cls(choice, None, score) if isinstance(score, Stopped) else cls(choice, score)
 
     @property
     def configuration(self) -> Configuration:
@@ -36,8 +70,17 @@ class Candidate:
         return self.choice.canonical()
 
     def beats(self, other: Candidate) -> bool:
-        """Whether this one is strictly better; a tie goes to the other, a failure always loses."""
-        return self.score is not None and (other.score is None or self.score > other.score)
+        """Whether this one is strictly better; a tie goes to the other, a failure always loses.
+
+        A stopped one loses to every completed one; of stopped ones the better so far is better.
+        """
+        return self._rank > other._rank
+
+    @property
+    def _rank(self) -> tuple[int, float]:
+        if self.score is not None:
+            return 2, self.score
+        return (0, 0.0) if self.stopped is None else (1, self.stopped.score)
 
 
 def best_of(candidates: Iterable[Candidate]) -> Candidate:
@@ -52,7 +95,7 @@ def ask(choices: Iterable[Configuration]) -> Asking[list[Candidate]]:
     """Ask for the scores of some choices, equal ones once."""
     choices = tuple(choices)
     scores = yield tuple(dict.fromkeys(choice.canonical() for choice in choices))
-    return [Candidate(choice, scores[choice.canonical()]) for choice in choices]
+    return [Candidate.of(choice, scores[choice.canonical()]) for choice in choices]
 
 
 def together(parts: Iterable[Asking[T]]) -> Asking[list[T]]:
@@ -93,8 +136,8 @@ class Search(Protocol):
         return
 
 
-Lookup = Callable[[Configuration, int], tuple[float | None] | None]
-"""(configuration, seed) -> None if not yet known, else a 1-tuple of its validation score (None if it failed)."""
+Lookup = Callable[[Configuration, int], tuple[Score] | None]
+"""(configuration, seed) -> None if not yet known, else a 1-tuple of what it came to."""
 
 
 class Chain:
@@ -120,8 +163,8 @@ class Chain:
         self.advance()
 
     @property
-    def tried(self) -> dict[Configuration, float | None]:
-        """Scores of what was asked for, as far as they are known, in the order of asking; None: failed."""
+    def tried(self) -> dict[Configuration, Score]:
+        """Scores of what was asked for, as far as they are known, in the order of asking."""
         waiting = {configuration for configuration, _ in self.propose()}
         return {each: self._score(each) for each in self._asked if each not in waiting}
 
@@ -147,9 +190,15 @@ class Chain:
         except SearchFailed as error:
             self.finished, self.failure = True, str(error)
 
-    def _score(self, configuration: Configuration) -> float | None:
-        """Mean over seeds; one failed seed fails the configuration, for an unstable choice is no safe choice."""
+    def _score(self, configuration: Configuration) -> Score:
+        """Mean over seeds; one failed seed fails the configuration, for an unstable choice is no safe choice.
+
+        One stopped seed stops it.
+        """
         outcomes = [self._lookup(configuration, seed) for seed in self._seeds]
-        scores = [outcome[0] for outcome in outcomes if outcome is not None]
-        known = [score for score in scores if score is not None]
-        return sum(known) / len(known) if len(known) == len(self._seeds) else None
+        known = [outcome[0] for outcome in outcomes if outcome is not None and outcome[0] is not None]
+        if len(known) < len(self._seeds):
+            return None
+        scores = [score.score if isinstance(score, Stopped) else score for score in known]
+        mean, stops = sum(scores) / len(scores), [score.epoch for score in known if isinstance(score, Stopped)]
+        return Stopped(mean, min(stops)) if stops else mean

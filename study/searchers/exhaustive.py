@@ -43,7 +43,8 @@ class PointSearch(Search):
         self.num_tried = len(tried)
         choices: dict[Configuration, list[Candidate]] = {}
         for point, score in tried.items():
-            choices.setdefault(replace(point, learning_rate=1.0, temperature=1.0), []).append(Candidate(point, score))
+            candidate = Candidate.of(point, score)
+            choices.setdefault(replace(point, learning_rate=1.0, temperature=1.0), []).append(candidate)
         self.candidates = [best_of(tuned) for tuned in choices.values()]
         best = best_of(self.candidates) if self.candidates else None
         self.incumbent = best if best and best.score is not None else None

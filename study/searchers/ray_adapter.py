@@ -14,6 +14,7 @@ from study.ledger import Ledger
 from study.search import StudySearch, work_name
 from trials.record import Record
 from trials.work import Work, work_id
+from trials.workbench import record_of
 
 LOOKS, LOOK_SECONDS = 5, 0.2  # for a record that must be there
 
@@ -134,7 +135,7 @@ class StudySearcher(Searcher):
         for work in self._search.propose():
             if work_id(work) in busy:
                 continue
-            if (record := self._ledger.get(work_id(work))) is None:
+            if (record := record_of(work, self._ledger)) is None:
                 return work
             self._search.observe(record)
             return self._next()
@@ -155,7 +156,7 @@ class StudySearcher(Searcher):
     def _record_of(self, work: Work) -> Record | None:
         """Its record; a network file system may show it a moment after its worker wrote it."""
         for _ in range(LOOKS):
-            if (record := self._ledger.get(work_id(work))) is not None:
+            if (record := record_of(work, self._ledger)) is not None:
                 return record
             time.sleep(LOOK_SECONDS)
         return None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from search_spaces.configuration import Configuration, digest
 from search_spaces.space import ORDER
-from study.searchers.chain import Program, Scores
+from study.searchers.chain import Program, Score, Scores, Stopped
 from study.searchers.exhaustive import PointSearch, drawn, refuse_failure
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class TreeSearch(PointSearch):
     def run(self) -> Program:
         """Batch by batch."""
         tree = Tree(self.points)
-        scores: dict[Configuration, float | None] = {}
+        scores: dict[Configuration, Score] = {}
         while len(scores) < self.budget:
             number = min(self._batch, self.budget - len(scores))
             scores |= yield propose(tree, scores, number, *self._seed)
@@ -57,7 +57,8 @@ class TreeSearch(PointSearch):
 def propose(tree: Tree, scores: Scores, number: int, *seed: object) -> tuple[Configuration, ...]:
     """The next batch: points without a score, all different.
 
-    Optuna is told all scores in their order, of failed ones that they failed. Proposals of one batch see each other as
+    Optuna is told all scores in their order, of failed ones that they failed, of stopped ones that they were pruned and
+    where: TPE ranks these behind all that completed, by epoch, then by score. Proposals of one batch see each other as
     running (constant liar). A proposal that is known is dropped, and the sampler asked again.
     """
     import optuna
@@ -89,13 +90,14 @@ def _untried(tree: Tree, study: optuna.Study, known: Iterable[Configuration]) ->
     return None
 
 
-def _finished(tree: Tree, point: Configuration, score: float | None) -> optuna.trial.FrozenTrial:
+def _finished(tree: Tree, point: Configuration, score: Score) -> optuna.trial.FrozenTrial:
     import optuna
 
-    states = optuna.trial.TrialState
-    return optuna.trial.create_trial(
-        state=states.FAIL if score is None else states.COMPLETE, value=score, **tree.parameters(point)
-    )
+    states, parameters = optuna.trial.TrialState, tree.parameters(point)
+    if isinstance(score, Stopped):
+        told = {score.step: score.score}
+        return optuna.trial.create_trial(state=states.PRUNED, intermediate_values=told, **parameters)
+    return optuna.trial.create_trial(state=states.FAIL if score is None else states.COMPLETE, value=score, **parameters)
 
 
 @dataclass(frozen=True)

@@ -56,9 +56,13 @@ def optuna_tpe(budget: int, seed: int = 13, batch: int = 4) -> Tuner:
             trials = [study.ask() for _ in range(min(batch, budget - start))]
             found = yield from ask([_suggested(choice, trial, space) for trial in trials])
             for trial, candidate in zip(trials, found, strict=True):
+                states = optuna.trial.TrialState
+                if candidate.stopped is not None:
+                    trial.report(candidate.stopped.score, candidate.stopped.step)
+                    study.tell(trial, state=states.PRUNED)
+                    continue
                 failed = candidate.score is None
-                state = optuna.trial.TrialState.FAIL if failed else optuna.trial.TrialState.COMPLETE
-                study.tell(trial, candidate.score, state=state)
+                study.tell(trial, candidate.score, state=states.FAIL if failed else states.COMPLETE)
             seen += found
         return best_of(seen)
 
