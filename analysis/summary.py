@@ -244,13 +244,13 @@ def _stopped(findings: Findings) -> Iterator[str]:
         return
     if findings.include_stopped:
         yield (
-            "Trials that were stopped early count: a choice none of whose trials was trained to its end has the scores of "
-            "the best of them until then. More training might have raised these, so that it may look worse than it is."
+            "Trials that were stopped early count: a choice none of whose trials was trained to its end has the scores "
+            "of the best of them until then. More training might have raised these, so that it may look worse than it is."
         )
         return
     yield (
-        "Trials that were stopped early do not count: the worst and the random choice are those of the better ones that "
-        "are left, and gains over them smaller than those of a study that stops none."
+        "Trials that were stopped early do not count: the worst and the random choice are those of the better ones "
+        "that are left, and gains over them smaller than those of a study that stops none."
     )
 
 

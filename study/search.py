@@ -149,7 +149,7 @@ class TripleSearch:
     def _spec(self, configuration: Configuration, seed: int, undisturbed: bool) -> TrialSpec:
         study, fingerprints = self._owner.study, self._owner.fingerprints
         trained, stopping = self._trained(configuration), study.config.search.stopping
-        if stopping is not None and (undisturbed or self._is_default(trained)):
+        if stopping is not None and (undisturbed or self.is_default(trained)):
             stopping = None
         return TrialSpec(
             triple=self.triple,
@@ -165,7 +165,7 @@ class TripleSearch:
     def _trained(self, configuration: Configuration) -> Configuration:
         return configuration if task_of(self.triple.dataset).softmax else configuration.without_softmax()
 
-    def _is_default(self, trained: Configuration) -> bool:
+    def is_default(self, trained: Configuration) -> bool:
         """Whether it is the default choice, at any learning rate and temperature."""
         default = self._owner.study.space.default()
         default = replace(default, learning_rate=trained.learning_rate, temperature=trained.temperature)

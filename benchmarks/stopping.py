@@ -1,0 +1,173 @@
+"""What does early stopping save, and does it lose the best? A finished grid study is replayed, each trial by its curve.
+
+Without training: trials start in some order on some workers, each validation comes when its record says, and the
+arbiter of a launch is asked. Many orders, rules and numbers of workers then cost seconds.
+
+    python -m benchmarks.stopping runs/search_grid
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+
+from study.config import Strategy
+from study.continuation import open_study
+from study.ledger import Ledger
+from study.search import TripleSearch, load_search
+from trials.record import TrialRecord, curve_of
+from trials.stopping import Arbiter, Rule, Stopping
+
+RULES = (
+    *(Stopping(rule=Rule.ASHA, reduction_factor=factor) for factor in (2, 3, 4)),
+    *(Stopping(rule=Rule.MEDIAN, least_trials=least) for least in (3, 10)),
+)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A finished trial that is trained again.
+
+    Attributes:
+        record: Its record.
+        exempt: Whether it is never stopped.
+    """
+
+    record: TrialRecord
+    exempt: bool
+
+
+@dataclass(frozen=True)
+class Replay:
+    """One replay.
+
+    Attributes:
+        saved: Share of the training epochs.
+        stopped: Share of the trials.
+        regret: The best validation score of all trials minus the best of those that were not stopped.
+        lost: How far the choice among those that were not stopped is behind on test; below 0 it is ahead.
+    """
+
+    saved: float
+    stopped: float
+    regret: float
+    lost: float
+
+
+def replay(trials: Sequence[Trial], stopping: Stopping, workers: int) -> Replay:
+    """Train the trials again, in their order.
+
+    Args:
+        trials: Trials of one case.
+        stopping: Who is stopped.
+        workers: How many trials run at a time.
+    """
+    arbiter, waiting = Arbiter(), iter(trials)
+    running: list[tuple[float, int, Trial, int]] = []  # when which validation of which trial comes
+    epochs, ended = 0.0, set()
+    for number, trial in zip(range(workers), waiting, strict=False):
+        heapq.heappush(running, (_seconds(trial, 0), number, trial, 0))
+    while running:
+        now, number, trial, position = heapq.heappop(running)
+        curve, spec = trial.record.curve, trial.record.spec
+        seen = curve_of(curve[: position + 1])
+        rule = None if trial.exempt else stopping
+        reason = arbiter.judge(spec.case_id, spec.trial_id, seen, rule)
+        if position + 1 < len(curve) and reason is None:
+            heapq.heappush(running, (now + _seconds(trial, position + 1), number, trial, position + 1))
+            continue
+        epochs += seen[-1][0]
+        if position + 1 == len(curve):
+            ended.add(spec.trial_id)
+        if (after := next(waiting, None)) is not None:
+            heapq.heappush(running, (now + _seconds(after, 0), number, after, 0))
+    best = max((trial.record for trial in trials), key=_validation)
+    found = max((trial.record for trial in trials if trial.record.spec.trial_id in ended), key=_validation)
+    return Replay(
+        saved=1 - epochs / sum(trial.record.curve[-1].epoch for trial in trials),
+        stopped=1 - len(ended) / len(trials),
+        regret=_validation(best) - _validation(found),
+        lost=(best.test_score or 0.0) - (found.test_score or 0.0),
+    )
+
+
+def trials_of(triple: TripleSearch, seeds: Sequence[int]) -> list[Trial]:
+    """What a finished search tried, in its order; failed trials are left out.
+
+    The default choice is never stopped, as in a launch.
+    """
+    found: dict[str, Trial] = {}
+    for configuration in triple.chain.tried:
+        for seed in seeds:
+            spec = triple.spec(configuration, seed)
+            found |= {
+                record.record_id: Trial(record, triple.is_default(spec.configuration))
+                for record in triple.records(configuration)
+                if record.status.has_scores and record.spec.seed == seed
+            }
+    return list(found.values())
+
+
+def replays(trials: Sequence[Trial], stopping: Stopping, workers: int, orders: int) -> list[Replay]:
+    """One in the study's order, then some in random ones."""
+    drawn = [random.Random(number).sample(trials, len(trials)) for number in range(orders)]  # noqa: S311 - no secret
+    return [replay(order, stopping, workers) for order in (trials, *drawn)]
+
+
+def _seconds(trial: Trial, position: int) -> float:
+    """From the validation before one to it: its share of the trial's time."""
+    curve = trial.record.curve
+    epochs = curve[position].epoch - (curve[position - 1].epoch if position else 0.0)
+    return trial.record.run.seconds * epochs / curve[-1].epoch
+
+
+def _validation(record: TrialRecord) -> float:
+    return record.validation_score or 0.0
+
+
+def _name(stopping: Stopping) -> str:
+    asha = stopping.rule is Rule.ASHA
+    return f"asha, 1 in {stopping.reduction_factor:g}" if asha else f"median of {stopping.least_trials}"
+
+
+def _rows(trials: Sequence[Trial], workers: Sequence[int], orders: int) -> Iterator[str]:
+    yield f"{'rule':14s} {'workers':>7s} {'stopped':>8s} {'saved':>7s} {'kept':>5s} {'regret':>7s} {'worst':>7s} {'test':>8s}"
+    for stopping in RULES:
+        for number in workers:
+            found = replays(trials, stopping, number, orders)
+            kept = mean(each.regret == 0 for each in found)
+            shares = (
+                f"{mean(each.stopped for each in found):8.1%} {mean(each.saved for each in found):7.1%} {kept:5.0%}"
+            )
+            regrets = f"{mean(each.regret for each in found):7.4f} {max(each.regret for each in found):7.4f}"
+            yield f"{_name(stopping):14s} {number:7d} {shares} {regrets} {mean(each.lost for each in found):+8.4f}"
+
+
+def main() -> None:
+    """Print a table for each triple."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("grid", type=Path, help="a finished grid study's directory")
+    parser.add_argument("--workers", type=int, nargs="+", default=[2, 16], help="trials at a time")
+    parser.add_argument("--orders", type=int, default=100, help="random orders beside the study's own")
+    options = parser.parse_args()
+    study, workspace = open_study(options.grid)
+    if workspace is None or study.config.search.strategy is not Strategy.GRID or study.config.search.stopping:
+        raise SystemExit(f"{options.grid} is no directory of a grid study that stops no trial")
+    for name, triple in load_search(study, Ledger(workspace.ledger).refresh()).triples.items():
+        if not triple.searched or triple.failure:
+            print(f"\n{name}: not finished")
+            continue
+        trials = trials_of(triple, study.config.seeds)
+        exempt = sum(trial.exempt for trial in trials)
+        print(f"\n{name}: {len(trials)} trials, {exempt} of the default choice are never stopped")
+        for row in _rows(trials, options.workers, options.orders):
+            print(row)
+
+
+if __name__ == "__main__":
+    main()
