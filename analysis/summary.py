@@ -245,7 +245,7 @@ def _stopped(findings: Findings) -> Iterator[str]:
     if findings.include_stopped:
         yield (
             "Trials that were stopped early count: a choice none of whose trials was trained to its end has the scores "
-            "of the best of them until then. More training might have raised these, so that it may look worse than it is."
+            "of the best of them until then. More training might have raised these: it may look worse than it is."
         )
         return
     yield (

@@ -136,16 +136,16 @@ def _name(stopping: Stopping) -> str:
 
 
 def _rows(trials: Sequence[Trial], workers: Sequence[int], orders: int) -> Iterator[str]:
-    yield f"{'rule':14s} {'workers':>7s} {'stopped':>8s} {'saved':>7s} {'kept':>5s} {'regret':>7s} {'worst':>7s} {'test':>8s}"
+    columns = ("workers", "stopped", "saved", "kept", "regret", "worst", "test")
+    yield f"{'rule':14s}" + "".join(f"{name:>9s}" for name in columns)
     for stopping in RULES:
         for number in workers:
             found = replays(trials, stopping, number, orders)
-            kept = mean(each.regret == 0 for each in found)
-            shares = (
-                f"{mean(each.stopped for each in found):8.1%} {mean(each.saved for each in found):7.1%} {kept:5.0%}"
-            )
-            regrets = f"{mean(each.regret for each in found):7.4f} {max(each.regret for each in found):7.4f}"
-            yield f"{_name(stopping):14s} {number:7d} {shares} {regrets} {mean(each.lost for each in found):+8.4f}"
+            stopped, saved = mean(each.stopped for each in found), mean(each.saved for each in found)
+            kept, regrets = mean(each.regret == 0 for each in found), [each.regret for each in found]
+            lost = mean(each.lost for each in found)
+            row = f"{_name(stopping):14s}{number:9d}{stopped:9.1%}{saved:9.1%}{kept:9.0%}"
+            yield f"{row}{mean(regrets):9.4f}{max(regrets):9.4f}{lost:+9.4f}"
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from simulation import Scores, make_study, run_study
 
@@ -54,7 +55,7 @@ def failing(fails: Callable[[TrialSpec], bool], scores: Scores = plain_score) ->
     return lambda trial: None if fails(trial) else scores(trial)
 
 
-def finished(study: Study, scores: Scores = plain_score, **how: bool) -> list[Record]:
+def finished(study: Study, scores: Scores = plain_score, **how: Any) -> list[Record]:
     """All records of a study."""
     return run_study(study, scores, **how)
 

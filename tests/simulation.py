@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from search_spaces.configuration import Configuration
 from search_spaces.space import SearchSpace, load_space
@@ -26,6 +27,8 @@ from trials.work import SpeedTask, Work
 
 Scores = Callable[[TrialSpec], tuple[float, float] | None]
 """trial -> (validation score, test score), or None for a failed trial"""
+Stops = Callable[[TrialSpec], bool]
+"""trial -> whether it is stopped early, if it may be"""
 
 
 def make_study(
@@ -69,33 +72,37 @@ def hashed_score(trial: TrialSpec) -> tuple[float, float]:
     return validation, validation + 0.02 * (noise[1] / 256 - 0.5)
 
 
-def do_work(work: Work, scores: Scores = hashed_score, *, one_checkpoint: bool = False) -> Record:
+def do_work(
+    work: Work, scores: Scores = hashed_score, *, one_checkpoint: bool = False, stops: Stops = lambda trial: False
+) -> Record:
     """The record that some work would end with."""
     if isinstance(work, SpeedTask):
         return speed_record(work)
-    return teacher_record(work, one_checkpoint) if isinstance(work, TeacherTask) else trial_record(work, scores)
+    return teacher_record(work, one_checkpoint) if isinstance(work, TeacherTask) else trial_record(work, scores, stops)
 
 
-def run_study(study: Study, scores: Scores = hashed_score, *, one_checkpoint: bool = False) -> list[Record]:
+def run_study(study: Study, scores: Scores = hashed_score, **how: Any) -> list[Record]:
     """Run a simulated study to its end; the records in the order of their making."""
     search, records = make_search(study), []
     while work := search.propose():
-        record = do_work(work[0], scores, one_checkpoint=one_checkpoint)
+        record = do_work(work[0], scores, **how)
         records.append(record)
         search.observe(record)
     return records
 
 
-def trial_record(trial: TrialSpec, scores: Scores) -> TrialRecord:
+def trial_record(trial: TrialSpec, scores: Scores, stops: Stops = lambda trial: False) -> TrialRecord:
     """The record of one simulated trial."""
     result = scores(trial)
     if result is None:
         return TrialRecord(spec=trial, status=Status.FAILED, reason="the loss became NaN at step 3", run=_run_info())
     validation, test = result
+    stopped = trial.stopping is not None and stops(trial)
     point = CurvePoint(step=10, epoch=1.0, train_loss=0.5, validation_score=validation, validation_loss=0.4)
     return TrialRecord(
         spec=trial,
-        status=Status.COMPLETED,
+        status=Status.STOPPED if stopped else Status.COMPLETED,
+        reason="at epoch 1: others are better" if stopped else None,
         curve=(point,),
         best_step=10,
         validation_score=validation,
