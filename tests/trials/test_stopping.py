@@ -17,7 +17,7 @@ from trials.stopping import Arbiter, Rule, Stopping, verdict
 
 HALVES = st.integers(0, 8).map(lambda eighth: eighth / 8)  # scores with ties
 EPOCHS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 9.0, 10.0)
-steady = settings(deadline=None, max_examples=150)
+steady = settings(deadline=None, max_examples=70)
 
 
 @dataclass(eq=False)
