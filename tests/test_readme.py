@@ -19,6 +19,7 @@ from study.config import Resources, SearchConfig, StudyConfig, load_study
 from study.model_file import load_model_spec
 from trials.scratch import ModelSpec
 from trials.spec import CarvedSplit, DatasetSpec, StudentSpec, TeacherSpec, TrainingRecipe
+from trials.stopping import Stopping
 from trials.tokenizer_training import TokenizerSpec
 
 ROOT = Path(__file__).parents[1]
@@ -33,6 +34,7 @@ STUDY_MODELS = (
     TeacherSpec,
     StudentSpec,
     TrainingRecipe,
+    Stopping,
 )
 MODEL_MODELS = (ModelSpec, TokenizerSpec)
 SPACE_MODELS = (SearchSpace, Choices, SoftLabelWeights, TemperatureSearch, Internals, Experiment)

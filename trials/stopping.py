@@ -98,26 +98,28 @@ def _asha(stopping: Stopping, curve: Curve, others: Sequence[Curve]) -> str | No
     """
     epoch, score = curve[-1]
     rung = _rung(stopping, epoch)
-    if rung is None or len(_on(rung, stopping, curve)) > 1:
+    if rung is None or len(_on(rung, curve)) > 1:
         return None
-    scores = [there[0] for other in others if (there := _on(rung, stopping, other))]
+    scores = [there[0] for other in others if (there := _on(rung, other))]
     if not scores or score >= (cutoff := float(np.percentile(scores, (1 - 1 / stopping.reduction_factor) * 100))):
         return None
     best = f"the best 1 in {stopping.reduction_factor:g} of {len(scores)} trials"
     return f"at epoch {epoch:g}: validation {score:.4f} is below {cutoff:.4f}, which {best} reach there"
 
 
-def _rung(stopping: Stopping, epoch: float) -> int | None:
-    """The highest rung that lies at an epoch or before it: number k at grace * factor^k; None before the first."""
-    rung, start = -1, stopping.grace_epochs
-    while start <= epoch * (1 + 1e-9):  # epochs are quotients
-        rung, start = rung + 1, start * stopping.reduction_factor
-    return None if rung < 0 else rung
+def _rung(stopping: Stopping, epoch: float) -> tuple[float, float] | None:
+    """The highest rung at or before an epoch: where it and the next one begin. Number k lies at grace * factor^k."""
+    start = stopping.grace_epochs * (1 - 1e-9)  # epochs are quotients
+    if epoch < start:
+        return None
+    while start * stopping.reduction_factor <= epoch:
+        start *= stopping.reduction_factor
+    return start, start * stopping.reduction_factor
 
 
-def _on(rung: int, stopping: Stopping, curve: Curve) -> list[float]:
+def _on(rung: tuple[float, float], curve: Curve) -> list[float]:
     """A trial's scores from a rung on, before the next one."""
-    return [score for epoch, score in curve if _rung(stopping, epoch) == rung]
+    return [score for epoch, score in curve if rung[0] <= epoch < rung[1]]
 
 
 def _median(stopping: Stopping, curve: Curve, others: Sequence[Curve]) -> str | None:

@@ -26,11 +26,12 @@ from study.launch import LaunchOptions, launch
 from study.ledger import Ledger
 from study.mirror import Mirror, mirrored, open_storage
 from study.progress import Progress
-from trials.record import Record, TrialRecord
+from trials.record import Record, Status, TrialRecord
 from trials.spec import TrainingRecipe, TrialSpec
 from trials.workspace import Workspace
 
 COMPLETE, FAIL = optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.FAIL
+PRUNED = optuna.trial.TrialState.PRUNED
 
 
 @pytest.fixture
@@ -90,6 +91,23 @@ def test_optuna_reads_every_trial(workspace: Workspace, url: str) -> None:
         # Optuna's own best is the best of the ledger
         assert max(copy.value for copy in copies if copy.value) == max(r.validation_score or 0 for r in own.values())
     assert any(copy.state is FAIL and "NaN" in copy.user_attrs["reason"] for all_ in found.values() for copy in all_)
+
+
+def test_stopped_trials_are_pruned_ones(workspace: Workspace, url: str) -> None:
+    search = {"strategy": "grid", "space": load_space("demo"), "stopping": {"rule": "asha"}}
+    study = make_study(datasets=1, students=1, search=search)
+    trials = {r.record_id: r for r in write(workspace, run_study(study, stops=lambda trial: True))}
+    assert Mirror(study, workspace, open_storage(url)).update() == len(trials)
+    (copies,) = read(url).values()
+    pruned = [copy for copy in copies if copy.state is PRUNED]
+    assert {copy.user_attrs["trial_id"] for copy in pruned} == {
+        record_id for record_id, record in trials.items() if record.status is Status.STOPPED
+    }
+    assert 0 < len(pruned) < len(trials)
+    for copy in pruned:
+        record = trials[copy.user_attrs["trial_id"]]
+        assert copy.intermediate_values == {p.step: p.validation_score for p in record.curve} != {}
+        assert (copy.value, copy.user_attrs["reason"]) == (record.validation_score, record.reason)
 
 
 def test_optuna_can_weigh_parameters(study: Study, workspace: Workspace, url: str) -> None:

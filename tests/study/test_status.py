@@ -111,6 +111,24 @@ def test_status_of_a_finished_study(study: Study, workspace: Workspace) -> None:
         assert chain.incumbent is not None
 
 
+def test_status_of_stopped_trials(workspace: Workspace) -> None:
+    study = make_study(search={"strategy": "grid", "space": SPACE, "stopping": {"rule": "asha"}})
+    records = run_study(study, stops=lambda trial: True)
+    trials = [record for record in records if isinstance(record, TrialRecord)]
+    for trial in trials:
+        workspace.log_event("start", trial.spec.trial_id)
+    status = status_of(study, workspace, records)
+    stopped = sum(record.status is Status.STOPPED for record in trials)
+    # they are no failures, and have ended though their records bear other names
+    assert status.finished
+    assert (status.failed_trials, status.unfinished_work) == ((), ())
+    assert status.stopped_trials == sum(chain.stopped_trials for chain in status.chains) == stopped > 0
+    assert status.trials == len(trials)
+    # for a study that stops none they are trials like any that have no record
+    plain = make_study(search={"strategy": "grid", "space": SPACE})
+    assert len(read_status(plain, workspace).unfinished_work) == stopped
+
+
 def test_status_of_failures(study: Study, workspace: Workspace) -> None:
     records = run_study(study, one_fails)
     status = status_of(study, workspace, records)
