@@ -14,7 +14,8 @@ from search_spaces.faults import InputError
 from search_spaces.space import load_space
 from study.config import Study, load_study
 from study.searchers.chain import Candidate, Chain, Stopped, best_of
-from trials.record import Record, Status, TrialRecord
+from trials.arbiter import StudyArbiter
+from trials.record import CurvePoint, Record, Status, TrialRecord
 from trials.spec import TrialSpec
 from trials.stopping import Stopping
 from trials.work import record_ids
@@ -200,6 +201,24 @@ def test_settled_work_is_what_will_not_be_trained_again() -> None:
     assert make_search(stops, records).settled >= everything
     again = {record.spec.trial_id for record in stopped(records)}
     assert make_search(plain, records).settled & everything == everything - again
+
+
+class Records(list[Record]):
+    def refresh(self) -> list[Record]:
+        return self
+
+
+def test_arbiter_begins_with_what_the_ledger_says() -> None:
+    study = build("grid")
+    records = run_study(study, stops=by_chance)
+    spec = stopped(records)[0].spec
+    bad = [CurvePoint(step=10, epoch=1, train_loss=1, validation_score=0.0, validation_loss=1)]
+    # who is worse than all records of its triple stops, after any restart; with nothing to compare it goes on
+    assert StudyArbiter(Records(records)).judge(spec, bad) is not None
+    assert StudyArbiter(Records([])).judge(spec, bad) is None
+    others = [record for record in trials(records) if record.triple_id != spec.triple.triple_id]
+    assert others
+    assert StudyArbiter(Records(others)).judge(spec, bad) is None
 
 
 STAGED = {"schedule": ["joint", "stacked"], "cosine_weight": [1.0]}
