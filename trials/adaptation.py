@@ -19,7 +19,7 @@ from trials.loop import train
 from trials.models import copy_files, load_tokenizer, model_fingerprint, tokenizer_files
 from trials.spec import Adaptation, TeacherTask
 from trials.tokens import TokenizedData, TokenizedSplit, batches_by_length
-from trials.training_run import LOWEST_LOSS, Batch, TrainingRun, Validation, set_weights
+from trials.training_run import LOWEST_LOSS, WHOLE, Batch, Counts, TrainingRun, Validation, set_weights
 from trials.workspace import Workspace
 
 MASKED, REPLACED = 0.8, 0.1  # of the tokens to be predicted: shown as a mask, as another token; the rest as they are
@@ -85,6 +85,7 @@ def adapted(
     workspace: Workspace,
     device: torch.device,
     checkpoint_seconds: float,
+    micro_batch: int | None = None,
 ) -> Path:
     """The folder of the teacher's model as its data's texts have left it: those of train and of the transfer set.
 
@@ -100,7 +101,7 @@ def adapted(
     def build(target: Path) -> None:
         network = MaskedModel(_masked_model(source, seed)).to(device)
         masking = Masking(load_tokenizer(source), how.masked, network.model.config.vocab_size)
-        _train(network, masking, task, how, data, checkpoint, device)
+        _train(network, masking, task, how, data, checkpoint, device, micro_batch)
         network.model.save_pretrained(target)
         copy_files(tokenizer_files(source), target)
 
@@ -117,8 +118,12 @@ def _train(
     data: TokenizedData,
     checkpoint: CheckpointFile,
     device: torch.device,
+    micro_batch: int | None,
 ) -> None:
-    """Train the model in place, on the texts of train and of the transfer set; it has the best weights at the end."""
+    """Train the model in place, on the texts of train and of the transfer set; it has the best weights at the end.
+
+    A part of a batch counts by its rows: how many of its tokens are hidden is drawn with it.
+    """
     texts = _joined([data.splits[name] for name in ("train", "unlabeled") if name in data.splits])
 
     def draw(rows: np.ndarray) -> Batch:
@@ -128,9 +133,15 @@ def _train(
         loss = _loss(network, data.splits["validation"], masking, task.teacher.seed, device)
         return Validation(-loss, loss)
 
-    run = TrainingRun(network, F.cross_entropy, validate, how.learning_rate, checkpoint)
+    def mean(logits: Tensor, hidden: Tensor, share: Counts = WHOLE) -> Tensor:
+        return share.rows * F.cross_entropy(logits, hidden)
+
+    run = TrainingRun(network, mean, validate, how.learning_rate, checkpoint)
     recipe = task.training.model_copy(update={"epochs": how.epochs, "early_stopping": None})
-    train([run], draw, num_examples=len(texts), recipe=recipe, seed=task.teacher.seed, selections=(LOWEST_LOSS,))
+    seed, selections = task.teacher.seed, (LOWEST_LOSS,)
+    train(
+        [run], draw, num_examples=len(texts), recipe=recipe, seed=seed, selections=selections, micro_batch=micro_batch
+    )
     if run.failure is not None:
         raise run.failure
     set_weights(network, run.result.weights[LOWEST_LOSS.name])

@@ -16,8 +16,10 @@ import torch
 from torch import Tensor
 
 from trials.attention_examples import ExampleAttention, example_rows
+from trials.memory import computed
 from trials.networks.insides import MapLayout
 from trials.networks.packed_network import PackedNetwork
+from trials.persistence import new_array
 from trials.tokens import TokenizedSplit, batches_by_length
 
 
@@ -89,9 +91,10 @@ def write_maps(network: Any, split: TokenizedSplit, layers: Sequence[int], heads
     """Keep an encoder's maps of some layers (positions, from 0, ascending) over a split, batch by batch."""
     lengths = split.lengths
     offsets = np.concatenate([[0], np.cumsum(lengths**2 * len(layers) * heads)])
-    values = np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=(int(offsets[-1]),))
-    for rows in batches_by_length(lengths):
-        for row, maps in maps_of_rows(network, split, rows, layers):
+    values = new_array(file, np.float16, (int(offsets[-1]),))
+    batches = batches_by_length(lengths)
+    for _, found in computed(lambda rows: list(maps_of_rows(network, split, rows, layers)), batches):
+        for row, maps in found:
             values[offsets[row] : offsets[row + 1]] = maps.ravel()
     values.flush()
 

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from trials.generation import translate
+from trials.memory import computed
 from trials.networks import Network
 from trials.networks.seq2seq_network import Seq2SeqNetwork
+from trials.persistence import new_array
 from trials.predictions import write_predictions
 from trials.spec import EVALUATION_TOKENS
 from trials.tasks import Task
@@ -26,9 +28,11 @@ LOGITS = 2**25  # of an encoder-decoder at a time, in evaluation
 def predict(network: Network, split: TokenizedSplit) -> np.ndarray:
     """Outputs, float32 [positions, width], in the split's order; rows of like length go through the model together."""
     network.eval()
-    batches = batches_by_length(split.lengths)
-    outputs = np.concatenate([network(network.inputs(split, rows)).cpu().numpy() for rows in batches])
-    order = np.concatenate(batches)
+    found_of = computed(
+        lambda rows: network(network.inputs(split, rows)).cpu().numpy(), batches_by_length(split.lengths)
+    )
+    batches, found_outputs = zip(*found_of, strict=True)
+    outputs, order = np.concatenate(found_outputs), np.concatenate(batches)
     if split.position_offsets is None:
         return outputs[np.argsort(order)]
     found = np.cumsum([0, *np.diff(split.position_offsets)[order]])
@@ -65,10 +69,12 @@ def evaluate(
 def forced_loss(task: Task, network: Seq2SeqNetwork, split: TokenizedSplit) -> float:
     """Mean loss over a split's target tokens; their logits are too many to keep."""
     network.eval()
-    total = 0.0
-    for rows in batches_by_length(split.lengths, logits_budget(network)):
+
+    def summed(rows: np.ndarray) -> float:
         targets = tensors(task.targets(split, rows), network.model.device)
-        total += float(task.hard_loss(network(network.inputs(split, rows)), targets)) * len(targets["labels"])
+        return float(task.hard_loss(network(network.inputs(split, rows)), targets)) * len(targets["labels"])
+
+    total = sum(found for _, found in computed(summed, batches_by_length(split.lengths, logits_budget(network))))
     return total / int(split.position_offsets[-1])
 
 
@@ -77,11 +83,14 @@ def write_states(network: Any, split: TokenizedSplit, file: Path) -> None:
     """What each layer says of rows' first tokens, float32 [rows, layers, hidden], into a .npy file batch by batch."""
     network.eval()
     found: np.ndarray | None = None
-    for rows in batches_by_length(split.lengths):
-        states = network.with_internals(network.inputs(split, rows)).states.float().cpu().numpy()
+
+    def said(rows: np.ndarray) -> np.ndarray:
+        return network.with_internals(network.inputs(split, rows)).states.float().cpu().numpy()
+
+    for rows, states in computed(said, batches_by_length(split.lengths)):
         if found is None:
             shape = (len(split), *states.shape[1:])
-            found = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
+            found = new_array(file, np.float32, shape)
         found[rows] = states
 
 
@@ -89,10 +98,12 @@ def write_states(network: Any, split: TokenizedSplit, file: Path) -> None:
 def write_spoken(network: Any, split: TokenizedSplit, order: Sequence[int], folder: Path) -> None:
     """Outputs [rows, classes], ordered, and the last layer's states of first tokens [rows, hidden]: .npy files."""
     network.eval()
-    batches, found = batches_by_length(split.lengths), []
-    for rows in batches:
-        said = network.with_internals(network.inputs(split, rows))
-        found.append((said.outputs.cpu().numpy()[:, list(order)], said.states[:, -1].float().cpu().numpy()))
+
+    def said(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        answer = network.with_internals(network.inputs(split, rows))
+        return answer.outputs.cpu().numpy()[:, list(order)], answer.states[:, -1].float().cpu().numpy()
+
+    batches, found = zip(*computed(said, batches_by_length(split.lengths)), strict=True)
     back = np.argsort(np.concatenate(batches))
     for name, parts in zip(("outputs", "states"), zip(*found, strict=True), strict=True):
         np.save(folder / f"{name}.npy", np.concatenate(parts)[back])
@@ -106,11 +117,14 @@ def write_decoder_states(network: Seq2SeqNetwork, split: TokenizedSplit, file: P
     """
     network.eval()
     found: np.ndarray | None = None
-    for rows in batches_by_length(split.lengths):
-        states = network.states(network.inputs(split, rows)).to(torch.float16).cpu().numpy()
+
+    def said(rows: np.ndarray) -> np.ndarray:
+        return network.states(network.inputs(split, rows)).to(torch.float16).cpu().numpy()
+
+    for rows, states in computed(said, batches_by_length(split.lengths)):
         if found is None:
             shape = (int(split.position_offsets[-1]), states.shape[1])
-            found = np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=shape)
+            found = new_array(file, np.float16, shape)
         found[ragged_index(split.position_offsets, rows)] = states
 
 
@@ -121,14 +135,15 @@ def write_top_k(network: Seq2SeqNetwork, split: TokenizedSplit, folder: Path, k:
     positions = int(split.position_offsets[-1])
     shape = (positions, min(k, network.model.config.vocab_size - 1))
     kinds = {"tokens": np.uint32, "log_probabilities": np.float16}
-    files = {
-        name: np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=kind, shape=shape)
-        for name, kind in kinds.items()
-    }
-    for rows in batches_by_length(split.lengths, logits_budget(network)):
-        found, where = top_k_of(network(network.inputs(split, rows)), k), ragged_index(split.position_offsets, rows)
-        for name, values in found._asdict().items():
-            files[name][where] = values.cpu().numpy().astype(kinds[name])
+    files = {name: new_array(folder / f"{name}.npy", kind, shape) for name, kind in kinds.items()}
+
+    def likeliest(rows: np.ndarray) -> dict[str, np.ndarray]:
+        found = top_k_of(network(network.inputs(split, rows)), k)._asdict()
+        return {name: values.cpu().numpy().astype(kinds[name]) for name, values in found.items()}
+
+    for rows, found in computed(likeliest, batches_by_length(split.lengths, logits_budget(network))):
+        for name, values in found.items():
+            files[name][ragged_index(split.position_offsets, rows)] = values
 
 
 def logits_budget(network: Seq2SeqNetwork) -> int:

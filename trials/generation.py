@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from transformers import GenerationConfig
 
+from trials.memory import computed
 from trials.networks.seq2seq_network import Seq2SeqNetwork
 from trials.spec import EVALUATION_TOKENS
 from trials.tokens import TokenizedSplit, batches_by_length
@@ -25,8 +26,9 @@ def translate(network: Seq2SeqNetwork, split: TokenizedSplit) -> list[str]:
     # As the argument of `generate` it would get from the model's own settings what it leaves open
     network.model.generation_config = _settings(network, split)
     found = [""] * len(split)
-    for rows in batches_by_length(split.lengths, EVALUATION_TOKENS // BEAMS):
-        for row, text in zip(rows, _translated(network, split, rows), strict=True):
+    batches = batches_by_length(split.lengths, EVALUATION_TOKENS // BEAMS)
+    for rows, texts in computed(lambda rows: _translated(network, split, rows), batches):
+        for row, text in zip(rows, texts, strict=True):
             found[row] = text
     return found
 

@@ -22,6 +22,7 @@ from trials.spec import TrialSpec
 from trials.tasks import Task
 from trials.teacher_outputs import Teacher
 from trials.tokens import TokenizedSplit
+from trials.training_run import WHOLE, Counts
 
 Encoder = PackedNetwork | PlainNetwork
 
@@ -154,27 +155,28 @@ class Objective:
         """Positions of the pairs that the present stage compares."""
         return {self._pairs.index(pair) for pair in self.progress.stage.pairs}
 
-    def __call__(self, found: Any, targets: Any) -> Tensor:
+    def __call__(self, found: Any, targets: Any, share: Counts = WHOLE) -> Tensor:
         """The loss, a scalar.
 
         Args:
             found: Outputs; with them what `ObservedStudent` says, where layers are compared.
             targets: The teacher's outputs, the labels, and None or what it says of which pairs.
+            share: Which part of the batch this is; the losses of all parts add up to that of the batch.
         """
         taught, labels, internals = targets
         if internals is None:
-            return self._task.kd_loss(found, taught, labels, self._configuration)
+            return share.labels * self._task.kd_loss(found, taught, labels, self._configuration)
         outputs, own = found
         other, said = internals
         loss = outputs.new_zeros(())
         if self.progress.stage.soft:  # with hard ones: C's stages have both or none
-            loss = loss + self._task.kd_loss(outputs, taught, labels, self._configuration)
+            loss = loss + share.labels * self._task.kd_loss(outputs, taught, labels, self._configuration)
         if self.wanted:
             places = [said.index(pair) for pair in sorted(self.wanted)]
-            loss = loss + self._internal_loss(own, other, places)
+            loss = loss + self._internal_loss(own, other, places, share.rows)
         return loss
 
-    def _internal_loss(self, own: Insides, other: Insides, places: list[int]) -> Tensor:
+    def _internal_loss(self, own: Insides, other: Insides, places: list[int], share: float) -> Tensor:
         weights = self._configuration
         states = own.states[:, places], other.states[:, places]
         loss = own.states.new_zeros(())
@@ -182,12 +184,12 @@ class Objective:
             loss = loss + weights.hidden_weight * hidden_loss(*states)
         if weights.cosine_weight or weights.cosine_threshold:
             cosine = cosine_loss(*states)
-            self.progress.cosine_sum += cosine.detach()
+            self.progress.cosine_sum += share * cosine.detach()
             loss = loss + weights.cosine_weight * cosine
         if weights.attention_weight:
             maps, others = ([each[:, places] for each in side] for side in (own.attention, other.attention))
             loss = loss + weights.attention_weight * attention_loss(maps, others, other.weights)
-        return loss
+        return share * loss
 
 
 def observed(spec: TrialSpec, student: Network, teacher: Teacher, device: torch.device) -> Observation | None:

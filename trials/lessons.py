@@ -18,7 +18,7 @@ from trials.spec import TrialSpec
 from trials.tasks import Task
 from trials.teacher_outputs import Teacher
 from trials.tokens import TokenizedData
-from trials.training_run import Batch
+from trials.training_run import Batch, Counts
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,14 @@ class Learner:
 
     Attributes:
         network: The student, with what is trained beside it.
-        loss: From the network's output and a batch's targets to a scalar.
+        loss: From the network's output and a batch's targets to a scalar; of a part of a batch given its `Counts`, too.
         progress: Where in its stages it is.
         stage_loss: The present stage's own loss on the validation split; None where it does not count.
         enter: Prepares the network for a stage.
     """
 
     network: nn.Module
-    loss: Callable[[Any, Any], Tensor]
+    loss: Callable[..., Tensor]
     progress: Progress
     stage_loss: Callable[[], float | None] = lambda: None
     enter: Callable[[Stage], None] = lambda stage: None
@@ -55,6 +55,9 @@ class Lesson(Protocol):
 
     def draw(self, rows: np.ndarray) -> Batch:
         """What some of an epoch's rows give, for all learners."""
+
+    def count(self, rows: np.ndarray) -> Counts:
+        """What the means of the losses of some of an epoch's rows are over."""
 
 
 class SharedLesson:
@@ -106,6 +109,11 @@ class SharedLesson:
         wanted = wanted_by(self._objectives)
         said = self._observation.of_teacher(rows, wanted, self._student, inputs)
         return Batch((inputs, wanted), (*labels, (said, wanted)), len(rows))
+
+    def count(self, rows: np.ndarray) -> Counts:
+        """Rows; of labels and the teacher's outputs those of the task's losses."""
+        terms = self._task.num_terms(self._split, rows)
+        return Counts(len(rows), terms, terms)
 
 
 def lesson_of(

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
 import torch
 
 from trials.spec import TrainingRecipe
-from trials.training_run import HIGHEST_SCORE, Batch, Selection, TrainingRun
+from trials.training_run import HIGHEST_SCORE, Batch, Counts, Selection, TrainingRun
 from trials.unit import Unit
 
 
@@ -29,6 +29,8 @@ def train(
     seed: int,
     selections: tuple[Selection, ...] = (HIGHEST_SCORE,),
     on_end: Callable[[TrainingRun], None] = lambda run: None,
+    micro_batch: int | None = None,
+    count: Callable[[np.ndarray], Counts] = lambda rows: Counts(*(len(rows),) * 3),
 ) -> None:
     """Train the networks of some runs in place; each run then holds its result, or why it failed.
 
@@ -40,6 +42,8 @@ def train(
         seed: Of the batches and of dropout.
         selections: Which validations' weights to keep.
         on_end: Told of each run as soon as it ends.
+        micro_batch: Rows whose gradients are computed at a time, where memory does not hold a batch's.
+        count: What the means of the losses of some rows are over.
     """
     # Sizes: an epoch's last batch may be smaller
     epoch_steps = math.ceil(num_examples / recipe.batch_size)
@@ -48,7 +52,10 @@ def train(
 
     # Start anew, or where the checkpoints left off
     (step,) = {run.start(recipe, selections) for run in runs}
-    unit = Unit(list(runs))
+    sizes = [size for size in (micro_batch, *(run.result.micro_batch for run in runs)) if size is not None]
+    for run in runs:
+        run.result.micro_batch = micro_batch = min(sizes, default=None)
+    unit = Unit(list(runs), captured=micro_batch is None)
     clock = time.perf_counter()
 
     while step < total_steps and unit.runs:
@@ -60,7 +67,10 @@ def train(
 
         # One optimizer step; its dropout depends on seed and step alone
         torch.manual_seed(_step_seed(seed, step))
-        unit.step(draw(rows), rate_share(step, total_steps, recipe))
+        if micro_batch is None:
+            unit.step(draw(rows), rate_share(step, total_steps, recipe))
+        else:
+            unit.step_in_parts(_parts(rows, micro_batch, draw, count), rate_share(step, total_steps, recipe))
         step += 1
 
         # Validation, and what is kept of it; who has ended leaves
@@ -96,6 +106,16 @@ def rate_share(step: int, total_steps: int, recipe: TrainingRecipe) -> float:
     if not recipe.decay:
         return 1.0
     return (total_steps - step) / max(1.0, total_steps - warmup_steps)
+
+
+def _parts(
+    rows: np.ndarray, size: int, draw: Callable[[np.ndarray], Batch], count: Callable[[np.ndarray], Counts]
+) -> Iterator[tuple[Batch, Counts]]:
+    """The parts of a batch one after the other, each with its share of what the means of the losses are over."""
+    whole = count(rows)
+    for start in range(0, len(rows), size):
+        part = rows[start : start + size]
+        yield draw(part), count(part).share_of(whole)
 
 
 def _share_time(runs: Sequence[TrainingRun], since: float) -> float:

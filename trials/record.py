@@ -100,6 +100,7 @@ class TrialRecord(_Record):
         train_seconds: Seconds in training steps, without evaluation.
         examples_per_second: Training examples over `train_seconds`.
         num_parameters: The student's parameters.
+        micro_batch: Rows at a time, where memory did not hold a batch; None where it did.
         run: Where and when.
     """
 
@@ -117,6 +118,7 @@ class TrialRecord(_Record):
     train_seconds: float | None = None
     examples_per_second: float | None = None
     num_parameters: int | None = None
+    micro_batch: int | None = None
     run: RunInfo
 
     @property
@@ -169,6 +171,7 @@ class TeacherRecord(_Record):
         rows: Examples per split.
         majority_score: Test score of the best answer that is the same for all (a label; none); 0 where none scores.
         num_parameters: The teacher's parameters.
+        micro_batch: As of `TrialRecord`, of its fine-tuning.
         run: Where and when.
     """
 
@@ -184,6 +187,7 @@ class TeacherRecord(_Record):
     rows: dict[str, int] = {}
     majority_score: float | None = None
     num_parameters: int | None = None
+    micro_batch: int | None = None
     run: RunInfo
 
     @property

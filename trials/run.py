@@ -25,7 +25,7 @@ from trials.evaluation import evaluate
 from trials.families import why_not_packed
 from trials.lessons import Learner, lesson_of
 from trials.loop import train
-from trials.memory import peak_memory_bytes, reset_peak_memory, return_freed_memory
+from trials.memory import peak_memory_bytes, reset_peak_memory, return_freed_memory, trained_in_memory
 from trials.models import copy_files, model_folder, tokenizer_files
 from trials.networks import Network, open_network
 from trials.record import CurvePoint, Judge, Record, RunInfo, SpeedRecord, Status, TeacherRecord, TrialRecord
@@ -66,7 +66,7 @@ def run_work(
     Raises:
         InputsChanged: Data or model are no longer those that the study was launched with.
         InputError: They are not to be had on this node; the launch has seen them.
-        OSError, RuntimeError: Infrastructure failed, memory ran out; the same may succeed elsewhere or later.
+        OSError, RuntimeError: Infrastructure failed; the same may succeed elsewhere or later.
     """
     records: list[Record] = []
     if isinstance(work, TeacherTask):
@@ -96,7 +96,9 @@ def run_group(
 ) -> None:
     """Run trials of one group side by side, as one vectorised unit; each has its own record as soon as it ends.
 
-    A member's record is that of the trial alone, up to rounding; its seconds are its share of the group's.
+    A member's record is that of the trial alone, up to rounding; its seconds are its share of the group's. Where memory
+    does not hold a trial's batches it goes on with parts of them; a group that it does not hold fails, and can be run
+    one by one.
 
     Args:
         specs: Trials of one `TrialSpec.group_id`.
@@ -115,8 +117,26 @@ def run_group(
     with _tidy(device or CPU) as start:
         for unit in _units(specs, source, workspace):
             how = device or CPU, checkpoint_seconds, show_attention, judge or _all_go_on
-            _distil(unit, source, workspace, *how, start, on_record, keep_student)
+            distil = partial(_distil, unit, source, workspace, *how, start, on_record, keep_student)
+            if len(unit) > 1:
+                distil()
+            else:
+                _distil_in_memory(unit[0], distil, start.info, device or CPU, on_record)
             start = _Start()
+
+
+def _distil_in_memory(
+    spec: TrialSpec,
+    distil: Callable[[int | None], None],
+    info: Callable[[torch.device], RunInfo],
+    device: torch.device,
+    on_record: Callable[[TrialRecord], None],
+) -> None:
+    """A single trial, with as many rows at a time as memory holds; where it does not hold one the trial failed."""
+    try:
+        trained_in_memory(distil, spec.training.batch_size)
+    except TrialFailed as failure:
+        on_record(TrialRecord(spec=spec, status=Status.FAILED, run=info(device), reason=str(failure)))
 
 
 def _units(specs: Sequence[TrialSpec], source: tuple[str, str], workspace: Workspace) -> Iterable[list[TrialSpec]]:
@@ -143,6 +163,7 @@ def _distil(
     start: _Start,
     on_record: Callable[[TrialRecord], None],
     keep_student: Path | None = None,
+    micro_batch: int | None = None,
 ) -> None:
     """Distil some students on the same batches: they differ in their configurations alone."""
     shared = specs[0]
@@ -197,10 +218,20 @@ def _distil(
                 workspace.share(workspace.attention(record_id))
             status = Status.COMPLETED if run.stopped is None else Status.STOPPED
             fields = _fields(run, student, test_scores, dataset.metric)
-        on_record(TrialRecord(spec=spec, status=status, run=start.info(device, len(specs)), **fields))
+        how = {"run": start.info(device, len(specs)), "micro_batch": run.result.micro_batch}
+        on_record(TrialRecord(spec=spec, status=status, **how, **fields))
 
     runs = [prepared(*parts) for parts in zip(specs, students, lesson.learners, strict=True)]
-    train(runs, lesson.draw, num_examples=lesson.num_examples, recipe=shared.training, seed=shared.seed, on_end=ended)
+    train(
+        runs,
+        lesson.draw,
+        num_examples=lesson.num_examples,
+        recipe=shared.training,
+        seed=shared.seed,
+        on_end=ended,
+        micro_batch=micro_batch,
+        count=lesson.count,
+    )
 
 
 def _fields(run: TrainingRun, student: Network, test_scores: dict[str, float], metric: str) -> dict[str, Any]:
@@ -229,7 +260,8 @@ def _teacher_record(
     task: TeacherTask, workspace: Workspace, device: torch.device, checkpoint_seconds: float, start: _Start
 ) -> TeacherRecord:
     try:
-        status, fields = Status.COMPLETED, prepare_teacher(task, workspace, device, checkpoint_seconds)
+        prepare = partial(prepare_teacher, task, workspace, device, checkpoint_seconds)
+        status, fields = Status.COMPLETED, trained_in_memory(prepare, task.training.batch_size)
     except TrialFailed as failure:
         status, fields = Status.FAILED, {"reason": str(failure)}
     return TeacherRecord(task=task, status=status, run=start.info(device), **fields)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from search_spaces.configuration import digest
 from trials.adaptation import adapted
@@ -25,7 +26,17 @@ from trials.tasks import Task, task_of
 from trials.teacher_cache import TeacherNote, store_fine_tuned, store_given
 from trials.teacher_outputs import Teacher, TeacherOutputs, TopKOutputs
 from trials.tokens import InputsChanged, TokenizedData, tokenized
-from trials.training_run import HIGHEST_SCORE, LOWEST_LOSS, Batch, TrainingResult, TrainingRun, Validation, set_weights
+from trials.training_run import (
+    HIGHEST_SCORE,
+    LOWEST_LOSS,
+    WHOLE,
+    Batch,
+    Counts,
+    TrainingResult,
+    TrainingRun,
+    Validation,
+    set_weights,
+)
 from trials.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -33,9 +44,20 @@ if TYPE_CHECKING:
 
 
 def prepare_teacher(
-    task: TeacherTask, workspace: Workspace, device: torch.device, checkpoint_seconds: float
+    task: TeacherTask,
+    workspace: Workspace,
+    device: torch.device,
+    checkpoint_seconds: float,
+    micro_batch: int | None = None,
 ) -> dict[str, object]:
     """Make a teacher ready: the fields of its `TeacherRecord`; its outputs over what it teaches on are cached.
+
+    Args:
+        task: What to do.
+        workspace: The study's directory.
+        device: Where to compute.
+        checkpoint_seconds: Least time between two saves of the unfinished state.
+        micro_batch: Rows whose gradients are computed at a time, where memory does not hold a batch's.
 
     Raises:
         InputError: Model or data are not usable.
@@ -54,9 +76,10 @@ def prepare_teacher(
         checkpoints, num_parameters = _score_given(folders, task, data, workspace, device)
     else:
         source = folders[0]
+        how = device, checkpoint_seconds, micro_batch
         if task.teacher.adapt is not None:
-            source = adapted(task, task.teacher.adapt, source, data, workspace, device, checkpoint_seconds)
-        checkpoints, num_parameters = _fine_tune(source, task, data, workspace, device, checkpoint_seconds)
+            source = adapted(task, task.teacher.adapt, source, data, workspace, *how)
+        checkpoints, num_parameters, micro_batch = _fine_tune(source, task, data, workspace, *how)
     highest = max(range(len(checkpoints)), key=lambda i: checkpoints[i].validation_score)
     lowest = min(range(len(checkpoints)), key=lambda i: checkpoints[i].validation_loss)
     for index in {highest, lowest}:
@@ -83,6 +106,7 @@ def prepare_teacher(
             task.dataset.metric, data.splits["train"], data.splits["test"], data.label_names
         ),
         "num_parameters": num_parameters,
+        "micro_batch": None if given else micro_batch,
     }
 
 
@@ -93,8 +117,13 @@ def _fine_tune(
     workspace: Workspace,
     device: torch.device,
     checkpoint_seconds: float,
-) -> tuple[list[TeacherCheckpointRecord], int]:
-    """Fine-tune on the human labels; every validation is a checkpoint, the selected ones' weights are stored."""
+    micro_batch: int | None,
+) -> tuple[list[TeacherCheckpointRecord], int, int | None]:
+    """Fine-tune on the human labels; every validation is a checkpoint, the selected ones' weights are stored.
+
+    Returns:
+        The checkpoints, the number of parameters, and the micro-batch that was used.
+    """
     kind, recipe = task_of(task.dataset), task.training
     network = open_network(_initial(source, task, data, workspace), data, recipe.precision, device)
     train_split = data.splits["train"]
@@ -107,13 +136,28 @@ def _fine_tune(
         found, loss = evaluate(kind, network, data.splits["validation"])
         return Validation(found[task.dataset.metric], loss)
 
+    def loss(outputs: Tensor, targets: Any, share: Counts = WHOLE) -> Tensor:
+        return share.labels * kind.hard_loss(outputs, targets)
+
+    def count(rows: np.ndarray) -> Counts:
+        return Counts(labels=kind.num_terms(train_split, rows))
+
     checkpoint = CheckpointFile.of(task.teacher_id, workspace, checkpoint_seconds)
-    run = TrainingRun(network, kind.hard_loss, validate, recipe.learning_rate, checkpoint)
-    selections = (HIGHEST_SCORE, LOWEST_LOSS)
-    train([run], draw, num_examples=len(train_split), recipe=recipe, seed=task.teacher.seed, selections=selections)
+    run = TrainingRun(network, loss, validate, recipe.learning_rate, checkpoint)
+    train(
+        [run],
+        draw,
+        num_examples=len(train_split),
+        recipe=recipe,
+        seed=task.teacher.seed,
+        selections=(HIGHEST_SCORE, LOWEST_LOSS),
+        micro_batch=micro_batch,
+        count=count,
+    )
     if run.failure is not None:
         raise run.failure
-    return _stored(run.result, network, source, task, data, workspace), network.num_parameters()
+    checkpoints = _stored(run.result, network, source, task, data, workspace)
+    return checkpoints, network.num_parameters(), run.result.micro_batch
 
 
 def _stored(

@@ -39,6 +39,26 @@ class Batch:
     size: int
 
 
+class Counts(NamedTuple):
+    """How much of what the means of a loss are over, of some rows; or which share a part of them has of all.
+
+    Attributes:
+        rows: Rows.
+        labels, taught: What has a label, and what the teacher speaks about: rows, words or tokens.
+    """
+
+    rows: float = 1.0
+    labels: float = 1.0
+    taught: float = 1.0
+
+    def share_of(self, whole: Counts) -> Counts:
+        """The shares of a part of some rows."""
+        return Counts(*(own / all_ if all_ else 0.0 for own, all_ in zip(self, whole, strict=True)))
+
+
+WHOLE = Counts()
+
+
 @dataclass(frozen=True)
 class Selection:
     """Which validation's weights to keep.
@@ -81,6 +101,7 @@ class TrainingResult:
         weights: Per selection name, the weights at that point.
         train_seconds: Seconds in training steps; of runs side by side each has an equal share.
         examples_seen: Training examples drawn.
+        micro_batch: Rows at a time, where memory does not hold a batch; None where it does.
     """
 
     curve: list[CurvePoint] = field(default_factory=list)
@@ -88,6 +109,7 @@ class TrainingResult:
     weights: dict[str, State] = field(default_factory=dict)
     train_seconds: float = 0.0
     examples_seen: int = 0
+    micro_batch: int | None = None
 
 
 class TrainingRun:
@@ -95,7 +117,7 @@ class TrainingRun:
 
     Args:
         network: The network; `train` changes it in place.
-        loss: From the network's output and a batch's targets to a scalar.
+        loss: From the network's output and a batch's targets to a scalar; of a part of a batch given its `Counts`, too.
         evaluate: Validates the network as it is; may leave it in evaluation mode.
         learning_rate: Peak learning rate.
         checkpoint: Where its state is kept.
@@ -108,7 +130,7 @@ class TrainingRun:
     def __init__(
         self,
         network: nn.Module,
-        loss: Callable[[Any, Any], Tensor],
+        loss: Callable[..., Tensor],
         evaluate: Callable[[], Validation],
         learning_rate: float,
         checkpoint: CheckpointFile,
@@ -237,6 +259,7 @@ class TrainingRun:
             "best": self.result.best,
             "train_seconds": self.result.train_seconds,
             "examples_seen": self.result.examples_seen,
+            "micro_batch": self.result.micro_batch,
         }
         self.checkpoint.save(tensors, values)
 
@@ -261,6 +284,7 @@ class TrainingRun:
             weights={part.partition(":")[2]: kept for part, kept in parts.items() if part.startswith("kept:")},
             train_seconds=values["train_seconds"],
             examples_seen=values["examples_seen"],
+            micro_batch=values.get("micro_batch"),  # older states have none
         )
         return values["step"]
 

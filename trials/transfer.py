@@ -24,7 +24,7 @@ from trials.spec import TrialSpec
 from trials.tasks import Task
 from trials.teacher_outputs import Teacher
 from trials.tokens import TokenizedData, TokenizedSplit, batches_by_length
-from trials.training_run import Batch
+from trials.training_run import WHOLE, Batch, Counts
 from trials.transfer_sets import rows_per_class
 
 
@@ -135,17 +135,25 @@ class TransferLesson:
         labelled, transfer = (own[rows % len(own)] for own in (self._labelled, self._transfer))
         return self._batch("train", labelled, self._from, transfer)
 
-    def loss(self, found: Said, targets: Any) -> Tensor:
-        """The weighted terms of the present stage (D, eq. 8), a scalar."""
+    def count(self, rows: np.ndarray) -> Counts:
+        """Transfer rows, and what the task's losses of either batch are means over."""
+        labelled, transfer = (own[rows % len(own)] for own in (self._labelled, self._transfer))
+        terms = self._task.num_terms
+        splits = self._data.splits
+        return Counts(len(rows), terms(splits["train"], labelled), terms(splits[self._from], transfer))
+
+    def loss(self, found: Said, targets: Any, share: Counts = WHOLE) -> Tensor:
+        """The weighted terms of the present stage (D, eq. 8), a scalar; of a part of a batch its share."""
         weights, stage = self._configuration, self._progress.stage
         labels, taught, representation = targets
         terms = []
         if found.labelled is not None:
-            terms.append(weights.hard_label_weight * self._task.hard_loss(found.labelled, labels))
+            terms.append(share.labels * weights.hard_label_weight * self._task.hard_loss(found.labelled, labels))
         if taught is not None and stage.soft and weights.soft_label_weight:
-            terms.append(weights.soft_label_weight * self._soft_loss(found.soft, taught))
+            terms.append(share.taught * weights.soft_label_weight * self._soft_loss(found.soft, taught))
         if representation is not None and found.representation is not None:
-            terms.append(weights.representation_weight * representation_loss(found.representation, representation))
+            spoken = representation_loss(found.representation, representation)
+            terms.append(share.rows * weights.representation_weight * spoken)
         return torch.stack(terms).sum()
 
     @torch.no_grad()

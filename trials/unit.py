@@ -6,7 +6,7 @@ other networks' forwards may wait for the GPU, which no graph can hold, and stud
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ from torch.func import functional_call
 from torch.utils import _pytree as pytree
 
 from trials.networks.packed_network import PackedNetwork
-from trials.training_run import Batch, TrainingRun
+from trials.training_run import Batch, Counts, TrainingRun
 
 MAX_GRAPHS = 64  # shapes of batches; a unit's graphs share one memory pool, which holds what its largest step needs
 
@@ -25,12 +25,14 @@ class Unit:
 
     Args:
         runs: The runs; several need networks of one shape. A unit of one computes its network as it is.
+        captured: Whether steps may be captured as graphs, which hold memory of their own.
     """
 
-    def __init__(self, runs: list[TrainingRun]):
+    def __init__(self, runs: list[TrainingRun], *, captured: bool = True):
         self.runs = runs
         self._stack = _Stack([run.network for run in runs]) if len(runs) > 1 else None
-        self._captured = bool(runs) and runs[0].device.type == "cuda" and isinstance(runs[0].network, PackedNetwork)
+        captured = captured and bool(runs)
+        self._captured = captured and runs[0].device.type == "cuda" and isinstance(runs[0].network, PackedNetwork)
         self._graphs: dict[Any, _Graph] = {}
         self._pool = torch.cuda.graph_pool_handle() if self._captured else None
 
@@ -44,6 +46,17 @@ class Unit:
         else:
             self._update(batch.inputs, batch.targets)
 
+    def step_in_parts(self, parts: Iterable[tuple[Batch, Counts]], share: float) -> None:
+        """The same of a batch that memory does not hold: gradients of its parts, with their shares, are summed."""
+        for run in self.runs:
+            run.set_rate(share)
+            run.optimizer.zero_grad()
+        for batch, counts in parts:
+            for run, loss in zip(self.runs, self._backward(batch.inputs, batch.targets, counts), strict=True):
+                run.result.examples_seen += batch.size
+                run.loss_sum += loss
+        self._optimize()
+
     def without(self, ended: Sequence[TrainingRun]) -> Unit:
         """The unit of the other runs. Who is stacked no more gets parameters of its own, or it would keep the stack."""
         others = [run for run in self.runs if run not in ended]
@@ -52,18 +65,28 @@ class Unit:
                 run.optimizer.zero_grad()
                 for parameter in run.network.parameters():
                     parameter.data = parameter.data.clone()
-        return Unit(others)
+        return Unit(others, captured=self._captured)
 
     def _update(self, inputs: Any, targets: Any) -> None:
         for run in self.runs:
             run.optimizer.zero_grad()
-        losses = [run.loss(output, targets) for run, output in zip(self.runs, self._outputs(inputs), strict=True)]
+        losses = self._backward(inputs, targets)
+        self._optimize()
+        for run, loss in zip(self.runs, losses, strict=True):
+            run.loss_sum += loss
+
+    def _backward(self, inputs: Any, targets: Any, *share: Counts) -> list[Tensor]:
+        """Each run's loss, its gradients added to those that are there."""
+        outputs = zip(self.runs, self._outputs(inputs), strict=True)
+        losses = [run.loss(output, targets, *share) for run, output in outputs]
         torch.stack(losses).sum().backward()
+        return [loss.detach() for loss in losses]
+
+    def _optimize(self) -> None:
         if self._stack is not None:
             self._stack.hand_out_gradients()
-        for run, loss in zip(self.runs, losses, strict=True):
+        for run in self.runs:
             run.optimizer.step(run.rate)
-            run.loss_sum += loss.detach()
 
     def _outputs(self, inputs: Any) -> Sequence[Any]:
         if self._stack is None:

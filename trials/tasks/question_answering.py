@@ -136,6 +136,10 @@ class QuestionAnswering(Task):
             class_mask=targets["allowed"][:, None],
         )
 
+    def num_terms(self, split: TokenizedSplit, rows: np.ndarray) -> int:
+        """Windows: each has one start and one end."""
+        return len(rows)
+
     def score(self, outputs: np.ndarray, split: TokenizedSplit) -> Scores:
         """Exact match and F1, as SQuAD's."""
         contexts, answers = split.texts["contexts"], split.texts["answers"]

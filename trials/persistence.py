@@ -1,0 +1,75 @@
+"""Writes that must not be lost: tried again where storage fails now and then, and clearly named where it is full."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    import numpy as np
+
+WAITS = (0.2, 1.0, 3.0)  # seconds before a write that failed is tried again
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}  # more tries would not help
+SAID_FULL = re.compile(r"No space left on device|Disk quota exceeded|File too large|\d+ requested and \d+ written")
+T = TypeVar("T")
+
+
+class StorageFull(OSError):
+    """There is no room for what must be written: the whole launch stops, and goes on when there is."""
+
+
+def persistently(write: Callable[[], T]) -> T:
+    """Do a write that can be repeated; after an error again, a few times.
+
+    Raises:
+        Exception: The last try's error, or the first that says that storage is full.
+    """
+    for wait in WAITS:
+        try:
+            return write()
+        except Exception as error:
+            if is_full(error):
+                raise
+        time.sleep(wait)
+    return write()
+
+
+@contextmanager
+def storage_named(place: Path | str) -> Iterator[None]:
+    """Whatever says that storage is full becomes a `StorageFull` that says where, and what to do."""
+    try:
+        yield
+    except StorageFull:
+        raise
+    except Exception as error:
+        if not is_full(error):
+            raise
+        reason = os.strerror(errno.ENOSPC) if getattr(error, "errno", None) is None else os.strerror(error.errno)
+        where = getattr(error, "filename", None) or place
+        raise StorageFull(f"{where}: {reason}; make room there and launch again") from error
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that storage is full; some libraries say it in words alone."""
+    return getattr(error, "errno", None) in FULL or SAID_FULL.search(str(error)) is not None
+
+
+def new_array(file: Path, dtype: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """A memory-mapped .npy file to be filled, its room taken at once: a mapped file that finds none kills its process.
+
+    Raises:
+        OSError: There is no room.
+    """
+    import numpy as np
+
+    array: np.ndarray = np.lib.format.open_memmap(file, mode="w+", dtype=dtype, shape=shape)
+    if hasattr(os, "posix_fallocate"):
+        with file.open("r+b") as opened:
+            os.posix_fallocate(opened.fileno(), 0, max(1, file.stat().st_size))
+    return array
