@@ -15,6 +15,7 @@ from rich.table import Table
 
 from search_spaces.faults import InputError, fault
 from trials.object_store import StoreError
+from trials.persistence import StorageFull
 
 UNFINISHED, BAD_INPUT = 3, 2
 COMPARED = (  # of the table of searches what `compare` prints
@@ -322,7 +323,7 @@ def main() -> None:
         app()
     except InputError as error:
         _fail(map(str, error.faults), BAD_INPUT)
-    except StoreError as error:
+    except (StoreError, StorageFull) as error:
         _fail([f"{error}"], BAD_INPUT)
 
 
@@ -349,7 +350,9 @@ def _launch(opened: Any, workspace: Any, **options: Any) -> None:
         return
     for name, reason in result.unfinished.items():
         out.print(f"unfinished: {name}: {reason}", highlight=False, markup=False, soft_wrap=True)
-    stopped = "stopped, nothing is lost; " if result.interrupted else ""
+    if result.full:
+        out.print(f"storage is full: {result.full}", highlight=False, markup=False, soft_wrap=True)
+    stopped = "stopped, nothing is lost; " if result.interrupted or result.full else ""
     out.print(f"{stopped}go on with: kdstudy resume {where}", highlight=False, soft_wrap=True)
     raise typer.Exit(UNFINISHED)
 

@@ -11,7 +11,7 @@ import socket
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 # Before Ray is imported: its own reporters and snapshots off, one placement group per worker kept pending
@@ -36,11 +36,12 @@ from ray._private import ray_constants  # noqa: E402
 
 from search_spaces.faults import Fault, InputError, fault  # noqa: E402
 from study.config import Study  # noqa: E402
+from study.head import head_watched  # noqa: E402
 from study.launch import LaunchOptions  # noqa: E402
 from study.ledger import Ledger  # noqa: E402
 from study.progress import Progress  # noqa: E402
 from study.search import StudySearch  # noqa: E402
-from study.searchers.ray_adapter import Outlook, StudySearcher  # noqa: E402
+from study.searchers.ray_adapter import Outlook, StudySearcher, reason_of  # noqa: E402
 from trials.arbiter import open_judge  # noqa: E402
 from trials.group_host import announce, open_keeper  # noqa: E402
 from trials.spec import TrialSpec  # noqa: E402
@@ -112,7 +113,7 @@ def run_experiment(
             callbacks=[_Watch(searcher, progress)],
         ),
     )
-    with _interrupts(searcher) as interrupted:
+    with _interrupts(searcher) as interrupted, _head_watched(options, workspace, progress):
         tuner.fit()
     return searcher.outlook, bool(interrupted)
 
@@ -132,8 +133,8 @@ class _Watch(tune.Callback):
         self, iteration: int, trials: list[tune.experiment.Trial], trial: tune.experiment.Trial, **info: object
     ) -> None:
         written = Path(trial.error_file) if trial.error_file else None
-        if written and written.is_file() and (lines := written.read_text(encoding="utf-8").strip().splitlines()):
-            self._searcher.explain(trial.trial_id, lines[-1])
+        if written and written.is_file() and (report := written.read_text(encoding="utf-8").strip()):
+            self._searcher.explain(trial.trial_id, reason_of(report))
 
     def on_step_end(self, iteration: int, trials: list[tune.experiment.Trial], **info: object) -> None:
         live = [trial for trial in trials if not trial.is_finished()]
@@ -145,6 +146,14 @@ class _Watch(tune.Callback):
             waiting = ", ".join(self._searcher.waiting())
             self._progress.say(f"nothing has run for {STALL_SECONDS} s; waiting for a worker: {waiting}")
         self._progress.tick()
+
+
+def _head_watched(options: LaunchOptions, workspace: Workspace, progress: Progress) -> AbstractContextManager[None]:
+    """Of a cluster that was joined; a local Ray ends with its driver."""
+    if options.address is None:
+        return nullcontext()
+    go_on = f"nothing is lost; when a cluster is up go on with: kdstudy resume {workspace.place} --address ..."
+    return head_watched(ray.get_runtime_context().gcs_address, lambda what: progress.say(f"{what}; {go_on}"))
 
 
 @contextmanager

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from filelock import FileLock, Timeout
 
@@ -20,6 +21,7 @@ from study.mirror import mirrored, open_storage
 from study.preflight import preflight
 from study.progress import Progress
 from study.search import StudySearch, work_name
+from trials.persistence import storage_named
 from trials.work import work_id
 from trials.workspace import Workspace
 
@@ -52,12 +54,14 @@ class LaunchResult:
         interrupted: It was stopped by Ctrl-C or a signal.
         unfinished: What keeps chains from ending or made them fail, by triple or teacher.
         bad_files: Files in the ledger that are no records.
+        full: Why it was stopped: storage has no room; None if it had.
     """
 
     finished: bool
     interrupted: bool
     unfinished: dict[str, str] = field(default_factory=dict)
     bad_files: list[BadFile] = field(default_factory=list)
+    full: str | None = None
 
 
 def launch(study: Study, workspace: Workspace, options: LaunchOptions, progress: Progress) -> LaunchResult:
@@ -65,7 +69,13 @@ def launch(study: Study, workspace: Workspace, options: LaunchOptions, progress:
 
     Raises:
         InputError: The study cannot run as it is; nothing was started.
+        StorageFull: There is no room to begin.
     """
+    with storage_named(workspace.place):
+        return _launch(study, workspace, options, progress)
+
+
+def _launch(study: Study, workspace: Workspace, options: LaunchOptions, progress: Progress) -> LaunchResult:
     storage = None if options.optuna_storage is None else open_storage(options.optuna_storage)
     progress.say(f"study {study.config.name}: reading data and models")
     memory = Memory(workspace.root / "cache" / "preflight.json")
@@ -79,7 +89,7 @@ def launch(study: Study, workspace: Workspace, options: LaunchOptions, progress:
         search = StudySearch(study, found.fingerprints, ledger.refresh())
         workspace.sweep(search.settled)
         if search.finished:
-            return _result(search, ledger, {}, interrupted=False)
+            return _result(search, ledger)
         from study.experiment import ray_started, run_experiment
 
         with ray_started(study, workspace, options) as workers:
@@ -88,7 +98,8 @@ def launch(study: Study, workspace: Workspace, options: LaunchOptions, progress:
             progress.end()
     if outlook.crash is not None:
         raise outlook.crash
-    return _result(search, ledger, outlook.blocked, interrupted=interrupted)
+    found = _result(search, ledger, outlook.blocked)
+    return replace(found, interrupted=interrupted, full=outlook.full)
 
 
 @contextmanager
@@ -113,7 +124,7 @@ def _alone(workspace: Workspace) -> Iterator[None]:
         lock.release()
 
 
-def _result(search: StudySearch, ledger: Ledger, blocked: Mapping[str, str], *, interrupted: bool) -> LaunchResult:
+def _result(search: StudySearch, ledger: Ledger, blocked: Mapping[str, str] = MappingProxyType({})) -> LaunchResult:
     unfinished = dict(search.failures)
     for work in search.propose():
         name, key = work_name(work), work_id(work)
@@ -121,6 +132,4 @@ def _result(search: StudySearch, ledger: Ledger, blocked: Mapping[str, str], *, 
             unfinished[name] = f"blocked: {blocked[key]} ({key})"
         else:
             unfinished.setdefault(name, "not finished yet")
-    return LaunchResult(
-        finished=not unfinished, interrupted=interrupted, unfinished=unfinished, bad_files=ledger.bad_files
-    )
+    return LaunchResult(finished=not unfinished, interrupted=False, unfinished=unfinished, bad_files=ledger.bad_files)

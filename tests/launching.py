@@ -39,8 +39,8 @@ def start(*arguments: object, folder: Path) -> subprocess.Popen[str]:
     )
 
 
-def run(*arguments: object, folder: Path) -> tuple[int, str]:
+def run(*arguments: object, folder: Path, timeout: float = 280) -> tuple[int, str]:
     """Exit code and output of the command line."""
     process = start(*arguments, folder=folder)
-    output, _ = process.communicate(timeout=280)
+    output, _ = process.communicate(timeout=timeout)
     return process.returncode, output

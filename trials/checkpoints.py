@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from trials.persistence import persistently
 from trials.workspace import Workspace
 
 T = TypeVar("T")
@@ -46,15 +47,25 @@ class CheckpointFile:
         return self.every_seconds is not None and time.monotonic() - self._last >= self.every_seconds
 
     def save(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-        """Replace the file by these tensors and JSON values."""
+        """Replace the file by these tensors and JSON values; if that fails the file stays as it is.
+
+        Raises:
+            OSError, SafetensorError: Storage refused it again and again, or is full.
+        """
+        own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+        persistently(lambda: self._replace(own, values))
+        self._last = time.monotonic()
+
+    def _replace(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_suffix(f".{uuid.uuid4().hex}.tmp")
-        own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-        save_file(own, temporary, metadata={"values": json.dumps(values)})
-        os.replace(temporary, self.path)
+        try:
+            save_file(tensors, temporary, metadata={"values": json.dumps(values)})
+            os.replace(temporary, self.path)
+        finally:
+            temporary.unlink(missing_ok=True)
         if self.workspace is not None:
             self.workspace.share(self.path)
-        self._last = time.monotonic()
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """Tensors and values; None if there is no file, or only one that cannot be read (the run starts anew).

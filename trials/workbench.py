@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from trials.persistence import persistently, storage_named
 from trials.record import Judge, Record, work_of
 from trials.spec import TrialSpec
 from trials.work import Work, record_ids, work_id
@@ -72,12 +73,20 @@ class Workbench:
             work: What to do; none of it has a record.
             source: Reference and revision of the model that students start from.
             on_record: Told the id of each piece of work whose record is written.
+
+        Raises:
+            StorageFull: There is no room for what must be written.
+            Exception: What stopped the work.
         """
+        with storage_named(self.workspace.place):
+            self._do(work, source, on_record)
+
+    def _do(self, work: Sequence[Work], source: tuple[str, str], on_record: Callable[[str], None]) -> None:
         from trials.checkpoints import CheckpointFile
         from trials.run import run_group, run_work
 
         def write(record: Record) -> None:
-            self.ledger.write(record)
+            persistently(lambda: self.ledger.write(record))
             with contextlib.suppress(OSError):  # the record is safe: nothing after it may fail the trial
                 CheckpointFile.of(work_of(record), self.workspace).remove()
                 self.workspace.log_event("end", work_of(record))

@@ -129,16 +129,19 @@ class Workspace:
             file.write(json.dumps(line) + "\n")
 
     def running(self) -> set[str]:
-        """Ids of work that was started last and has not ended: it runs now, or its worker was lost."""
-        open_ids: set[str] = set()
-        for event, work_id in self._events():
-            (open_ids.add if event == "start" else open_ids.discard)(work_id)
-        return open_ids
+        """Ids of work that was started and has not ended: it runs now, or its worker was lost.
+
+        Whatever the nodes' clocks say: what has ended is never started again.
+        """
+        events = list(self._events())
+        return {work_id for event, work_id in events if event == "start"} - {
+            work_id for event, work_id in events if event == "end"
+        }
 
     def _events(self) -> Iterable[tuple[str, str]]:
-        """What happened to which work, in the order of time."""
+        """What happened to which work."""
         if self.shared is not None:
-            names = [name.split("_") for name in sorted((self.shared / "events").names())]
+            names = [name.split("_") for name in (self.shared / "events").names()]
             return [(parts[1], parts[2]) for parts in names if len(parts) == 4]
         lines = self.events.read_text(encoding="utf-8").splitlines() if self.events.is_file() else ()
         return [(event.get("event", ""), event.get("id", "")) for event in map(_parsed, lines)]

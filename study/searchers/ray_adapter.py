@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import traceback
 from collections.abc import Callable, Container
@@ -12,10 +13,14 @@ from ray.tune.search import Searcher
 
 from study.ledger import Ledger
 from study.search import StudySearch, work_name
+from trials.persistence import StorageFull
 from trials.record import Record
-from trials.work import Work, work_id
+from trials.work import Work, record_ids, work_id
 from trials.workbench import record_of
 
+LOST = re.compile(r"actor died|actor is dead|ActorDied|ActorUnavailable|worker process has died|[Nn]ode .*died")
+LOW_ON_MEMORY = "running low on memory"  # Ray's memory monitor has ended the worker
+FEWER = "launch with fewer --workers, or with a smaller training.batch_size"
 LOOKS, LOOK_SECONDS = 5, 0.2  # for a record that must be there
 
 
@@ -26,11 +31,13 @@ class Outlook:
     Attributes:
         blocked: Work that ended without a record (its worker was lost too often), by id, with the reason.
         crash: An error of ours inside a hook; the launch stops and raises it.
+        full: Why nothing more is handed out: storage has no room for what work would write; None while it has.
         started, recorded: Pieces of work handed to Tune, and those that came back with a record.
     """
 
     blocked: dict[str, str] = field(default_factory=dict)
     crash: BaseException | None = None
+    full: str | None = None
     started: int = 0
     recorded: int = 0
 
@@ -92,6 +99,9 @@ class StudySearcher(Searcher):
         """Say why a Tune trial ended without a record."""
         if trial_id in self._lost:
             self.outlook.blocked[self._lost[trial_id]] = error
+        if StorageFull.__name__ in error:  # all other work would end so, too
+            self.outlook.full = error.partition(f"{StorageFull.__name__}: ")[2]
+            self.stop()
 
     def waiting(self) -> list[str]:
         """Whose work Tune holds, without repetition."""
@@ -135,18 +145,22 @@ class StudySearcher(Searcher):
         for work in self._search.propose():
             if work_id(work) in busy:
                 continue
-            if (record := record_of(work, self._ledger)) is None:
+            if (record := record_of(work, self._ledger)) is not None:
+                self._search.observe(record)
+                return self._next()
+            if (bad := self._bad_file(work)) is None:
                 return work
-            self._search.observe(record)
-            return self._next()
+            self.outlook.blocked[work_id(work)] = bad  # its record could not be written: the work would be for nothing
         return None
+
+    def _bad_file(self, work: Work) -> str | None:
+        """What stands in the ledger in the place of its record, if that is none."""
+        return next((str(bad) for bad in self._ledger.bad_files if bad.record_id in record_ids(work)), None)
 
     def _ended(self, trial_id: str, work: Work) -> None:
         record = self._record_of(work)
         if record is None:
-            bad = {bad.record_id: str(bad) for bad in self._ledger.bad_files}
-            reason = bad.get(work_id(work), "its worker was lost")
-            self.outlook.blocked[work_id(work)] = reason
+            self.outlook.blocked[work_id(work)] = self._bad_file(work) or "its worker was lost"
             self._lost[trial_id] = work_id(work)
             return
         self.outlook.recorded += 1
@@ -165,3 +179,13 @@ class StudySearcher(Searcher):
         """Keep the first error of ours; an exception inside Tune's loop would train every trial twice."""
         traceback.clear_frames(error.__traceback__)
         self.outlook.crash = self.outlook.crash or error
+
+
+def reason_of(report: str) -> str:
+    """Why a Tune trial ended without a record, from its report of errors: what its last one means, or its last line."""
+    last = report.rpartition("Failure #")[2]
+    if LOW_ON_MEMORY in last:
+        return f"its worker was ended again and again, as its node ran low on memory: {FEWER}"
+    if LOST.search(last):
+        return f"its worker was lost again and again, killed or with its node; if memory ran out there, {FEWER}"
+    return last.splitlines()[-1]
