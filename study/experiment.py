@@ -114,7 +114,11 @@ def run_experiment(
         ),
     )
     with _interrupts(searcher) as interrupted, _head_watched(options, workspace, progress):
-        tuner.fit()
+        try:
+            tuner.fit()
+        except Exception:
+            if searcher.outlook.full is None:
+                raise  # else Tune has read its own report, torn, from the full disk: all is known
     return searcher.outlook, bool(interrupted)
 
 

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,10 @@ from simulation import make_study, run_study
 from search_spaces.faults import InputError
 from study.ledger import Ledger
 from study.preflight import writable_faults
+from trials import persistence
 from trials.checkpoints import CheckpointFile
 from trials.object_store import SharedFolder, StoreError
+from trials.persistence import persistently
 from trials.record import Record
 from trials.workspace import NODE_FOLDER, Workspace
 
@@ -76,6 +79,30 @@ def test_writers_at_once_write_each_record_once(nodes: list[Workspace], records:
         claims = list(pool.map(lambda ledger: [ledger.write(record) for record in records[:20]], ledgers))
     # of each record exactly one of them is the writer
     assert [sum(claim) for claim in zip(*claims, strict=True)] == [1] * 20
+
+
+def test_records_are_written_once_where_every_third_put_works_and_answers_are_lost(
+    nodes: list[Workspace], records: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, calls = SharedFolder.create, 0
+
+    def flaky(self: SharedFolder, name: str, content: bytes) -> bool:
+        nonlocal calls
+        calls += 1
+        if calls % 3 == 1:
+            raise StoreError("503: slow down")
+        written = create(self, name, content)
+        if calls % 3 == 2:
+            raise StoreError("read timeout")  # it was written, and nobody knows
+        return written
+
+    monkeypatch.setattr(persistence, "WAITS", (0.0, 0.0))
+    monkeypatch.setattr(SharedFolder, "create", flaky)
+    # The second try has written, so that the third finds it there
+    assert [persistently(partial(Ledger(nodes[0].ledger).write, record)) for record in records[:5]] == [False] * 5
+    assert {record.record_id: record for record in Ledger(nodes[1].ledger).refresh()} == {
+        record.record_id: record for record in records[:5]
+    }
 
 
 def test_refresh_returns_what_is_new_in_the_order_of_names(nodes: list[Workspace], records: list[Record]) -> None:
