@@ -54,6 +54,7 @@ def main() -> None:
     seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(10_000)
     with tempfile.TemporaryDirectory(prefix="kdchaos-") as folder:
         os.environ.setdefault("RAY_TMPDIR", folder)  # sockets need a short path
+        os.environ.update({"RAY_worker_niceness": "0"})  # as on the clusters of the documents
         log = Path(folder) / "log"
         with log.open("w", encoding="utf-8") as file:
             found = chaos(Path(folder), seed, arguments.seeds, tuple(arguments.between), file)
@@ -292,6 +293,9 @@ class _Run:
         records = len(_recorded(study))
         self.say(f"SIGKILL {what}{busy}: {len(pids)} processes, first pid {pids[0]}; {records} records")
         if what in ("raylet", "node"):
+            self.nodes[place].all_processes["raylet"][
+                0
+            ].process.wait()  # not reaped it would seem to live to its workers
             self.nodes[place] = self.cluster.add_node(num_cpus=1)
         if what == "driver":
             driver.wait()

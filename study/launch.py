@@ -98,8 +98,7 @@ def _launch(study: Study, workspace: Workspace, options: LaunchOptions, progress
             progress.end()
     if outlook.crash is not None:
         raise outlook.crash
-    found = _result(search, ledger, outlook.blocked)
-    return replace(found, interrupted=interrupted, full=outlook.full)
+    return replace(_result(search, ledger, outlook.blocked), interrupted=interrupted, full=outlook.full)
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def storage_named(place: Path | str) -> Iterator[None]:
     except Exception as error:
         if not is_full(error):
             raise
-        reason = os.strerror(errno.ENOSPC) if getattr(error, "errno", None) is None else os.strerror(error.errno)
+        reason = os.strerror(getattr(error, "errno", None) or errno.ENOSPC)
         where = getattr(error, "filename", None) or place
         raise StorageFull(f"{where}: {reason}; make room there and launch again") from error
 
@@ -60,7 +60,7 @@ def is_full(error: BaseException) -> bool:
     return getattr(error, "errno", None) in FULL or SAID_FULL.search(str(error)) is not None
 
 
-def new_array(file: Path, dtype: Any, shape: tuple[int, ...]) -> np.ndarray:
+def new_array(file: Path, dtype: Any, shape: tuple[int, ...]) -> np.memmap:
     """A memory-mapped .npy file to be filled, its room taken at once: a mapped file that finds none kills its process.
 
     Raises:
@@ -68,7 +68,7 @@ def new_array(file: Path, dtype: Any, shape: tuple[int, ...]) -> np.ndarray:
     """
     import numpy as np
 
-    array: np.ndarray = np.lib.format.open_memmap(file, mode="w+", dtype=dtype, shape=shape)
+    array: np.memmap = np.lib.format.open_memmap(file, mode="w+", dtype=dtype, shape=shape)
     if hasattr(os, "posix_fallocate"):
         with file.open("r+b") as opened:
             os.posix_fallocate(opened.fileno(), 0, max(1, file.stat().st_size))
