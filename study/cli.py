@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -50,6 +52,10 @@ DirectoryArgument = Annotated[
 StorageOption = Annotated[
     str,
     typer.Option(help="Folder for studies' directories; on a cluster one that all nodes share, or s3://bucket/folder."),
+]
+HoursOption = Annotated[
+    float | None,
+    typer.Option(metavar="H", help="Begin nothing after H hours: what runs then ends, however long; the rest stays."),
 ]
 OptunaOption = Annotated[
     str | None,
@@ -99,8 +105,10 @@ def doctor(study: StudyArgument, storage: StorageOption = "runs") -> None:
     """Check all that a study needs: data, columns, labels, metrics, models, tokenizers, depths, storage."""
     from study.continuation import open_study
     from study.preflight import preflight
+    from study.resources import lacks
     from study.sizes import forward_path
     from trials.tasks import task_of
+    from trials.workbench import gpus_here
 
     opened, workspace = open_study(study)
     found = preflight(opened, workspace or _workspace(storage, opened))
@@ -113,6 +121,10 @@ def doctor(study: StudyArgument, storage: StorageOption = "runs") -> None:
     for source, config in found.models.items():
         described = f"{config.get('model_type')}, computed {forward_path(config)}"
         out.print(f"model {source[0]}: {described}", highlight=False, markup=False)
+    resources = opened.config.resources
+    gpus = gpus_here() if any(resources.on(kind).gpu for kind in resources.kinds) else 0
+    for lack in lacks(resources, os.cpu_count() or 1, gpus):
+        out.print(f"not on this machine alone: {lack}", highlight=False, markup=False, soft_wrap=True)
     if found.faults:
         raise InputError(found.faults)
     out.print("nothing is wrong")
@@ -127,6 +139,7 @@ def launch(
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Most trials at a time; default: as many as fit.")] = None,
     max_trials: Annotated[int | None, typer.Option(min=0, help="Stop after this many; the rest stays to do.")] = None,
+    max_hours: HoursOption = None,
     autoscaling: Annotated[
         bool, typer.Option(help="The cluster adds nodes on demand, up to --workers: do not refuse what fits no node.")
     ] = False,
@@ -146,6 +159,7 @@ def launch(
         address=address,
         workers=workers,
         max_trials=max_trials,
+        max_hours=max_hours,
         autoscaling=autoscaling,
         optuna_storage=optuna_storage,
     )
@@ -157,6 +171,7 @@ def resume(
     address: Annotated[str | None, typer.Option(help="As for launch.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="As for launch.")] = None,
     max_trials: Annotated[int | None, typer.Option(min=0, help="As for launch.")] = None,
+    max_hours: HoursOption = None,
     autoscaling: Annotated[bool, typer.Option(help="As for launch.")] = False,
     optuna_storage: OptunaOption = None,
 ) -> None:
@@ -168,6 +183,7 @@ def resume(
         address=address,
         workers=workers,
         max_trials=max_trials,
+        max_hours=max_hours,
         autoscaling=autoscaling,
         optuna_storage=optuna_storage,
     )
@@ -334,14 +350,18 @@ def _fail(messages: Iterable[str], code: int) -> None:
     sys.exit(code)
 
 
-def _launch(opened: Any, workspace: Any, **options: Any) -> None:
+def _launch(opened: Any, workspace: Any, *, max_hours: float | None, **options: Any) -> None:
+    began = time.monotonic()
+    if max_hours is not None and not max_hours > 0:
+        raise fault("command line", "--max-hours", max_hours, "must be above 0")
     if options["autoscaling"] and options["workers"] is None:
         message = "is needed with --autoscaling: the most trials that the grown cluster shall run at a time"
         raise fault("command line", "--workers", None, message)
     from study.launch import LaunchOptions, launch
     from study.progress import Progress
 
-    result = launch(opened, workspace, LaunchOptions(**options), Progress(out))
+    until = None if max_hours is None else began + 3600 * max_hours
+    result = launch(opened, workspace, LaunchOptions(until=until, **options), Progress(out))
     for bad in result.bad_files:
         out.print(f"left alone: {bad}", highlight=False, markup=False, soft_wrap=True)
     where = workspace.place if workspace.shared else _shown(workspace.root)
@@ -353,6 +373,7 @@ def _launch(opened: Any, workspace: Any, **options: Any) -> None:
     if result.full:
         out.print(f"storage is full: {result.full}", highlight=False, markup=False, soft_wrap=True)
     stopped = "stopped, nothing is lost; " if result.interrupted or result.full else ""
+    stopped = stopped or ("time is up; " if result.time_is_up else "")
     out.print(f"{stopped}go on with: kdstudy resume {where}", highlight=False, soft_wrap=True)
     raise typer.Exit(UNFINISHED)
 

@@ -16,6 +16,7 @@ from search_spaces.configuration import Configuration, Distance, Schedule
 from search_spaces.faults import Fault, InputError, faults_of, nearest, read_yaml
 from search_spaces.space import DISTINCT, SearchSpace, load_space
 from study.presets import expand_dataset
+from study.resources import Resources
 from trials.embedded import PREFIX
 from trials.spec import OF_TRANSLATION, DatasetSpec, Name, Part, StudentSpec, TeacherSpec, TrainingRecipe, Triple
 from trials.stopping import Stopping
@@ -107,28 +108,6 @@ class SearchConfig(Part):
                 f"{self.strategy} search tries no experiments, and {self.space.name} has some: say experiments"
             )
         return self
-
-
-class Resources(Part):
-    """What one trial occupies, or the trials of one group side by side.
-
-    Attributes:
-        cpu: CPU cores; also the number of torch threads.
-        gpu: GPUs; a fraction shares one.
-        group: Most trials that share this as one vectorised unit: same data, student, teaching checkpoint and seed.
-            More than one need a whole GPU; without any, as in tests, all groups of a node share one process.
-    """
-
-    cpu: float = Field(1, gt=0)
-    gpu: float = Field(0, ge=0)
-    group: int = Field(1, gt=0)
-
-    @field_validator("group")
-    @classmethod
-    def _of_one_gpu(cls, group: int, info: ValidationInfo) -> int:
-        if group > 1 and info.data.get("gpu", 1) not in (0, 1):
-            raise ValueError(f"a group shares one whole GPU: set gpu to 1, not {info.data['gpu']:g}, or group to 1")
-        return group
 
 
 class StudyConfig(Part):

@@ -8,9 +8,8 @@ import os
 import shutil
 import signal
 import socket
-import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
@@ -34,14 +33,17 @@ import ray  # noqa: E402 - after the settings that it reads at import
 from ray import tune  # noqa: E402
 from ray._private import ray_constants  # noqa: E402
 
-from search_spaces.faults import Fault, InputError, fault  # noqa: E402
+from search_spaces.faults import InputError, fault  # noqa: E402
+from study import cluster  # noqa: E402
 from study.config import Study  # noqa: E402
 from study.head import head_watched  # noqa: E402
 from study.launch import LaunchOptions  # noqa: E402
 from study.ledger import Ledger  # noqa: E402
 from study.progress import Progress  # noqa: E402
+from study.resources import misfits, slots  # noqa: E402
 from study.search import StudySearch  # noqa: E402
-from study.searchers.ray_adapter import Outlook, StudySearcher, reason_of  # noqa: E402
+from study.searchers.ray_adapter import Outlook, StudySearcher  # noqa: E402
+from study.watch import Recalls, Silence, Watch  # noqa: E402
 from trials.arbiter import open_judge  # noqa: E402
 from trials.group_host import announce, open_keeper  # noqa: E402
 from trials.spec import TrialSpec  # noqa: E402
@@ -50,7 +52,6 @@ from trials.work import Work  # noqa: E402
 from trials.workbench import Workbench  # noqa: E402
 from trials.workspace import Workspace  # noqa: E402
 
-STALL_SECONDS = 60  # after which the user is told that nothing runs
 MAX_WORKER_LOSSES = 3  # a piece of work whose worker is lost more often is blocked for this launch
 
 
@@ -88,18 +89,33 @@ def run_experiment(
         ledger,
         source_of=lambda work: study.student_source(work.triple.student) if isinstance(work, TrialSpec) else ("", ""),
         workers=workers,
+        resources=resources,
+        nodes=cluster.nodes,
+        growing=options.autoscaling,
         max_trials=options.max_trials,
+        until=options.until,
         on_start=started,
         on_record=progress.recorded,
+        on_return=progress.returned,
     )
-    share = {"cpu": resources.cpu / resources.group, "gpu": resources.gpu / resources.group}
+    watch = Watch(
+        searcher,
+        progress,
+        search,
+        workspace,
+        resources=resources,
+        workers=workers,
+        autoscaling=options.autoscaling,
+        checkpoint_seconds=study.config.checkpoint_seconds,
+    )
     trainable = tune.with_parameters(KDTrainable, bench=bench, keeper=keeper)
     tune_folder = workspace.root / ".tune"
     shutil.rmtree(tune_folder, ignore_errors=True)  # nothing in it is ever read again
     tuner = tune.Tuner(
-        tune.with_resources(trainable, share),
+        tune.with_resources(trainable, cluster.request(resources)),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
+            scheduler=Recalls(searcher),
             num_samples=-1,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: trial.trial_id,
@@ -110,7 +126,7 @@ def run_experiment(
             storage_path=str(tune_folder),
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=MAX_WORKER_LOSSES),
-            callbacks=[_Watch(searcher, progress)],
+            callbacks=[watch, Silence()],
         ),
     )
     with _interrupts(searcher) as interrupted, _head_watched(options, workspace, progress):
@@ -122,36 +138,6 @@ def run_experiment(
     return searcher.outlook, bool(interrupted)
 
 
-class _Watch(tune.Callback):
-    """Tells the searcher which trials Tune still knows, the progress that time passes, and the user of a stall."""
-
-    def __init__(self, searcher: StudySearcher, progress: Progress):
-        self._searcher = searcher
-        self._progress = progress
-        self._alive = time.monotonic()  # when a trial was last seen to run
-
-    def __getstate__(self) -> dict[str, object]:
-        return {}  # as the searcher's
-
-    def on_trial_error(
-        self, iteration: int, trials: list[tune.experiment.Trial], trial: tune.experiment.Trial, **info: object
-    ) -> None:
-        written = Path(trial.error_file) if trial.error_file else None
-        if written and written.is_file() and (report := written.read_text(encoding="utf-8").strip()):
-            self._searcher.explain(trial.trial_id, reason_of(report))
-
-    def on_step_end(self, iteration: int, trials: list[tune.experiment.Trial], **info: object) -> None:
-        live = [trial for trial in trials if not trial.is_finished()]
-        self._searcher.reconcile({trial.trial_id for trial in live})
-        if not live or any(trial.status == "RUNNING" for trial in live):
-            self._alive = time.monotonic()
-        elif time.monotonic() - self._alive > STALL_SECONDS:
-            self._alive = time.monotonic()
-            waiting = ", ".join(self._searcher.waiting())
-            self._progress.say(f"nothing has run for {STALL_SECONDS} s; waiting for a worker: {waiting}")
-        self._progress.tick()
-
-
 def _head_watched(options: LaunchOptions, workspace: Workspace, progress: Progress) -> AbstractContextManager[None]:
     """Of a cluster that was joined; a local Ray ends with its driver."""
     if options.address is None:
@@ -161,11 +147,13 @@ def _head_watched(options: LaunchOptions, workspace: Workspace, progress: Progre
 
 
 @contextmanager
-def ray_started(study: Study, workspace: Workspace, options: LaunchOptions) -> Iterator[int]:
+def ray_started(
+    study: Study, workspace: Workspace, options: LaunchOptions, say: Callable[[str], None] = lambda text: None
+) -> Iterator[int]:
     """Ray, started here or joined; yields how many trials may run at a time.
 
     Raises:
-        InputError: No node can hold a trial.
+        InputError: There is no such cluster, or none of its nodes can hold a trial.
     """
     logging.getLogger("ray").setLevel(logging.CRITICAL)  # what went wrong, the launch says itself at its end
     warnings.filterwarnings("ignore", module=r"ray(\.|$)")
@@ -173,7 +161,7 @@ def ray_started(study: Study, workspace: Workspace, options: LaunchOptions) -> I
     os.chdir(workspace.root)  # Ray puts the current folder on its workers' path: a user's own must not shadow ours
     try:
         _connect(study, options)
-        yield _workers(study, options)
+        yield _workers(study, options, say)
     finally:
         ray.shutdown()
         os.chdir(here)
@@ -212,16 +200,23 @@ def _check_reachable(address: str) -> None:
             raise ConnectionError(error) from None
 
 
-def _workers(study: Study, options: LaunchOptions) -> int:
-    """How many trials the cluster holds now, or `--workers`."""
-    need = {"CPU": study.config.resources.cpu, "GPU": study.config.resources.gpu}
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    fits = sum(min(int(node.get(kind, 0) / n + 1e-9) for kind, n in need.items() if n) for node in nodes)
-    if fits == 0 and not options.autoscaling:
-        best = {kind: max((node.get(kind, 0) for node in nodes), default=0) for kind in need}
-        message = f"no node holds one trial: the largest has {best['CPU']:g} CPUs and {best['GPU']:g} GPUs"
-        raise InputError([Fault(str(study.path), "resources", study.config.resources.model_dump(), message)])
-    return options.workers or max(1, fits) * study.config.resources.group
+def _workers(study: Study, options: LaunchOptions, say: Callable[[str], None]) -> int:
+    """How many trials the cluster holds now, or `--workers`.
+
+    Raises:
+        InputError: No node holds a trial, or there are nodes of a type, and none of them does.
+    """
+    resources, nodes = study.config.resources, cluster.nodes()
+    room = sum(slots(resources, nodes).values())
+    if not options.autoscaling:
+        faults, notes = misfits(resources, nodes, study.path, cluster.KNOWN_TYPES)
+        if faults:
+            raise InputError(faults)
+        for note in notes:
+            say(f"note: {note}")
+        if options.workers and options.workers > room:
+            say(f"note: --workers {options.workers}, but only {room} trials fit at a time")
+    return options.workers or max(room, resources.group)
 
 
 @contextmanager

@@ -34,6 +34,7 @@ class LaunchOptions:
         address: Address of a running Ray cluster (``auto`` finds it); None starts a local one.
         workers: Most trials at a time; None lets resources decide.
         max_trials: Most pieces of work in this launch; None runs all.
+        until: Moment (of `time.monotonic`) from which no work is begun; what is under way ends. None for no limit.
         autoscaling: The cluster adds nodes on demand, so do not refuse what no present node can hold.
         optuna_storage: URL of an Optuna storage that is kept up with the ledger; None for none.
     """
@@ -41,6 +42,7 @@ class LaunchOptions:
     address: str | None = None
     workers: int | None = None
     max_trials: int | None = None
+    until: float | None = None
     autoscaling: bool = False
     optuna_storage: str | None = None
 
@@ -52,6 +54,7 @@ class LaunchResult:
     Attributes:
         finished: Every chain has ended, none failed.
         interrupted: It was stopped by Ctrl-C or a signal.
+        time_is_up: It ran for as long as it was allowed to.
         unfinished: What keeps chains from ending or made them fail, by triple or teacher.
         bad_files: Files in the ledger that are no records.
         full: Why it was stopped: storage has no room; None if it had.
@@ -59,6 +62,7 @@ class LaunchResult:
 
     finished: bool
     interrupted: bool
+    time_is_up: bool = False
     unfinished: dict[str, str] = field(default_factory=dict)
     bad_files: list[BadFile] = field(default_factory=list)
     full: str | None = None
@@ -79,26 +83,27 @@ def _launch(study: Study, workspace: Workspace, options: LaunchOptions, progress
     storage = None if options.optuna_storage is None else open_storage(options.optuna_storage)
     progress.say(f"study {study.config.name}: reading data and models")
     memory = Memory(workspace.root / "cache" / "preflight.json")
-    found = preflight(study, workspace, memory)
-    if found.faults:
-        raise InputError(found.faults)
+    checked = preflight(study, workspace, memory)
+    if checked.faults:
+        raise InputError(checked.faults)
     with _alone(workspace), mirrored(study, workspace, storage, progress.say):
         claim(study, workspace)
         memory.save()
         ledger = Ledger(workspace.ledger)
-        search = StudySearch(study, found.fingerprints, ledger.refresh())
+        search = StudySearch(study, checked.fingerprints, ledger.refresh())
         workspace.sweep(search.settled)
         if search.finished:
             return _result(search, ledger)
         from study.experiment import ray_started, run_experiment
 
-        with ray_started(study, workspace, options) as workers:
+        with ray_started(study, workspace, options, progress.say) as workers:
             progress.begin(search, workers)
             outlook, interrupted = run_experiment(study, search, ledger, workspace, options, workers, progress)
             progress.end()
     if outlook.crash is not None:
         raise outlook.crash
-    return replace(_result(search, ledger, outlook.blocked), interrupted=interrupted, full=outlook.full)
+    found = _result(search, ledger, outlook.blocked)
+    return replace(found, interrupted=interrupted, time_is_up=outlook.time_is_up, full=outlook.full)
 
 
 @contextmanager

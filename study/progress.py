@@ -78,6 +78,10 @@ class Progress:
         else:
             self._running[work_id(work)] = work_name(work)
 
+    def returned(self, work: Work) -> None:
+        """A piece of work was taken back before it began."""
+        self._running.pop(work_id(work), None)
+
     def recorded(self, record: Record) -> None:
         """A record came back."""
         self._running.pop(work_of(record), None)

@@ -83,6 +83,15 @@ class SharedFolder:
         with ThreadPoolExecutor(TRANSFERS) as pool:
             yield from zip(names, pool.map(self.read, names), strict=True)
 
+    def modified(self, name: str) -> float | None:
+        """When an object was put, in seconds since 1970 by the store's clock; None if there is none."""
+        try:
+            with self._asking(name) as (client, bucket, key):
+                moment: float = client.head_object(Bucket=bucket, Key=key)["LastModified"].timestamp()
+                return moment
+        except _Absent:
+            return None
+
     def remove(self, name: str) -> None:
         """Delete an object, if there is one."""
         with self._asking(name) as (client, bucket, key):

@@ -6,6 +6,7 @@ that torch and what trains are imported where they are used: in the workers.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -19,7 +20,10 @@ WORK: TypeAdapter[Work] = TypeAdapter(Work)
 
 
 class KDTrainable(tune.Trainable):
-    """Runs ``config["work"]``, a trial or a teacher as JSON text; ``config["source"]`` is the student's model."""
+    """Runs ``config["work"]``, a trial or a teacher as JSON text; ``config["source"]`` is the student's model.
+
+    ``config["cpu"]`` and ``config["gpu"]`` are what it occupies on the kind of nodes that it was handed to.
+    """
 
     def setup(self, config: dict[str, Any], bench: Workbench, keeper: Any = None) -> None:  # type: ignore[override]  # by with_parameters
         """Take what all of a study's trials share; a worker is reused for many of them.
@@ -40,7 +44,8 @@ class KDTrainable(tune.Trainable):
         if not self.bench.is_done(work):  # else a worker was lost between its record and its report
             source = tuple(self.config["source"])
             if self.keeper is None:
-                self.bench.do([work], source)
+                threads, gpu = max(1, int(self.config["cpu"])), self.config["gpu"] > 0
+                replace(self.bench, threads=threads, gpu=gpu).do([work], source)
             else:
                 run_with_others(self.keeper, work, source)
         return {"done": True, "record_id": work_id(work)}

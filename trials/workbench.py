@@ -111,3 +111,10 @@ class Workbench:
 
         torch.set_num_threads(self.threads)
         return torch.device("cuda" if self.gpu else "cpu")
+
+
+def gpus_here() -> int:
+    """How many GPUs this machine has for torch."""
+    import torch
+
+    return torch.cuda.device_count()

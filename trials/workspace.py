@@ -13,6 +13,7 @@ from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -21,6 +22,19 @@ from trials.object_store import SharedFolder, check_address
 
 NODE_FOLDER = "KDSTUDY_WORK"  # variable that names each node's own folder for studies in an object store
 DEFAULT_NODE_FOLDER = "~/.cache/kdstudy"
+
+
+@dataclass(frozen=True)
+class Sign:
+    """That a piece of work goes on.
+
+    Attributes:
+        moment: When, in seconds since 1970 by the clock of who wrote it.
+        text: What, and where.
+    """
+
+    moment: float
+    text: str
 
 
 @dataclass(frozen=True)
@@ -138,6 +152,40 @@ class Workspace:
             work_id for event, work_id in events if event == "end"
         }
 
+    def last_sign(self, work_id: str) -> Sign | None:
+        """The last that is known of work that was started: its last saved state, or its start; with host and process.
+
+        Raises:
+            OSError: The storage does not answer.
+        """
+        start = self._last_start(work_id)
+        if start is None:
+            return None
+        where = f"on {start['host']}, process {start['pid']}"
+        begun, saved = datetime.fromisoformat(start["time"]).timestamp(), self._saved(self.checkpoint(work_id))
+        if saved is None or saved < begun:
+            return Sign(begun, f"begun at {start['time']} {where}")
+        moment = datetime.fromtimestamp(saved, UTC).isoformat(timespec="seconds")
+        return Sign(saved, f"saved its state at {moment} {where}")
+
+    def _last_start(self, work_id: str) -> dict[str, Any] | None:
+        if self.shared is not None:
+            folder = self.shared / "events"
+            names = [name for name in sorted(folder.names()) if f"_start_{work_id}_" in name]
+            return _parsed((folder.read(names[-1]) or b"").decode()) or None if names else None
+        lines = self.events.read_text(encoding="utf-8").splitlines() if self.events.is_file() else []
+        starts = [event for line in lines if work_id in line and (event := _parsed(line)).get("event") == "start"]
+        return starts[-1] if starts else None
+
+    def _saved(self, file: Path) -> float | None:
+        """When a file was written last, seconds since 1970; None if there is none."""
+        if self.shared is not None:
+            return self.shared.modified(self._name(file))
+        try:
+            return file.stat().st_mtime
+        except FileNotFoundError:
+            return None
+
     def _events(self) -> Iterable[tuple[str, str]]:
         """What happened to which work."""
         if self.shared is not None:
@@ -217,7 +265,7 @@ class Workspace:
         return path.relative_to(self.root).as_posix()
 
 
-def _parsed(line: str) -> dict[str, str]:
+def _parsed(line: str) -> dict[str, Any]:
     try:
         return json.loads(line)
     except ValueError:  # torn by a kill

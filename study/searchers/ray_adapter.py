@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import time
 import traceback
-from collections.abc import Callable, Container
+from collections import Counter
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ray.tune.search import Searcher
 
 from study.ledger import Ledger
-from study.search import StudySearch, work_name
+from study.resources import OTHERS, Node, Resources, next_kind, slots
+from study.search import StudySearch
 from trials.persistence import StorageFull
 from trials.record import Record
 from trials.work import Work, record_ids, work_id
@@ -22,6 +24,20 @@ LOST = re.compile(r"actor died|actor is dead|ActorDied|ActorUnavailable|worker p
 LOW_ON_MEMORY = "running low on memory"  # Ray's memory monitor has ended the worker
 FEWER = "launch with fewer --workers, or with a smaller training.batch_size"
 LOOKS, LOOK_SECONDS = 5, 0.2  # for a record that must be there
+NODES_SECONDS = 5  # after which nodes may have come or gone
+
+
+@dataclass(frozen=True)
+class Flight:
+    """Work that Tune holds.
+
+    Attributes:
+        work: What.
+        kind: The kind of nodes that it was handed to.
+    """
+
+    work: Work
+    kind: str
 
 
 @dataclass
@@ -30,12 +46,16 @@ class Outlook:
 
     Attributes:
         blocked: Work that ended without a record (its worker was lost too often), by id, with the reason.
+        given_up: That work.
+        time_is_up: The launch ran for as long as it was allowed to; what was under way then has ended.
         crash: An error of ours inside a hook; the launch stops and raises it.
         full: Why nothing more is handed out: storage has no room for what work would write; None while it has.
         started, recorded: Pieces of work handed to Tune, and those that came back with a record.
     """
 
     blocked: dict[str, str] = field(default_factory=dict)
+    given_up: list[Work] = field(default_factory=list)
+    time_is_up: bool = False
     crash: BaseException | None = None
     full: str | None = None
     started: int = 0
@@ -50,8 +70,12 @@ class StudySearcher(Searcher):
         ledger: Where workers write records before Tune hears of them.
         source_of: Reference and revision of the model that a piece of work starts from.
         workers: Most trials at a time.
+        resources: The study's.
+        nodes: Asked for the nodes that are alive.
+        growing: The cluster adds nodes on demand: work is handed out to wait for them.
         max_trials: Most pieces of work in this launch; None for no limit.
-        on_start, on_record: Told of each start and each new record.
+        until: Moment (of `time.monotonic`) from which no work is begun; None for no limit.
+        on_start, on_record, on_return: Told of each start, each new record, and work taken back before its start.
     """
 
     def __init__(
@@ -61,9 +85,14 @@ class StudySearcher(Searcher):
         *,
         source_of: Callable[[Work], tuple[str, ...]],
         workers: int,
+        resources: Resources,
+        nodes: Callable[[], Sequence[Node]],
+        growing: bool = False,
         max_trials: int | None = None,
+        until: float | None = None,
         on_start: Callable[[Work], None] = lambda work: None,
         on_record: Callable[[Record], None] = lambda record: None,
+        on_return: Callable[[Work], None] = lambda work: None,
     ):
         super().__init__()
         self.outlook = Outlook()
@@ -71,10 +100,19 @@ class StudySearcher(Searcher):
         self._ledger = ledger
         self._source_of = source_of
         self._workers = workers
+        self._resources = resources
+        self._nodes = nodes
+        self._growing = growing
         self._max_trials = max_trials
+        self._until = until
         self._on_start = on_start
         self._on_record = on_record
-        self._in_flight: dict[str, Work] = {}  # by Tune's trial id
+        self._on_return = on_return
+        self._stopped = False
+        self._slots: dict[str, int] = {}  # by kind of nodes
+        self._looked = float("-inf")  # when it counted them
+        self._in_flight: dict[str, Flight] = {}  # by Tune's trial id
+        self._returning: set[str] = set()  # work that is being taken back, by Tune's trial id
         self._lost: dict[str, str] = {}  # work that ended without a record, by Tune's trial id
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # FINISHED is a str
@@ -87,11 +125,16 @@ class StudySearcher(Searcher):
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Read the record of ended work; without one it is blocked for this launch."""
-        work = self._in_flight.pop(trial_id, None)
-        if work is None:
+        flight = self._in_flight.pop(trial_id, None)
+        if flight is None:
             return
         try:
-            self._ended(trial_id, work)
+            if trial_id in self._returning:
+                self._returning.discard(trial_id)
+                self.outlook.started -= 1
+                self._on_return(flight.work)
+            else:
+                self._ended(trial_id, flight.work)
         except Exception as crash:
             self._crashed(crash)
 
@@ -103,9 +146,20 @@ class StudySearcher(Searcher):
             self.outlook.full = error.partition(f"{StorageFull.__name__}: ")[2]
             self.stop()
 
-    def waiting(self) -> list[str]:
-        """Whose work Tune holds, without repetition."""
-        return list(dict.fromkeys(work_name(work) for work in self._in_flight.values()))
+    def flight(self, trial_id: str) -> Flight | None:
+        """What a Tune trial is for."""
+        return self._in_flight.get(trial_id)
+
+    def takes_back(self, trial_id: str) -> bool:
+        """Whether work that has not begun is wanted back: nothing shall begin any more, or it waits in the wrong place.
+
+        Its Tune trial is then stopped, and its work is handed out again as if it had never been.
+        """
+        flight = self._in_flight.get(trial_id)
+        if flight is None or not (self._is_over or self._is_misplaced(flight)):
+            return False
+        self._returning.add(trial_id)
+        return True
 
     def reconcile(self, live: Container[str]) -> None:
         """End work whose Tune trial is gone without a word, so that its chain is named and not waited for."""
@@ -124,24 +178,51 @@ class StudySearcher(Searcher):
 
     def stop(self) -> None:
         """Hand out nothing more."""
-        self._max_trials = 0
+        self._stopped = True
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether nothing is to begin any more."""
+        if self._until is not None and time.monotonic() >= self._until:
+            self.outlook.time_is_up = True
+        return self._stopped or self.outlook.time_is_up or self.outlook.crash is not None
 
     def _suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        if self.outlook.crash or (self._max_trials is not None and self.outlook.started >= self._max_trials):
+        enough = self._max_trials is not None and self.outlook.started >= self._max_trials
+        if self._is_over or enough:
             return None if self._in_flight else Searcher.FINISHED
         if len(self._in_flight) >= self._workers:
+            return None
+        kind = next_kind(self._free(), wait=bool(self._in_flight) and not self._growing)
+        if kind is None:
             return None
         work = self._next()
         if work is None:
             return None if self._in_flight else Searcher.FINISHED
-        self._in_flight[trial_id] = work
+        self._in_flight[trial_id] = Flight(work, kind)
         self.outlook.started += 1
         self._on_start(work)
-        return {"work": work.model_dump_json(by_alias=True), "source": list(self._source_of(work))}
+        share = {"kind": kind, "cpu": self._resources.on(kind).cpu, "gpu": self._resources.on(kind).gpu}
+        return {"work": work.model_dump_json(by_alias=True), "source": list(self._source_of(work)), **share}
+
+    def _free(self) -> dict[str, int]:
+        """Slots less work in flight, by kind; with one kind alone the number of workers is the only bound."""
+        if not self._resources.accelerators:
+            return {OTHERS: self._workers}
+        if time.monotonic() - self._looked > NODES_SECONDS:
+            self._slots = slots(self._resources, self._nodes())
+            self._looked = time.monotonic()
+        busy = Counter(flight.kind for flight in self._in_flight.values())
+        return {kind: number - busy[kind] for kind, number in self._slots.items()}
+
+    def _is_misplaced(self, flight: Flight) -> bool:
+        """Whether there is more work than slots where it waits, and room elsewhere."""
+        free = self._free()
+        return free[flight.kind] < 0 and next_kind(free, wait=True) is not None
 
     def _next(self) -> Work | None:
         """The first proposal that is not under way, blocked, or done meanwhile by a worker of an earlier launch."""
-        busy = {work_id(work) for work in self._in_flight.values()} | self.outlook.blocked.keys()
+        busy = {work_id(flight.work) for flight in self._in_flight.values()} | self.outlook.blocked.keys()
         for work in self._search.propose():
             if work_id(work) in busy:
                 continue
@@ -161,6 +242,7 @@ class StudySearcher(Searcher):
         record = self._record_of(work)
         if record is None:
             self.outlook.blocked[work_id(work)] = self._bad_file(work) or "its worker was lost"
+            self.outlook.given_up.append(work)
             self._lost[trial_id] = work_id(work)
             return
         self.outlook.recorded += 1

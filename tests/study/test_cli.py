@@ -171,6 +171,20 @@ def test_resources_that_no_node_has_are_refused_before_anything_starts(tiny_stud
     assert not (tmp_path / "tiny" / "events.jsonl").exists()
 
 
+@pytest.mark.parametrize("hours", ["0", "-1", "nan"])
+def test_hours_that_are_none_are_refused(kdstudy, tiny_study, tmp_path, hours):
+    refused(kdstudy("launch", tiny_study(), "--max-hours", hours), "--max-hours", "must be above 0")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_doctor_remarks_what_this_machine_lacks(kdstudy, tiny_study):
+    code, output = kdstudy("doctor", tiny_study(resources={"cpu": 4096, "accelerators": {"A100": {"cpu": 1}}}))
+    assert code == 0
+    assert "resources: a trial occupies 4096 CPUs and 0 GPUs; here are" in output
+    assert "A100" not in output
+    assert "nothing is wrong" in output
+
+
 def test_cluster_that_nobody_runs_is_refused(tiny_study, tmp_path):
     outcome = run("launch", tiny_study(), "--storage", tmp_path, "--address", "127.0.0.1:1", folder=tmp_path)
     refused(outcome, "--address", "no Ray cluster", "refused")

@@ -197,6 +197,23 @@ def results(address: str) -> dict[str, dict]:
     }
 
 
+def test_last_sign_is_seen_from_any_node(nodes: list[Workspace]) -> None:
+    here, there = nodes
+    assert there.last_sign("signed") is None
+    here.log_event("start", "signed")
+    begun = there.last_sign("signed")
+    assert begun is not None
+    assert begun.text.startswith("begun at ")
+    time.sleep(1.1)  # the store's clock has whole seconds
+    here.checkpoint("signed").parent.mkdir(parents=True, exist_ok=True)
+    here.checkpoint("signed").write_bytes(b"")
+    here.share(here.checkpoint("signed"))
+    saved = there.last_sign("signed")
+    assert saved is not None
+    assert saved.text.startswith("saved its state at ")
+    assert saved.moment >= begun.moment
+
+
 def test_launch_killed_and_resumed_on_another_node_ends_like_an_undisturbed_one(
     launched: Launched, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from analysis.findings import analyse
 from analysis.tables import tables, write_tables
 from study import head
 from study.ledger import Ledger
+from study.resources import Resources
 from study.search import load_search
 from study.searchers import ray_adapter
 from study.searchers.ray_adapter import StudySearcher, reason_of
@@ -43,7 +44,9 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def searcher(ledger: Ledger, workers: int = 2) -> StudySearcher:
     search = make_search(small_study(), ledger.refresh())
-    return StudySearcher(search, ledger, source_of=lambda work: ("", ""), workers=workers)
+    return StudySearcher(
+        search, ledger, source_of=lambda work: ("", ""), workers=workers, resources=Resources(), nodes=list
+    )
 
 
 def teachers_done(ledger: Ledger) -> None:

@@ -20,7 +20,8 @@ from trials.workspace import Workspace
 def adapter(tiny: Tiny, root: Path) -> KDTrainable:
     """The adapter as Tune would set it up, without Ray."""
     made = KDTrainable.__new__(KDTrainable)
-    made.config = {"work": tiny.trial().model_dump_json(by_alias=True), "source": [str(tiny.model), ""]}
+    work = tiny.trial().model_dump_json(by_alias=True)
+    made.config = {"work": work, "source": [str(tiny.model), ""], "cpu": torch.get_num_threads(), "gpu": 0}
     # Caches and teachers of the prepared study, a ledger of our own
     workspace = Workspace(tiny.workspace.root)
     bench = Workbench(workspace, Ledger(root / "ledger"), torch.get_num_threads(), gpu=False, checkpoint_seconds=300)

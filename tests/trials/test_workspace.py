@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import socket
 import time
 from pathlib import Path
 
@@ -57,3 +59,25 @@ def test_running_is_what_started_and_did_not_end(tmp_path):
     with workspace.events.open("a") as file:
         file.write('{"event": "sta')  # torn by a kill
     assert workspace.running() == {"b", "c"}
+
+
+def test_last_sign_is_the_last_start_or_the_state_saved_after_it(tmp_path):
+    workspace = Workspace(tmp_path)
+    assert workspace.last_sign("a") is None
+    for work in ("a", "b", "a"):
+        workspace.log_event("start", work)
+    begun = workspace.last_sign("a")
+    assert begun.text.startswith("begun at ")
+    assert begun.text.endswith(f" on {socket.gethostname()}, process {os.getpid()}")
+    assert abs(begun.moment - time.time()) < 60
+
+    state = workspace.checkpoint("a")
+    state.parent.mkdir()
+    state.write_bytes(b"")
+    os.utime(state, (begun.moment - 9, begun.moment - 9))  # of an earlier worker
+    assert workspace.last_sign("a") == begun
+    os.utime(state, (begun.moment + 9, begun.moment + 9))
+    saved = workspace.last_sign("a")
+    assert saved.moment == pytest.approx(begun.moment + 9)
+    assert saved.text.startswith("saved its state at ")
+    assert workspace.last_sign("b").text.startswith("begun at ")

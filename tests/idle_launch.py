@@ -1,0 +1,79 @@
+"""A launch whose work only sleeps and notes where it is: scheduling is tested without training. It wants a process.
+
+Usage: python tests/idle_launch.py ADDRESS FOLDER SECONDS JSON, where JSON holds resources and options of the launch.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import ray
+import simulation
+from ray import cloudpickle
+from rich.console import Console
+from simulation import do_work, fingerprints_of, make_study
+
+from study import experiment
+from study.launch import LaunchOptions
+from study.ledger import Ledger
+from study.progress import Progress
+from study.resources import Resources
+from study.search import StudySearch
+from trials.trainable import WORK
+from trials.work import work_id
+from trials.workspace import Workspace
+
+
+def idle(seconds: float) -> type[experiment.KDTrainable]:
+    """A worker that sleeps instead of training."""
+
+    class Idle(experiment.KDTrainable):
+        def setup(self, config: dict[str, Any], bench: Any, keeper: Any = None) -> None:
+            self.bench = bench
+
+        def step(self) -> dict[str, Any]:
+            work, begun = WORK.validate_json(self.config["work"]), time.time()
+            time.sleep(seconds)
+            self.bench.ledger.write(do_work(work))
+            context = ray.get_runtime_context()
+            note = {
+                "kind": self.config["kind"],
+                "cpu": self.config["cpu"],
+                "node": context.get_node_id(),
+                "gpu": context.get_assigned_resources().get("GPU", 0),
+                "begun": begun,
+                "ended": time.time(),
+            }
+            (self.bench.workspace.root / f"note-{work_id(work)}.json").write_text(json.dumps(note))
+            return {"done": True, "record_id": work_id(work)}
+
+    return Idle
+
+
+def main() -> None:
+    """Launch a study of some triples, and print what a user would see."""
+    address, folder, seconds, rest = sys.argv[1:]
+    cloudpickle.register_pickle_by_value(simulation)  # workers do not find the tests
+    more = json.loads(rest)
+    study = make_study(datasets=3, students=2, resources=Resources.model_validate(more.pop("resources")))
+    workspace = Workspace(Path(folder))
+    workspace.root.mkdir(exist_ok=True)
+    until = time.monotonic() + more.pop("seconds") if "seconds" in more else None
+    options = LaunchOptions(address=address, until=until, **more)
+    experiment.KDTrainable = idle(float(seconds))
+    ledger = Ledger(workspace.ledger)
+    search = StudySearch(study, fingerprints_of(study), ledger.refresh())
+    progress = Progress(Console(width=200))
+    with experiment.ray_started(study, workspace, options, progress.say) as workers:
+        progress.begin(search, workers)
+        outlook, _ = experiment.run_experiment(study, search, ledger, workspace, options, workers, progress)
+        progress.end()
+    progress.say(json.dumps({"started": outlook.started, "recorded": outlook.recorded, "up": outlook.time_is_up}))
+
+
+if __name__ == "__main__":
+    main()

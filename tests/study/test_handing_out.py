@@ -1,0 +1,116 @@
+"""The searcher as Tune would ask it, without Ray: time limits, kinds of nodes, work that is taken back."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from ray.tune.search import Searcher
+from simulation import do_work, make_search, make_study
+
+from study.ledger import Ledger
+from study.resources import Node, Resources
+from study.searchers import ray_adapter
+from study.searchers.ray_adapter import StudySearcher
+from trials.spec import TeacherTask
+
+MIXED = Resources.model_validate({"accelerators": {"A100": {"cpu": 2, "gpu": 0.5}, "T4": {"gpu": 1}}})
+A100 = Node("a", {"CPU": 4.0, "GPU": 1.0, "accelerator_type:A100": 1.0})
+T4 = Node("t", {"CPU": 4.0, "GPU": 1.0, "accelerator_type:T4": 1.0})
+
+
+class Launch:
+    """A searcher over a simulated study of six data sets; workers are this test."""
+
+    def __init__(self, folder: Path, nodes: list[Node], **options: Any):
+        self.nodes = nodes
+        self.ledger = Ledger(folder / "ledger")
+        self.study = make_study(datasets=6, students=1)
+        self.returned: list[Any] = []
+        values: dict[str, Any] = {"workers": 9, "resources": MIXED, **options}
+        self.searcher = StudySearcher(
+            make_search(self.study),
+            self.ledger,
+            source_of=lambda work: ("", ""),
+            nodes=lambda: self.nodes,
+            on_return=self.returned.append,
+            **values,
+        )
+
+    def fill(self) -> dict[str, str]:
+        """Ask until nothing more is handed out; kinds of nodes by Tune's trial id."""
+        handed: dict[str, str] = {}
+        while isinstance(given := self.searcher.suggest(name := f"trial{len(handed)}"), dict):
+            handed[name] = given["kind"]
+        return handed
+
+    def end(self, name: str) -> None:
+        """Do the work of a Tune trial."""
+        flight = self.searcher.flight(name)
+        assert flight is not None
+        self.ledger.write(do_work(flight.work))
+        self.searcher.on_trial_complete(name, {"done": True})
+
+
+def test_each_kind_gets_as_much_as_it_holds(tmp_path: Path) -> None:
+    launch = Launch(tmp_path, [A100, T4, Node("c", {"CPU": 1.0})])
+    handed = launch.fill()
+    assert Counter(handed.values()) == {"A100": 2, "T4": 1, "": 1}
+    assert next(iter(handed.values())) == "A100"
+    # the next one goes where one ended
+    launch.end("trial2")
+    given = launch.searcher.suggest("next")
+    assert isinstance(given, dict)
+    assert (given["kind"], given["cpu"], given["gpu"]) == ("T4", 1, 1)
+
+
+def test_work_that_waits_for_nodes_that_are_gone_is_handed_out_elsewhere(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(ray_adapter, "NODES_SECONDS", 0)
+    launch = Launch(tmp_path, [A100])
+    assert Counter(launch.fill().values()) == {"A100": 2}
+    assert not launch.searcher.takes_back("trial0")
+    launch.nodes = []
+    assert not launch.searcher.takes_back("trial0")  # there is no better place
+    launch.nodes = [T4]
+    assert launch.searcher.takes_back("trial0")
+    launch.searcher.on_trial_complete("trial0")
+    (work,) = launch.returned
+    given = launch.searcher.suggest("again")
+    assert isinstance(given, dict)
+    flight = launch.searcher.flight("again")
+    assert flight is not None
+    assert (flight.work, flight.kind) == (work, "T4")
+    assert launch.searcher.outlook.started == 2
+    assert launch.searcher.outlook.blocked == {}
+
+
+def test_growing_cluster_is_asked_for_all_kinds(tmp_path: Path) -> None:
+    launch = Launch(tmp_path, [], growing=True, workers=6)
+    assert Counter(launch.fill().values()) == {"A100": 2, "T4": 2, "": 2}
+
+
+def test_without_named_types_workers_are_the_only_bound(tmp_path: Path) -> None:
+    launch = Launch(tmp_path, [], resources=Resources(), workers=3)
+    assert list(launch.fill().values()) == [""] * 3
+
+
+def test_when_time_is_up_what_runs_ends_and_what_waits_is_taken_back(tmp_path: Path) -> None:
+    launch = Launch(tmp_path, [], resources=Resources(), workers=3, until=time.monotonic() + 3600)
+    launch.fill()
+    assert not launch.searcher.takes_back("trial0")
+    launch.searcher._until = time.monotonic()
+    assert launch.searcher.suggest("late") is None
+    assert launch.searcher.outlook.time_is_up
+    assert launch.searcher.takes_back("trial0")
+    launch.searcher.on_trial_complete("trial0")
+    launch.end("trial1")
+    assert launch.searcher.suggest("later") is None  # one still runs
+    launch.end("trial2")
+    assert launch.searcher.suggest("latest") == Searcher.FINISHED
+    assert (launch.searcher.outlook.recorded, launch.searcher.outlook.blocked) == (2, {})
+    assert len(launch.returned) == 1
+    # the ledger alone says what is left: the teachers that were not recorded
+    left = make_search(launch.study, list(Ledger(tmp_path / "ledger").refresh())).propose()
+    assert sum(isinstance(work, TeacherTask) for work in left) == 4
