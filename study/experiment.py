@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import socket
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -45,7 +46,7 @@ from study.search import StudySearch  # noqa: E402
 from study.searchers.ray_adapter import Outlook, StudySearcher  # noqa: E402
 from study.watch import Recalls, Silence, Watch  # noqa: E402
 from trials.arbiter import open_judge  # noqa: E402
-from trials.group_host import announce, open_keeper  # noqa: E402
+from trials.group_host import announce, ask_to_stop, open_keeper  # noqa: E402
 from trials.spec import TrialSpec  # noqa: E402
 from trials.trainable import KDTrainable  # noqa: E402
 from trials.work import Work  # noqa: E402
@@ -221,15 +222,20 @@ def _workers(study: Study, options: LaunchOptions, say: Callable[[str], None]) -
 
 @contextmanager
 def _interrupts(searcher: StudySearcher) -> Iterator[list[int]]:
-    """Notes SIGINT and SIGTERM: the first ends Tune's loop between two events, a second one kills as usual."""
+    """Notes SIGINT and SIGTERM: the first ends Tune's loop between two events, a second one kills as usual.
+
+    Tune then waits some ten seconds for its workers, in which they save their states and leave.
+    """
     seen: list[int] = []
+    asking = threading.Thread(target=ask_to_stop)  # no call to Ray inside a handler
     stops = (signal.SIGINT, signal.SIGTERM)
 
     def interrupt(number: int, frame: object) -> None:
-        seen.append(number)
-        searcher.stop()
         for stop in stops:
             signal.signal(stop, signal.SIG_DFL)
+        seen.append(number)
+        searcher.stop()
+        asking.start()
         os.kill(os.getpid(), signal.SIGUSR1)  # Tune's own signal for a clean end
 
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
@@ -242,3 +248,5 @@ def _interrupts(searcher: StudySearcher) -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        if seen:
+            asking.join()

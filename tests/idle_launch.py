@@ -72,7 +72,8 @@ def main() -> None:
         progress.begin(search, workers)
         outlook, _ = experiment.run_experiment(study, search, ledger, workspace, options, workers, progress)
         progress.end()
-    progress.say(json.dumps({"started": outlook.started, "recorded": outlook.recorded, "up": outlook.time_is_up}))
+    ended = {"started": outlook.started, "recorded": outlook.recorded, "up": outlook.time_is_up}
+    progress.say(json.dumps({**ended, "blocked": outlook.blocked}))
 
 
 if __name__ == "__main__":

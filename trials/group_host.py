@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import ray
+from ray.experimental.internal_kv import _internal_kv_exists, _internal_kv_put
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from trials.leaving import Left, listen
 from trials.spec import TrialSpec
 from trials.work import Work, work_id
 from trials.workbench import Workbench
@@ -115,6 +117,10 @@ class GroupKeeper:
             if waiting := self._without_record(unit):
                 await self._host(place).do.remote([member.work for member in waiting], waiting[0].source)
             left = self._without_record(waiting)
+        except Left:  # the launch ends: nothing is begun again
+            for member in unit:
+                self._end(work_id(member.work), Left())
+            return
         except Exception as caught:
             error, left = caught, [member for member in unit if not member.ended.done()]
             self._end_host(place)
@@ -163,6 +169,7 @@ class GroupHost:
     """
 
     def __init__(self, bench: Workbench, keeper: Any):
+        heed_stop()
         bench.warm_up()
         self._bench = bench
         self._keeper = keeper
@@ -193,6 +200,22 @@ def open_host(place: Place, bench: Workbench) -> Any:
     environment = {"env_vars": {"CUDA_VISIBLE_DEVICES": place.gpus}}
     options = {"num_cpus": 0, "runtime_env": environment, "scheduling_strategy": there}
     return ray.remote(GroupHost).options(**options).remote(bench, ray.get_runtime_context().current_actor)
+
+
+def ask_to_stop() -> None:
+    """Ask all workers of this launch to save their state and leave; they are not waited for."""
+    _internal_kv_put(_stop_key(), b"1", overwrite=True)
+
+
+def heed_stop() -> None:
+    """Let this process, a worker, learn that it is asked to."""
+    if ray.is_initialized():  # Ray would start itself
+        key = _stop_key()
+        listen(lambda: _internal_kv_exists(key))
+
+
+def _stop_key() -> bytes:
+    return f"kdstudy-stop-{ray.get_runtime_context().get_job_id()}".encode()
 
 
 def announce(keeper: Any, work: Work) -> None:

@@ -15,6 +15,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
+from trials.leaving import Left, leave_asked
 from trials.spec import TrainingRecipe
 from trials.training_run import HIGHEST_SCORE, Batch, Counts, Selection, TrainingRun
 from trials.unit import Unit
@@ -44,6 +45,9 @@ def train(
         on_end: Told of each run as soon as it ends.
         micro_batch: Rows whose gradients are computed at a time, where memory does not hold a batch's.
         count: What the means of the losses of some rows are over.
+
+    Raises:
+        Left: The work was asked to leave; its state is saved.
     """
     # Sizes: an epoch's last batch may be smaller
     epoch_steps = math.ceil(num_examples / recipe.batch_size)
@@ -90,12 +94,14 @@ def train(
             for run in unit.runs:
                 run.end_epoch()
 
-        # The state, every few minutes
-        if any(run.checkpoint.due for run in unit.runs):
+        # The state, every few minutes and before it leaves
+        if leave_asked() or any(run.checkpoint.due for run in unit.runs):
             clock = _share_time(unit.runs, clock)
             for run in unit.runs:
                 run.save(step)
             clock = time.perf_counter()
+            if leave_asked() and unit.runs:
+                raise Left
 
 
 def rate_share(step: int, total_steps: int, recipe: TrainingRecipe) -> float:

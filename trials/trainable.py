@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import TypeAdapter
 from ray import tune
 
-from trials.group_host import run_with_others
+from trials.group_host import heed_stop, run_with_others
+from trials.leaving import Left
 from trials.work import Work, work_id
 from trials.workbench import Workbench
 
@@ -36,6 +37,7 @@ class KDTrainable(tune.Trainable):
         self.bench = bench
         self.keeper = keeper
         if keeper is None:
+            heed_stop()
             bench.warm_up()
 
     def step(self) -> dict[str, Any]:
@@ -43,12 +45,18 @@ class KDTrainable(tune.Trainable):
         work = WORK.validate_json(self.config["work"])
         if not self.bench.is_done(work):  # else a worker was lost between its record and its report
             source = tuple(self.config["source"])
-            if self.keeper is None:
-                threads, gpu = max(1, int(self.config["cpu"])), self.config["gpu"] > 0
-                replace(self.bench, threads=threads, gpu=gpu).do([work], source)
-            else:
-                run_with_others(self.keeper, work, source)
+            try:
+                self._do(work, source)
+            except Left:  # the launch ends, and asks for no report any more
+                return {"done": True}
         return {"done": True, "record_id": work_id(work)}
+
+    def _do(self, work: Work, source: tuple[str, str]) -> None:
+        if self.keeper is not None:
+            run_with_others(self.keeper, work, source)
+            return
+        threads, gpu = max(1, int(self.config["cpu"])), self.config["gpu"] > 0
+        replace(self.bench, threads=threads, gpu=gpu).do([work], source)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Always ready for other work: False would leave Tune waiting for ever."""

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from launching import Launched, run, start
 
 from analysis.findings import analyse
@@ -17,6 +18,7 @@ from analysis.tables import tables as tables_of
 from analysis.tables import write_tables
 from study.config import load_study
 from study.ledger import Ledger
+from trials.checkpoints import CheckpointFile
 from trials.record import TrialRecord
 from trials.workspace import Workspace
 
@@ -96,6 +98,30 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(launched: Launched, tmp_path
     assert process.returncode == 3
     assert "stopped, nothing is lost; go on with: kdstudy resume tiny" in output
     assert "Traceback" not in output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("group", [1, 2])
+def test_sigterm_lets_running_trials_save_their_states(tiny_study, tmp_path: Path, group: int):
+    # Long trials that would save their states in five minutes
+    training = {"epochs": 10_000, "batch_size": 16, "max_length": 16, "evaluate_every": 500}
+    student = {"name": "2L", "from": "tiny", "layers": 2}
+    file = tiny_study(training=training, students=[student], resources={"cpu": 1, "group": group})
+    file.write_text(file.read_text().replace("- 0.003\n", "- 0.003\n    - 0.001\n", 1))
+    process = start("launch", file, "--storage", tmp_path, "--workers", 2, "--max-trials", 3, folder=tmp_path)
+    events, states = tmp_path / "tiny" / "events.jsonl", tmp_path / "tiny" / "checkpoints"
+    while not events.is_file() or events.read_text().count("start") < 3:  # the teacher, and two trials
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.05)
+    time.sleep(10)
+    assert list(states.glob("*.safetensors")) == []
+    os.kill(process.pid, signal.SIGTERM)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 3, output
+    assert "stopped, nothing is lost; go on with: kdstudy resume tiny" in output
+    saved = [CheckpointFile(path).step for path in states.glob("*.safetensors")]
+    assert len(saved) == 2
+    assert all(step > 0 for step in saved)
 
 
 def test_launch_of_a_finished_study_runs_nothing(launched: Launched, tmp_path: Path):

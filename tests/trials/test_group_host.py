@@ -14,6 +14,7 @@ from tiny import Tiny
 from study.ledger import Ledger
 from trials import group_host
 from trials.group_host import GroupKeeper, Place
+from trials.leaving import Left
 from trials.record import RunInfo, Status, TrialRecord
 from trials.spec import TrialSpec
 from trials.work import Work
@@ -207,3 +208,13 @@ def test_member_that_a_unit_leaves_without_a_record_ends(stage: Stage, specs: li
     ended = stage.run((specs[0], HERE), (specs[1], HERE))
     assert isinstance(ended[0], RuntimeError)
     assert ended[1] is None
+
+
+def test_unit_that_is_asked_to_leave_is_not_begun_again(stage: Stage, specs: list[TrialSpec]):
+    async def leave(given: list[TrialSpec]) -> None:
+        raise Left
+
+    stage.act = leave
+    ended = stage.run(*((spec, HERE) for spec in specs[:3]))
+    assert [type(end) for end in ended] == [Left] * 3
+    assert len(stage.units) == 1

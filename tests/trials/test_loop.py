@@ -1,5 +1,7 @@
 """The training loop: reproducible, resumable to the bit, honest about NaN."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from trials import leaving
 from trials.checkpoints import CheckpointFile
+from trials.leaving import Left
 from trials.loop import rate_share, train
 from trials.spec import TrainingRecipe
 from trials.training_run import (
@@ -95,6 +99,35 @@ def test_train_killed_and_resumed_ends_bit_for_bit_like_undisturbed(tmp_path, ki
     for name, weights in expected.weights.items():
         assert all(torch.equal(value, result.weights[name][key]) for key, value in weights.items())
     assert result.examples_seen == expected.examples_seen == 4 * ROWS
+
+
+def test_train_that_is_asked_to_leave_saves_its_state_first(tmp_path, monkeypatch):
+    calls = []
+
+    def asked(rows):
+        calls.append(len(rows))
+        if len(calls) == 14:
+            monkeypatch.setattr("trials.loop.leave_asked", lambda: True)
+        return draw(rows)
+
+    undisturbed, expected = run(tmp_path / "a.safetensors")
+    with pytest.raises(Left):
+        run(tmp_path / "b.safetensors", draw=asked, every=3600)
+    assert len(calls) == CheckpointFile(tmp_path / "b.safetensors").step == 14
+    monkeypatch.undo()
+    resumed, result = run(tmp_path / "b.safetensors")
+    for name, value in undisturbed.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+    assert result.best == expected.best
+
+
+def test_process_learns_that_it_is_asked_to_leave(monkeypatch):
+    monkeypatch.setattr(leaving, "ASK_SECONDS", 0.01)
+    monkeypatch.setattr(leaving, "_asked", threading.Event())
+    answers = iter([False, False, True])
+    leaving.listen(lambda: next(answers))
+    assert leaving._asked.wait(10)
+    assert leaving.leave_asked()
 
 
 def test_tied_weights_are_kept_and_saved_once(tmp_path):
