@@ -38,6 +38,7 @@ class Provenance:
         num_trials, num_failed, num_stopped: Trial records of the study, and those that failed or were stopped early.
         num_teachers: Teacher records that count.
         num_unused: Records of other data, models, recipes or triples than the study's: kept, not used.
+        num_extra: Trial records that the study's search has not asked for: run ahead, or for another search; likewise.
         trial_hours, teacher_hours: Worker hours, summed over workers.
         started_at, finished_at: First start and last end, UTC, ISO 8601; None without records.
         hosts, devices: Where it ran.
@@ -50,6 +51,7 @@ class Provenance:
     num_stopped: int
     num_teachers: int
     num_unused: int
+    num_extra: int
     trial_hours: float
     teacher_hours: float
     started_at: str | None
@@ -61,8 +63,8 @@ class Provenance:
 
 
 def current_trials(search: StudySearch, records: Iterable[Record]) -> list[TrialRecord]:
-    """The trial records of the study as it is: same data, models, recipe and triples; by trial id."""
-    trials = [record for record in records if isinstance(record, TrialRecord) and _is_current(search, record)]
+    """The trial records of the study as it is: those that its search asked for, by trial id."""
+    trials = [record for record in records if isinstance(record, TrialRecord) and search.asks_for(record)]
     return sorted(trials, key=lambda record: record.record_id)
 
 
@@ -83,12 +85,14 @@ def provenance(search: StudySearch, records: Sequence[Record], bad_files: Iterab
     trials, teachers = current_trials(search, records), current_teachers(search)
     used: list[Record] = [*teachers, *trials, *current_speeds(search)]
     runs = [record.run for record in used]
+    extra = sum(_is_current(search, record) for record in search.extra_trials)
     return Provenance(
         num_trials=len(trials),
         num_failed=sum(record.status is Status.FAILED for record in trials),
         num_stopped=sum(record.status is Status.STOPPED for record in trials),
         num_teachers=len(teachers),
-        num_unused=len({record.record_id for record in records}) - len(used),
+        num_unused=len({record.record_id for record in records}) - len(used) - extra,
+        num_extra=extra,
         trial_hours=fsum(record.run.seconds for record in trials) / 3600,
         teacher_hours=fsum(record.run.seconds for record in teachers) / 3600,
         started_at=min((run.started_at for run in runs), default=None),
@@ -101,6 +105,7 @@ def provenance(search: StudySearch, records: Sequence[Record], bad_files: Iterab
 
 
 def _is_current(search: StudySearch, record: TrialRecord) -> bool:
+    """Whether it has the study's data, models, recipe and triples."""
     triple = search.triples.get(record.triple_id)
     return triple is not None and record.record_id in record_ids(triple.spec(record.configuration, record.spec.seed))
 

@@ -313,5 +313,7 @@ def _progress(findings: Findings) -> Iterator[str]:
     if findings.num_missing:
         cells = len(outcomes) * len(findings.roles)
         yield f"{findings.num_missing} of {cells} scores are missing; nothing is filled in for them."
+    if run.num_extra:
+        yield f"{count(run.num_extra, 'trial')} that the search has not asked for: kept in the ledger, not used here."
     if run.num_unused:
         yield f"{count(run.num_unused, 'record')} of other data, models or recipes: kept in the ledger, not used here."

@@ -159,7 +159,7 @@ def made_up_study(seeds: Sequence[int] = (13,)) -> tuple[Any, Any]:
     """39 triples, as many as paper A's, of data and models that nobody opens."""
     from search_spaces.space import load_space
     from study.config import Study, StudyConfig
-    from study.search import Fingerprints
+    from study.fingerprints import Fingerprints
 
     config = {
         "name": "idle",

@@ -165,33 +165,33 @@ class Configuration:
         """
         same = self
         if one_checkpoint or not same.is_taught:
-            same = replace(same, teacher_checkpoint=TeacherCheckpoint.HIGHEST_SCORE)
+            same = _with(same, teacher_checkpoint=TeacherCheckpoint.HIGHEST_SCORE)
         if not same.is_taught:  # nothing is transferred
-            same = replace(same, transfer_rows=0)
+            same = _with(same, transfer_rows=0)
         if same.hard_label_weight == 0:
-            same = replace(same, labelled_per_class=0)
+            same = _with(same, labelled_per_class=0)
         if same.soft_label_weight == 0:  # no soft labels: their settings are void
-            same = replace(same, distance=Distance.CE, temperature=1.0)
+            same = _with(same, distance=Distance.CE, temperature=1.0)
         if same.optimizer is Optimizer.ADADELTA:
-            same = replace(same, learning_rate=1.0)
+            same = _with(same, learning_rate=1.0)
         if same.distance in (Distance.LOGITS, Distance.HARD):
-            same = replace(same, temperature=1.0)
+            same = _with(same, temperature=1.0)
         if same.distance is Distance.MSE and same.student_temperature is StudentTemperature.EQUAL:
-            same = replace(same, temperature=1.0)  # t^2 * mean((z_s/t - z_t/t)^2) is free of t
+            same = _with(same, temperature=1.0)  # t^2 * mean((z_s/t - z_t/t)^2) is free of t
         if same.temperature == 1:
-            same = replace(same, student_temperature=StudentTemperature.EQUAL)
+            same = _with(same, student_temperature=StudentTemperature.EQUAL)
         if not same.teaches_layers:  # no layers: their settings are void
             of_stages = ("schedule", "layer_epochs") if same.schedule in UNFREEZING else ()
-            same = replace(same, **{name: DEFAULTS[name] for name in OF_INTERNALS if name not in of_stages})
+            same = _with(same, **{name: DEFAULTS[name] for name in OF_INTERNALS if name not in of_stages})
         if not isinstance(same.layer_map, str):
-            same = replace(same, layer_map=tuple(sorted(same.layer_map)))  # of pairs the order says nothing
+            same = _with(same, layer_map=tuple(sorted(same.layer_map)))  # of pairs the order says nothing
         if same.layer_epochs == 1:  # a layer's one epoch is its last, whatever it learns
-            same = replace(same, cosine_threshold=0.0)
+            same = _with(same, cosine_threshold=0.0)
         if same.schedule is Schedule.JOINT:
             void = ("classification_loss", "layer_epochs", "cosine_threshold")
-            same = replace(same, **{name: DEFAULTS[name] for name in void})
+            same = _with(same, **{name: DEFAULTS[name] for name in void})
         if same.hidden_weight == same.cosine_weight == same.cosine_threshold == 0:  # attention alone knows no widths
-            same = replace(same, projection=Projection.LEARNED)
+            same = _with(same, projection=Projection.LEARNED)
         return same
 
     def without_softmax(self) -> Self:
@@ -223,6 +223,12 @@ class Configuration:
             f"alpha={self.soft_label_weight:g} t={self.temperature:g} lr={self.learning_rate:g}"
             + "".join(f" {name}={_short(value)}" for name, value in self.as_dict().items() if name in DEFAULTS)
         )
+
+
+def _with(configuration: Configuration, **values: Any) -> Any:
+    """The configuration with other values; itself where it has them: `replace` takes its time, searches ask often."""
+    changed = {name: value for name, value in values.items() if getattr(configuration, name) != value}
+    return replace(configuration, **changed) if changed else configuration
 
 
 def _short(value: Any) -> str:

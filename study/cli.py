@@ -61,6 +61,9 @@ OptunaOption = Annotated[
     str | None,
     typer.Option(metavar="URL", help="Keep an Optuna storage up with the ledger, for optuna-dashboard."),
 ]
+SpeculateOption = Annotated[
+    bool, typer.Option("--speculate", help="Let workers that would idle run what the search will likely ask for next.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 out = Console()
@@ -144,6 +147,7 @@ def launch(
         bool, typer.Option(help="The cluster adds nodes on demand, up to --workers: do not refuse what fits no node.")
     ] = False,
     optuna_storage: OptunaOption = None,
+    speculate: SpeculateOption = False,
 ) -> None:
     """Run a study, or go on with it: what has a record is never run again. Ctrl-C stops it cleanly.
 
@@ -162,6 +166,7 @@ def launch(
         max_hours=max_hours,
         autoscaling=autoscaling,
         optuna_storage=optuna_storage,
+        speculate=speculate,
     )
 
 
@@ -174,6 +179,7 @@ def resume(
     max_hours: HoursOption = None,
     autoscaling: Annotated[bool, typer.Option(help="As for launch.")] = False,
     optuna_storage: OptunaOption = None,
+    speculate: SpeculateOption = False,
 ) -> None:
     """Go on with the study in DIR: launch, with the study file that is kept there."""
     opened, workspace = _directory(directory)
@@ -186,6 +192,7 @@ def resume(
         max_hours=max_hours,
         autoscaling=autoscaling,
         optuna_storage=optuna_storage,
+        speculate=speculate,
     )
 
 
@@ -202,7 +209,8 @@ def status(directory: DirectoryArgument, as_json: JsonOption = False) -> None:
     state = "finished" if found.finished else "unfinished"
     work = duration(3600 * found.hours)
     stopped = f", {found.stopped_trials} of them stopped early" if found.stopped_trials else ""
-    counts = f"{found.trials} trials of at most {found.most_trials}{stopped}, {work} of work"
+    extra = f" and {found.extra_trials} not asked for" if found.extra_trials else ""
+    counts = f"{found.trials} trials of at most {found.most_trials}{stopped}{extra}, {work} of work"
     table = Table(title=f"{found.name}: {state}, {counts}", title_justify="left")
     for column in ("triple", "state", "trials", "best validation", "steps (kept ones marked *)"):
         table.add_column(column, overflow="fold")

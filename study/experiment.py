@@ -95,6 +95,7 @@ def run_experiment(
         growing=options.autoscaling,
         max_trials=options.max_trials,
         until=options.until,
+        speculate=options.speculate,
         on_start=started,
         on_record=progress.recorded,
         on_return=progress.returned,

@@ -37,6 +37,7 @@ class LaunchOptions:
         until: Moment (of `time.monotonic`) from which no work is begun; what is under way ends. None for no limit.
         autoscaling: The cluster adds nodes on demand, so do not refuse what no present node can hold.
         optuna_storage: URL of an Optuna storage that is kept up with the ledger; None for none.
+        speculate: Workers that would idle run ahead what chains will likely ask for next.
     """
 
     address: str | None = None
@@ -45,6 +46,7 @@ class LaunchOptions:
     until: float | None = None
     autoscaling: bool = False
     optuna_storage: str | None = None
+    speculate: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,9 @@ def launch(study: Study, workspace: Workspace, options: LaunchOptions, progress:
         InputError: The study cannot run as it is; nothing was started.
         StorageFull: There is no room to begin.
     """
+    if options.speculate and study.config.resources.group > 1:
+        message = "is not for groups: a unit of guesses would keep its GPU from the trials that are waited for"
+        raise fault("command line", "--speculate", None, message)
     with storage_named(workspace.place):
         return _launch(study, workspace, options, progress)
 
@@ -100,6 +105,8 @@ def _launch(study: Study, workspace: Workspace, options: LaunchOptions, progress
             progress.begin(search, workers)
             outlook, interrupted = run_experiment(study, search, ledger, workspace, options, workers, progress)
             progress.end()
+        if options.speculate:
+            progress.say(_speculated(search, outlook.ahead))
     if outlook.crash is not None:
         raise outlook.crash
     found = _result(search, ledger, outlook.blocked)
@@ -126,6 +133,13 @@ def _alone(workspace: Workspace) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _speculated(search: StudySearch, ahead: set[str]) -> str:
+    """What came of the trials that were run before the search asked for them."""
+    done = [record for record in search.trials if record.spec.trial_id in ahead]
+    asked = sum(map(search.asks_for, done))
+    return f"speculation: {len(done)} trial{'s' * (len(done) != 1)} run ahead, {asked} of them asked for"
 
 
 def _result(search: StudySearch, ledger: Ledger, blocked: Mapping[str, str] = MappingProxyType({})) -> LaunchResult:

@@ -11,9 +11,9 @@ from typing import Any
 from search_spaces.configuration import digest
 from search_spaces.faults import Fault, InputError
 from study.config import Study
+from study.fingerprints import Fingerprints
 from study.fitness import TokenizerFacts, config_of, head_faults, tokenizer_facts, triple_faults
 from study.memory import Memory
-from study.search import Fingerprints
 from trials.datasets import load_dataset_splits
 from trials.families import FAMILIES
 from trials.models import model_fingerprint, model_folder, models_fingerprint

@@ -6,12 +6,15 @@ A study's state is this object, rebuilt from the ledger: launch asks it what to 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import lru_cache
+from statistics import median
 
 from search_spaces.configuration import Configuration
 from search_spaces.space import SearchSpace
 from study.config import SearchConfig, Strategy, Study, Tuning
+from study.critical_path import by_time_left, effort, most_depending
+from study.fingerprints import Fingerprints
 from study.searchers.chain import Chain, Score, Search, Stopped
 from study.searchers.exhaustive import PointSearch, drawn
 from study.searchers.greedy import GreedySearch, Step
@@ -20,50 +23,9 @@ from study.searchers.stable import FixedChoice, lazy_choice, lazy_tuner, stable_
 from study.searchers.tpe import TreeSearch
 from study.searchers.tuning import Tuner, coordinate, joint, optuna_tpe
 from trials.record import Record, SpeedRecord, Status, TeacherRecord, TrialRecord, work_of
-from trials.spec import DatasetSpec, StudentSpec, TeacherSpec, TeacherTask, TrialSpec, Triple
+from trials.spec import DatasetSpec, TeacherSpec, TeacherTask, TrialSpec, Triple
 from trials.tasks import task_of
 from trials.work import SpeedSettings, SpeedTask, Work, record_ids, work_id
-
-
-@dataclass(frozen=True)
-class Fingerprints:
-    """Content hashes of what a study starts from.
-
-    Attributes:
-        data: By data set name.
-        models: Pretrained models and given checkpoints, by what `Study.teacher_source` or `Study.student_source` name.
-        vectors: Files of word vectors, by what students call them.
-    """
-
-    data: dict[str, str] = field(default_factory=dict)
-    models: dict[tuple[str, ...], str] = field(default_factory=dict)
-    vectors: dict[str, str] = field(default_factory=dict)
-
-    def of_student(self, study: Study, student: StudentSpec) -> str:
-        """Of what a student starts from, its word vectors among it; empty where it is not known."""
-        model = self.models.get(study.student_source(student), "")
-        return model if student.embeddings is None else f"{model}+{self.vectors.get(student.embeddings, '')}"
-
-    @classmethod
-    def from_records(cls, study: Study, records: Iterable[Record]) -> Fingerprints:
-        """What the newest records say, for reading a study whose data are not at hand."""
-        data: dict[str, str] = {}
-        models: dict[tuple[str, ...], str] = {}
-        vectors: dict[str, str] = {}
-        teachers = {(t.name, d.name): study.teacher_source(t, d) for t, d in study.teacher_pairs}
-        students = {student.name: study.student_source(student) for student in study.config.students}
-        for record in sorted(records, key=lambda record: record.run.finished_at):
-            if isinstance(record, TeacherRecord):
-                pair = (record.task.teacher.name, record.task.dataset.name)
-                data[record.task.dataset.name] = record.task.data_fingerprint
-                if pair in teachers:
-                    models[teachers[pair]] = record.task.model_fingerprint
-            elif isinstance(record, TrialRecord) and record.spec.triple.student.name in students:
-                model, _, of_vectors = record.spec.source_fingerprint.partition("+")
-                models[students[record.spec.triple.student.name]] = model
-                if of_vectors:
-                    vectors[record.spec.triple.student.embeddings or ""] = of_vectors
-        return cls(data, models, vectors)
 
 
 class TripleSearch:
@@ -71,8 +33,15 @@ class TripleSearch:
 
     Attributes:
         triple: The triple.
+        teacher: Its teacher's record.
         search: The search and what it has found.
         lazy, stable: The evaluations that follow it; None until they start, or where the study has none.
+        chain: The search's chain.
+        asked: Ids of the records of the trials that it has asked for.
+        num_recorded: How many of those trials have a record.
+        num_observed: How often records came in that may concern it: what was true before may be out of date.
+        seconds: What these took, the median; None before the first.
+        effort: What a trial costs against other triples', as far as it is known without any.
     """
 
     def __init__(self, triple: Triple, owner: StudySearch, teacher: TeacherRecord):
@@ -89,14 +58,26 @@ class TripleSearch:
         self._specs: dict[tuple[Configuration, int, bool], TrialSpec] = {}
         self.lazy: FixedChoice | None = None
         self.stable: FixedChoice | None = None
-        self.chain = self._chain(self.search)
+        self.chain = self.chain_of(self.search)
         self._evaluations: list[Chain] = []
+        self.asked: frozenset[str] = frozenset()
+        self._asked: dict[str, TrialSpec] = {}
+        self._num_pairs = 0
+        self.num_observed = 0
+        self.num_recorded = 0
+        self.seconds: float | None = None
+        self.effort = effort(owner.study, triple, teacher.rows.get("train", 1))
         self.advance()
 
     @property
     def include_stopped(self) -> bool:
         """As of `StudySearch`."""
         return self._owner.include_stopped
+
+    @property
+    def chains(self) -> tuple[Chain, ...]:
+        """The search's chain, and those of the evaluations started so far."""
+        return self.chain, *self._evaluations
 
     @property
     def searched(self) -> bool:
@@ -106,7 +87,7 @@ class TripleSearch:
     @property
     def finished(self) -> bool:
         """Whether the search and the evaluations started so far have ended."""
-        return all(chain.finished for chain in (self.chain, *self._evaluations))
+        return all(chain.finished for chain in self.chains)
 
     @property
     def failure(self) -> str | None:
@@ -115,23 +96,33 @@ class TripleSearch:
 
     def propose(self) -> list[TrialSpec]:
         """The trials that this triple waits for."""
-        specs = [self.spec(*pair) for pair in self.chain.propose()]
-        references = dict.fromkeys(pair for chain in self._evaluations for pair in chain.propose())
-        specs += [self.spec(*pair, undisturbed=True) for pair in references]
+        specs = [spec for chain in self.chains for spec in self._specs_of(chain, chain.propose())]
         return list({spec.trial_id: spec for spec in specs}.values())
 
     def advance(self) -> None:
         """Go on as far as the records reach; the lazy baseline follows the search."""
         self.chain.advance()
-        if self.searched and not self.failure and self.lazy is None and self._evaluates("lazy"):
-            self.lazy = self._evaluate(lazy_choice(self._owner.study.space, self.triple.triple_id), lazy_tuner)
+        if self.searched and not self.failure and self.lazy is None and self._owner.evaluates("lazy"):
+            self.lazy = self.lazy_search()
+            self._evaluations.append(self.chain_of(self.lazy, undisturbed=True))
         for chain in self._evaluations:
             chain.advance()
+        self._take_stock()
 
     def evaluate_stable(self, choice: Configuration) -> None:
         """Evaluate the study's stable configuration on this triple."""
         if self.stable is None and not self.failure:
-            self.stable = self._evaluate(choice, make_tuner(self._owner.study.config.search))
+            self.stable = self.stable_search(choice)
+            self._evaluations.append(self.chain_of(self.stable, undisturbed=True))
+            self._take_stock()
+
+    def lazy_search(self) -> FixedChoice:
+        """The evaluation of the lazy baseline."""
+        return self._fixed(lazy_choice(self._owner.study.space, self.triple.triple_id), lazy_tuner)
+
+    def stable_search(self, choice: Configuration) -> FixedChoice:
+        """The evaluation of a stable configuration."""
+        return self._fixed(choice, make_tuner(self._owner.study.config.search))
 
     def spec(self, configuration: Configuration, seed: int, *, undisturbed: bool = False) -> TrialSpec:
         """The trial of one configuration and seed on this triple; configurations may share one.
@@ -172,27 +163,40 @@ class TripleSearch:
         return trained == self._trained(default.canonical(one_checkpoint=self.teacher.one_checkpoint))
 
     def records(self, configuration: Configuration) -> list[TrialRecord]:
-        """The records of one configuration on this triple, one per finished seed; stopped ones without others."""
+        """The records of one configuration on this triple, one per finished seed; stopped ones without others.
+
+        None of what was not asked for.
+        """
         seeds = self._owner.study.config.seeds
         trials = [[self.spec(configuration, seed, undisturbed=each) for each in (True, False)] for seed in seeds]
         found = [self._owner.trial_record(ended) or self._owner.trial_record(spec) for ended, spec in trials]
-        return [record for record in found if record is not None]
+        return [record for record in found if record is not None and record.record_id in self.asked]
 
-    def _evaluates(self, reference: str) -> bool:
-        return reference in self._owner.study.config.search.evaluate
+    def chain_of(self, search: Search, *, undisturbed: bool = False) -> Chain:
+        """A search driven by this triple's records, or by those of trials that are never stopped early."""
 
-    def _evaluate(self, choice: Configuration, tuner: Tuner) -> FixedChoice:
-        one_checkpoint = self.teacher.one_checkpoint
-        search = FixedChoice(choice, tuner, self._owner.study.space, one_checkpoint=one_checkpoint)
-        self._evaluations.append(self._chain(search, undisturbed=True))
-        return search
-
-    def _chain(self, search: Search, *, undisturbed: bool = False) -> Chain:
         def lookup(configuration: Configuration, seed: int) -> tuple[Score] | None:
             record = self._owner.trial_record(self.spec(configuration, seed, undisturbed=undisturbed))
             return None if record is None else (_score_of(record),)
 
         return Chain(search, self._owner.study.config.seeds, lookup)
+
+    def _fixed(self, choice: Configuration, tuner: Tuner) -> FixedChoice:
+        return FixedChoice(choice, tuner, self._owner.study.space, one_checkpoint=self.teacher.one_checkpoint)
+
+    def _specs_of(self, chain: Chain, pairs: Iterable[tuple[Configuration, int]]) -> list[TrialSpec]:
+        return [self.spec(*pair, undisturbed=chain is not self.chain) for pair in pairs]
+
+    def _take_stock(self) -> None:
+        self.num_observed += 1
+        if (number := sum(len(chain.asked) for chain in self.chains)) != self._num_pairs:
+            specs = [spec for chain in self.chains for spec in self._specs_of(chain, chain.asked)]
+            self._asked, self._num_pairs = {spec.trial_id: spec for spec in specs}, number
+            self.asked = frozenset(record_id for spec in specs for record_id in record_ids(spec))
+        found = [self._owner.trial_record(spec) for spec in self._asked.values()]
+        seconds = [record.run.seconds for record in found if record is not None]
+        self.num_recorded = len(seconds)
+        self.seconds = median(seconds) if seconds else None
 
 
 class StudySearch:
@@ -215,21 +219,25 @@ class StudySearch:
         self._trials: dict[str, TrialRecord] = {}
         self._teachers: dict[str, TeacherRecord] = {}
         self._speed_records: dict[str, SpeedRecord] = {}
-        self._teacher_tasks = {(t.name, d.name): self._teacher_task(t, d) for t, d in study.teacher_pairs}
+        self._teacher_tasks = {(t.name, d.name): self._teacher_task(t, d) for t, d in most_depending(study)}
         for record in records:
             self._remember(record)
         self._advance(study.triples)
 
     def propose(self) -> list[Work]:
-        """All work that can start now: teachers first, then the trials of the chains that have done least.
+        """All work that can start now: teachers first, then the trials of the chains with the most time left.
 
-        Response times come when all else has its record, one at a time, so that nothing runs beside them.
+        Among teachers the one comes first whose students have most to do. Response times come when all else has its
+        record, one at a time, so that nothing runs beside them.
         """
         tasks = self._teacher_tasks.values()
         missing: list[Work] = [task for task in tasks if task.teacher_id not in self._teachers]
-        chains = sorted(self.triples.values(), key=lambda triple: triple.chain.requests_done)
-        trials: list[Work] = [spec for triple in chains for spec in triple.propose()]
+        trials: list[Work] = [spec for triple in self.in_order() for spec in triple.propose()]
         return missing + trials or self._speeds()[:1]
+
+    def in_order(self) -> list[TripleSearch]:
+        """The started triples, those whose trials come first at the front."""
+        return by_time_left(self.triples.values())
 
     def observe(self, record: Record) -> None:
         """Take in one record."""
@@ -278,8 +286,22 @@ class StudySearch:
 
     @property
     def num_trials(self) -> int:
-        """How many trial records were observed so far."""
-        return len(self._trials)
+        """How many trials that the search asked for have a record."""
+        return sum(triple.num_recorded for triple in self.triples.values())
+
+    @property
+    def extra_trials(self) -> list[TrialRecord]:
+        """Trial records observed so far that the search has not asked for: run ahead, or of other contents."""
+        return [record for record in self._trials.values() if not self.asks_for(record)]
+
+    def asks_for(self, record: TrialRecord) -> bool:
+        """Whether the search has asked for a trial; what it has not asked for, it does not use."""
+        triple = self.triples.get(record.triple_id)
+        return triple is not None and record.record_id in triple.asked
+
+    def evaluates(self, reference: str) -> bool:
+        """Whether every triple is evaluated on a reference configuration: ``lazy`` or ``stable``."""
+        return reference in self.study.config.search.evaluate
 
     @property
     def settled(self) -> set[str]:
@@ -316,7 +338,7 @@ class StudySearch:
         self._start_stable()
 
     def _start_stable(self) -> None:
-        if "stable" in self.study.config.search.evaluate and (choice := self.stable_choice):
+        if self.evaluates("stable") and (choice := self.stable_choice):
             for triple in self.triples.values():
                 triple.evaluate_stable(choice)
 

@@ -23,7 +23,7 @@ class TripleStatus:
     Attributes:
         triple: Triple id.
         stage: Where it stands, in words.
-        trials: Its finished trials.
+        trials: Its finished trials that its search asked for.
         stopped_trials: Those of them that were stopped early.
         steps: The comparisons made: parameter, validation before and after, whether the change was kept.
         incumbent: The best configuration so far; None before the first.
@@ -46,10 +46,11 @@ class StudyStatus:
     Attributes:
         name: Its name.
         finished: Nothing is left to do.
-        trials: Finished trials.
+        trials: Finished trials that the search asked for.
+        extra_trials: Finished ones that it has not asked for: run ahead, or of other data, models or searches.
         most_trials: Trials that it can need at most.
-        stopped_trials: Those of them that were stopped early.
-        hours: Hours that its trials and teachers took, summed.
+        stopped_trials: Those of its trials that were stopped early.
+        hours: Hours that all of its records took, summed.
         chains: Its triples.
         failed_trials: Trials that failed, with their reasons.
         unfinished_work: Trials and teachers that a worker has started and not ended.
@@ -59,6 +60,7 @@ class StudyStatus:
     name: str
     finished: bool
     trials: int
+    extra_trials: int
     most_trials: int
     stopped_trials: int
     hours: float
@@ -77,30 +79,30 @@ def read_status(study: Study, workspace: Workspace) -> StudyStatus:
     ledger = Ledger(workspace.ledger)
     records = ledger.refresh()
     search = load_search(study, records)
-    trials = ledger.trials
     return StudyStatus(
         name=study.config.name,
         finished=search.finished,
-        trials=len(trials),
+        trials=search.num_trials,
+        extra_trials=len(search.extra_trials),
         most_trials=trials_in_all(study)[1],
-        stopped_trials=_stopped(trials),
+        stopped_trials=_stopped(filter(search.asks_for, search.trials)),
         hours=sum(record.run.seconds for record in records) / 3600,
-        chains=tuple(_chain(triple, search, trials) for triple in study.triples),
-        failed_trials=tuple(_failure(record) for record in trials if record.status is Status.FAILED),
+        chains=tuple(_chain(triple, search) for triple in study.triples),
+        failed_trials=tuple(_failure(record) for record in ledger.trials if record.status is Status.FAILED),
         unfinished_work=tuple(sorted(workspace.running() - search.settled)),
         bad_files=tuple(map(str, ledger.bad_files)),
     )
 
 
-def _chain(triple: Triple, search: StudySearch, trials: list[TrialRecord]) -> TripleStatus:
+def _chain(triple: Triple, search: StudySearch) -> TripleStatus:
     started = search.triples.get(triple.triple_id)
     failure = search.failures.get(triple.triple_id)
     incumbent = started.search.incumbent if started else None
-    own = [record for record in trials if record.triple_id == triple.triple_id]
+    own = [record for record in search.trials if record.triple_id == triple.triple_id and search.asks_for(record)]
     return TripleStatus(
         triple=triple.triple_id,
         stage=f"failed: {failure}" if failure else stage(started),
-        trials=len(own),
+        trials=started.num_recorded if started else 0,
         stopped_trials=_stopped(own),
         steps=tuple(
             {

@@ -10,7 +10,8 @@ from typing import Any
 from search_spaces.configuration import Configuration
 from search_spaces.space import SearchSpace, load_space
 from study.config import SearchConfig, Study, StudyConfig
-from study.search import Fingerprints, StudySearch
+from study.fingerprints import Fingerprints
+from study.search import StudySearch
 from trials.record import (
     CurvePoint,
     ModelSpeed,

@@ -7,7 +7,10 @@ Its state is never stored: it is run again from its start over the records at ha
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, TypeVar
 
 from search_spaces.configuration import Configuration
@@ -129,7 +132,18 @@ class Search(Protocol):
     """What a chain drives."""
 
     def run(self) -> Program:
-        """The program, from its start."""
+        """The program, from its start; a copy of the search may run it again, without effect on this one."""
+
+    @cached_property
+    def num_requests(self) -> int:
+        """How many requests the program makes; scores decide what they hold, not how many there are."""
+        number, program = 0, copy(self).run()
+        with suppress(StopIteration):
+            request = next(program)
+            while True:
+                number += 1
+                request = program.send(dict.fromkeys(request, 0.0))
+        return number
 
     def watch(self, tried: Scores) -> None:
         """Told after each advance what is known of all that was asked for, in the order of asking; for showing only."""
@@ -144,12 +158,13 @@ class Chain:
     """One program of one triple.
 
     Attributes:
+        search: What it drives.
         finished: The program has ended.
         failure: Why it ended early; None if it did not.
     """
 
     def __init__(self, search: Search, seeds: Iterable[int], lookup: Lookup):
-        self._search = search
+        self.search = search
         self._program = search.run()
         self._seeds = tuple(seeds)
         self._lookup = lookup
@@ -163,6 +178,21 @@ class Chain:
         self.advance()
 
     @property
+    def request(self) -> tuple[Configuration, ...]:
+        """What the program asked for last."""
+        return self._request
+
+    @property
+    def asked(self) -> list[tuple[Configuration, int]]:
+        """The (configuration, seed) pairs that the program has asked for."""
+        return self.with_seeds(self._asked)
+
+    @property
+    def requests_left(self) -> int:
+        """Requests that the program still makes, the present one among them."""
+        return 0 if self.finished else self.search.num_requests - self.requests_done
+
+    @property
     def tried(self) -> dict[Configuration, Score]:
         """Scores of what was asked for, as far as they are known, in the order of asking."""
         waiting = {configuration for configuration, _ in self.propose()}
@@ -173,16 +203,25 @@ class Chain:
         self._open = [pair for pair in self._open if self._lookup(*pair) is None]
         return list(self._open)
 
+    def outcome(self, configuration: Configuration) -> tuple[Score] | None:
+        """What is known of a configuration, asked for or not: its score in a 1-tuple, None while a seed is missing."""
+        missing = any(self._lookup(configuration, seed) is None for seed in self._seeds)
+        return None if missing else (self._score(configuration),)
+
+    def with_seeds(self, configurations: Iterable[Configuration]) -> list[tuple[Configuration, int]]:
+        """Configurations, each with every seed."""
+        return [(configuration, seed) for configuration in configurations for seed in self._seeds]
+
     def advance(self) -> None:
         """Go on as far as the known scores reach."""
         while not self.finished and not self.propose():
             self._send({configuration: self._score(configuration) for configuration in self._request})
-        self._search.watch(self.tried)
+        self.search.watch(self.tried)
 
     def _send(self, scores: Scores | None) -> None:
         try:
             self._request = self._program.send(scores)  # type: ignore[arg-type]  # None starts a generator
-            self._open = [(configuration, seed) for configuration in self._request for seed in self._seeds]
+            self._open = self.with_seeds(self._request)
             self._asked |= dict.fromkeys(self._request)
             self.requests_done += 1
         except StopIteration:

@@ -48,12 +48,13 @@ class GreedySearch(Search):
         self.space = space
         self.tuner = tuner
         self.one_checkpoint = one_checkpoint
-        self.steps: list[Step] = []
+        self.steps: list[Step] = []  # these three are made anew by `run`, so that a copy runs for itself
         self.candidates: list[Candidate] = []
         self.incumbent: Candidate | None = None
 
     def run(self) -> Program:
         """Start from the defaults, change the choices in order, then try other soft-label weights on the winner."""
+        self.steps, self.candidates, self.incumbent = [], [], None
         incumbent = yield from self._tuned(self.space.default())
         if incumbent.score is None:
             raise SearchFailed(f"the default configuration failed ({incumbent.configuration}); see the failed trials")

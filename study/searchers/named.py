@@ -20,6 +20,7 @@ class NamedSearch(GreedySearch):
 
     def run(self) -> Program:
         """All experiments side by side."""
+        self.named, self.candidates = {}, []
         choices = self.space.named()
         found = yield from together([self._experiment(name) for name in choices])
         self.named = dict(zip(choices, found, strict=True))

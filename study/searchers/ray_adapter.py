@@ -15,9 +15,11 @@ from ray.tune.search import Searcher
 from study.ledger import Ledger
 from study.resources import OTHERS, Node, Resources, next_kind, slots
 from study.search import StudySearch
+from study.speculation import Speculation
 from trials.persistence import StorageFull
 from trials.record import Record
-from trials.work import Work, record_ids, work_id
+from trials.spec import TrialSpec
+from trials.work import SpeedTask, Work, record_ids, work_id
 from trials.workbench import record_of
 
 LOST = re.compile(r"actor died|actor is dead|ActorDied|ActorUnavailable|worker process has died|[Nn]ode .*died")
@@ -51,6 +53,7 @@ class Outlook:
         crash: An error of ours inside a hook; the launch stops and raises it.
         full: Why nothing more is handed out: storage has no room for what work would write; None while it has.
         started, recorded: Pieces of work handed to Tune, and those that came back with a record.
+        ahead: Ids of the trials that were started before the search asked for them.
     """
 
     blocked: dict[str, str] = field(default_factory=dict)
@@ -60,6 +63,7 @@ class Outlook:
     full: str | None = None
     started: int = 0
     recorded: int = 0
+    ahead: set[str] = field(default_factory=set)
 
 
 class StudySearcher(Searcher):
@@ -75,6 +79,7 @@ class StudySearcher(Searcher):
         growing: The cluster adds nodes on demand: work is handed out to wait for them.
         max_trials: Most pieces of work in this launch; None for no limit.
         until: Moment (of `time.monotonic`) from which no work is begun; None for no limit.
+        speculate: Run ahead what will likely be asked for, where a worker would idle.
         on_start, on_record, on_return: Told of each start, each new record, and work taken back before its start.
     """
 
@@ -90,6 +95,7 @@ class StudySearcher(Searcher):
         growing: bool = False,
         max_trials: int | None = None,
         until: float | None = None,
+        speculate: bool = False,
         on_start: Callable[[Work], None] = lambda work: None,
         on_record: Callable[[Record], None] = lambda record: None,
         on_return: Callable[[Work], None] = lambda work: None,
@@ -105,6 +111,7 @@ class StudySearcher(Searcher):
         self._growing = growing
         self._max_trials = max_trials
         self._until = until
+        self._speculation = Speculation(search) if speculate else None
         self._on_start = on_start
         self._on_record = on_record
         self._on_return = on_return
@@ -196,8 +203,8 @@ class StudySearcher(Searcher):
         kind = next_kind(self._free(), wait=bool(self._in_flight) and not self._growing)
         if kind is None:
             return None
-        work = self._next()
-        if work is None:
+        work = self._next() or self._ahead()
+        if work is None or (self._in_flight and isinstance(work, SpeedTask)):  # nothing runs beside response times
             return None if self._in_flight else Searcher.FINISHED
         self._in_flight[trial_id] = Flight(work, kind)
         self.outlook.started += 1
@@ -222,7 +229,7 @@ class StudySearcher(Searcher):
 
     def _next(self) -> Work | None:
         """The first proposal that is not under way, blocked, or done meanwhile by a worker of an earlier launch."""
-        busy = {work_id(flight.work) for flight in self._in_flight.values()} | self.outlook.blocked.keys()
+        busy = self._busy
         for work in self._search.propose():
             if work_id(work) in busy:
                 continue
@@ -233,6 +240,27 @@ class StudySearcher(Searcher):
                 return work
             self.outlook.blocked[work_id(work)] = bad  # its record could not be written: the work would be for nothing
         return None
+
+    def _ahead(self) -> TrialSpec | None:
+        """The likeliest trial that is not asked for yet; only while some that are asked for run."""
+        if self._speculation is None or not self._in_flight:
+            return None
+        busy = self._busy
+        for spec in self._speculation.propose(stuck=self.outlook.blocked):
+            if spec.trial_id in busy:
+                continue
+            if (record := record_of(spec, self._ledger)) is not None:
+                self._search.observe(record)
+                return self._ahead()
+            if self._bad_file(spec) is None:
+                self.outlook.ahead.add(spec.trial_id)
+                return spec
+        return None
+
+    @property
+    def _busy(self) -> set[str]:
+        """Ids of what is under way, or blocked."""
+        return {work_id(flight.work) for flight in self._in_flight.values()} | self.outlook.blocked.keys()
 
     def _bad_file(self, work: Work) -> str | None:
         """What stands in the ledger in the place of its record, if that is none."""

@@ -6,8 +6,10 @@ and of the scores of all batches before it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from search_spaces.configuration import Configuration, digest
@@ -43,6 +45,11 @@ class TreeSearch(PointSearch):
     def budget(self) -> int:
         """Configurations that it tries in all."""
         return self._budget
+
+    @cached_property
+    def num_requests(self) -> int:
+        """Batches."""
+        return math.ceil(self.budget / self._batch)
 
     def run(self) -> Program:
         """Batch by batch."""

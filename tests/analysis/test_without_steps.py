@@ -73,11 +73,11 @@ def test_status_says_how_many_of_how_many(name: str, tmp_path: Path) -> None:
     for record in records[:6]:
         ledger.write(record)
     status = read_status(study, Workspace(tmp_path))
-    first, *_, last = status.chains
+    (begun,), last = [chain for chain in status.chains if chain.trials], status.chains[-1]
     budget = {"grid": 32, "random": 12, "optuna": 12}[name]
     # the teachers' records came first
-    assert (first.stage, first.trials, first.steps) == (f"4 of {budget} configurations", 4, ())
-    assert first.validation_score == best_of(records[:6], first.triple).validation_score
+    assert (begun.stage, begun.trials, begun.steps) == (f"4 of {budget} configurations", 4, ())
+    assert begun.validation_score == best_of(records[:6], begun.triple).validation_score
     assert (last.stage, last.validation_score) == ("0 of 4 configurations", None)
     for record in records:
         ledger.write(record)

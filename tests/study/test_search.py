@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from simulation import make_search, make_study, run_study
 
-from study.search import Fingerprints, StudySearch, load_search, work_name
+from study.fingerprints import Fingerprints
+from study.search import StudySearch, load_search, work_name
 from trials.record import TrialRecord
 from trials.spec import DatasetSpec, StudentSpec, TaskName, TeacherSpec
 from trials.work import SpeedSettings
