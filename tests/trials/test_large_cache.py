@@ -102,7 +102,7 @@ def test_trial_trains_from_caches_larger_than_its_memory(
     found = json.loads(done.stdout)
     # The limit bites: neither array can be read whole, nor can a trial run that does not map them
     assert found["read whole"] == ["out of memory"] * 2
-    assert found["trial without mapping"] == "out of memory"
+    assert found["trial without mapping"] == ["failed", "out of memory at 1 row a step"]
     assert found["trial"] == ["completed", STEPS]
 
 
@@ -112,7 +112,7 @@ def limited(spec: TrialSpec, model: Path, root: Path, caches: list[Path]) -> dic
 
     def trial() -> object:
         record = run_work(spec, (str(model), ""), Workspace(root))
-        return record.status, record.curve[-1].step
+        return record.status, record.reason or record.curve[-1].step
 
     limit_memory()
     with patch("numpy.load", lambda file, mmap_mode=None, load=np.load: load(file)):
