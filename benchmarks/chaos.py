@@ -54,7 +54,6 @@ def main() -> None:
     seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(10_000)
     with tempfile.TemporaryDirectory(prefix="kdchaos-") as folder:
         os.environ.setdefault("RAY_TMPDIR", folder)  # sockets need a short path
-        os.environ.update({"RAY_worker_niceness": "0"})  # as on the clusters of the documents
         log = Path(folder) / "log"
         with log.open("w", encoding="utf-8") as file:
             found = chaos(Path(folder), seed, arguments.seeds, tuple(arguments.between), file)
@@ -87,6 +86,7 @@ def chaos(folder: Path, seed: int, seeds: int, between: tuple[int, int], log: Te
         between: Starts and ends of trials between two kills, at least and at most.
         log: Told of each kill.
     """
+    os.environ.update({"RAY_worker_niceness": "0"})  # as on the clusters of the documents
     file = write_study(folder, seeds)
     run = _Run(folder, file, random.Random(seed), log)  # noqa: S311 - no secret
     run.say(f"seed {seed}, {between[0]} to {between[1]} events between two kills, {NODES} nodes of one worker each")
@@ -100,7 +100,7 @@ def chaos(folder: Path, seed: int, seeds: int, between: tuple[int, int], log: Te
     starts = Counter(event["id"] for event in _events(wild) if event["event"] == "start")
     found = {
         "seed": seed,
-        "trials": len(Ledger(wild / "ledger").refresh()),
+        "trials": sum(isinstance(record, TrialRecord) for record in Ledger(wild / "ledger").refresh()),
         "kills": dict(run.kills),
         "launches": run.launches,
         "trials_interrupted": sum(count > 1 for count in starts.values()),
@@ -241,7 +241,8 @@ class _Run:
             if driver.returncode == 0:
                 self.say(f"finished by launch {self.launches}: {len(_recorded(study))} records")
                 return time.monotonic() - begun
-            self.say(f"launch {self.launches} ended with {driver.returncode}: {_last_words(storage)}")
+            if driver.returncode != -signal.SIGKILL:
+                self.say(f"launch {self.launches} ended with {driver.returncode}: {_last_words(storage)}")
             if driver.returncode not in (3, -signal.SIGKILL):
                 self.faults.append(f"launch {self.launches} ended with {driver.returncode}: {_last_words(storage)}")
 
