@@ -22,8 +22,9 @@ from search_spaces.space import SearchSpace, load_space
 from study.config import SearchConfig, Strategy
 from study.continuation import open_study
 from study.ledger import Ledger
-from study.search import load_search, make_search
+from study.search import load_search
 from study.searchers.chain import Chain, final
+from study.strategies import make_search
 
 Table = Mapping[Configuration, float]
 CHOICES = ("distance", "teacher_checkpoint", "student_temperature")

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Self
 
 from search_spaces.layer_maps import LayerMap
@@ -157,6 +158,7 @@ class Configuration:
         """The number that the student's logits are divided by."""
         return self.temperature if self.student_temperature is StudentTemperature.EQUAL else 1.0
 
+    @lru_cache(maxsize=4096)  # noqa: B019 - configurations are few and small, and asked again and again
     def canonical(self, *, one_checkpoint: bool = False) -> Self:
         """The representative of all configurations that compute the same loss.
 
@@ -198,6 +200,10 @@ class Configuration:
         """The representative of all that compute the same where outputs are no logits and both terms squared errors."""
         plain = replace(self, distance=Distance.MSE, student_temperature=StudentTemperature.EQUAL, temperature=1.0)
         return plain.canonical()
+
+    def on_task(self, softmax: bool) -> Self:
+        """What stands for this configuration on a task: itself where outputs are logits."""
+        return self if softmax else self.without_softmax()
 
     @property
     def config_id(self) -> str:

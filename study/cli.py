@@ -71,36 +71,30 @@ out = Console()
 
 @app.command()
 def plan(study: StudyArgument, as_json: JsonOption = False) -> None:
-    """Show what a study would do: triples, trials, the full grid's size, hours, disk. Starts nothing."""
+    """Show what a study would do: triples, trials, the full grid's size, hours, disk. Starts nothing.
+
+    Of a study's directory, hours are corrected by the trials so far.
+    """
     from study.continuation import open_study
     from study.plan import make_plan
+    from study.plan_lines import plan_lines
+    from study.progress import left_in_words, left_table
+    from study.status import read_left
 
-    opened, _ = open_study(study)
+    opened, workspace = open_study(study)
     made = make_plan(opened)
+    left = None if workspace is None else read_left(opened, workspace)
     if as_json:
-        _print_json(asdict(made))
+        _print_json(asdict(made) | ({} if left is None else {"left": left.as_dict()}))
         return
-    pairs, count = len(made.teachers), len(made.triples)
-    out.print(f"[bold]{opened.config.name}[/bold]: {count} triples, {pairs} teachers to prepare", highlight=False)
+    counts = f"{len(made.triples)} triples, {len(made.teachers)} teachers to prepare"
+    out.print(f"[bold]{opened.config.name}[/bold]: {counts}", highlight=False)
     for triple in made.triples:
         out.print(f"  {triple}", highlight=False)
-    rows = [
-        ("trials per triple", f"{_span(made.fewest, made.most)} ({made.seeds} seed{'s' * (made.seeds > 1)})"),
-        ("trials in all", _span(made.fewest_in_all, made.most_in_all)),
-        *_extent(made, count * made.seeds),
-        *([("stopped early", str(stopping))] if (stopping := opened.config.search.stopping) else []),
-        ("hours of one worker", "unknown" if made.hours is None else f"about {made.hours:.1f} (a rough estimate)"),
-        ("disk", "unknown" if made.disk_gigabytes is None else f"about {made.disk_gigabytes:.2f} GB"),
-        ("memory of a trial", "unknown" if made.memory_gigabytes is None else f"up to {made.memory_gigabytes:.1f} GB"),
-    ]
-    rows += [("computed", f"{model}: {path}") for model, path in made.forward.items()]
-    rows += [("student", f"{name}: {shape}") for name, shape in made.students.items()]
-    rows += [("layers compared", f"{pair}: {pairs} (student's-teacher's)") for pair, pairs in made.layer_maps.items()]
-    rows += [("stages", f"{name}: {stages}") for name, stages in made.stages.items()]
-    rows += [("attention maps", f"{triple}: {how}") for triple, how in made.attention.items()]
-    if made.unknown:
-        rows.append(("not at hand", ", ".join(made.unknown)))
-    _print_pairs(rows)
+    _print_pairs(plan_lines(opened, made, left))
+    if left is not None:
+        out.print(left_table(left))
+        out.print(left_in_words(left), highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -199,7 +193,7 @@ def resume(
 @app.command()
 def status(directory: DirectoryArgument, as_json: JsonOption = False) -> None:
     """Show where a study stands, from its ledger alone, also while it runs elsewhere."""
-    from study.progress import duration
+    from study.progress import duration, left_in_words
     from study.status import read_status
 
     found = read_status(*_directory(directory))
@@ -220,6 +214,8 @@ def status(directory: DirectoryArgument, as_json: JsonOption = False) -> None:
         stopped = f" ({chain.stopped_trials} stopped)" if chain.stopped_trials else ""
         table.add_row(chain.triple, chain.stage, f"{chain.trials}{stopped}", best, steps)
     out.print(table)
+    if found.left is not None:
+        out.print(left_in_words(found.left), highlight=False, markup=False, soft_wrap=True)
     for title, lines in (
         ("failed trials", found.failed_trials),
         ("started and not ended", found.unfinished_work),
@@ -406,32 +402,8 @@ def _shown(path: Path) -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
-def _extent(made: Any, times: int) -> list[tuple[str, str]]:
-    """What of the search space is tried."""
-    if made.experiments:
-        return [("experiments", ", ".join(made.experiments))]
-    if made.strategy != "greedy":
-        of_all = f"{made.exhaustive_grid:,} configurations, learning rates included"
-        values = ", ".join(f"{value:g}" for value in made.temperatures)
-        return [("search", made.strategy), ("exhaustive grid", of_all), ("its temperatures", values)]
-    return [
-        ("choices visited", f"{made.choices_visited} of {made.choices_in_space} at the default soft-label weight"),
-        ("full grid instead", _grid(made.grid_per_triple, made.grid_paper, made.learning_rates, times)),
-    ]
-
-
 def _cell(value: Any) -> str:
     return "" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
-
-
-def _span(fewest: int, most: int) -> str:
-    return f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
-
-
-def _grid(size: int, paper: int, learning_rates: int, runs: int) -> str:
-    rates = f"{learning_rates} learning rate{'s' * (learning_rates > 1)}"
-    per_triple = f"{size} configuration{'s' * (size > 1)} a triple ({paper} if MSE had no temperature)"
-    return f"{per_triple} x {rates}: {size * learning_rates * runs:,} trials"
 
 
 def _print_pairs(rows: list[tuple[str, str]]) -> None:

@@ -13,8 +13,7 @@ from search_spaces.configuration import UNFREEZING, Configuration, StudentTemper
 from search_spaces.layer_maps import LayerMap, layer_map
 from search_spaces.space import SearchSpace
 from study.config import SearchConfig, Strategy, Study
-from study.search import grid_of, make_search
-from study.searchers.chain import Chain
+from study.searchers.chain import requests_of
 from study.sizes import (
     DatasetSize,
     attending_memory,
@@ -28,6 +27,7 @@ from study.sizes import (
     token_weights,
     trial_memory,
 )
+from study.strategies import grid_of, make_search
 from trials.attention_cost import CPU_FLOPS, GPU_FLOPS, MAP_BYTES, keeps_maps
 from trials.families import Head, why_not_packed
 from trials.schedules import stages_of
@@ -117,7 +117,7 @@ def make_plan(study: Study) -> Plan:
         grid_paper=study.space.grid_size(scaled_mse=False),
         learning_rates=len(study.space.learning_rates),
         seeds=len(study.config.seeds),
-        hours=_seconds(study, sizes) / 3600 if known else None,
+        hours=_seconds(study, sizes).of_study(study) / 3600 if known else None,
         disk_gigabytes=_bytes(study, sizes) / 1e9 if known else None,
         memory_gigabytes=_memory(study, sizes) / 1e9 if known else None,
         forward={name: forward_path(config) for name, config in sizes.models.items() if "model_type" in config},
@@ -235,27 +235,34 @@ def triple_bounds(study: Study, triple: Triple) -> tuple[int, int]:
     A student without a teacher does the experiments alone that need none.
     """
     search, seeds = study.config.search, len(study.config.seeds)
+    softmax = task_of(triple.dataset).softmax
     if search.strategy not in (Strategy.GREEDY, Strategy.EXPERIMENTS):
-        softmax = task_of(triple.dataset).softmax
         sizes = [len(grid_of(study.space, one, softmax)) for one in (True, False)]
         tried = [size if search.trials is None else min(size, search.trials) for size in sizes]
         return min(tried) * seeds, max(tried) * seeds
     space = study.space if triple.student.distil else study.space.without_teacher()
-    fewest, most = _search_bounds(space, search)
+    fewest, most = search_bounds(space, search, softmax)
     lazy = len(study.space.learning_rates) if "lazy" in search.evaluate else 0
-    stable = _most_per_choice(study.space, search) if "stable" in search.evaluate else 0
+    stable = most_per_choice(study.space, search, softmax) if "stable" in search.evaluate else 0
     return fewest * seeds, (most + lazy + stable) * seeds
 
 
-@lru_cache(maxsize=8)
-def _search_bounds(space: SearchSpace, search: SearchConfig) -> tuple[int, int]:
-    """Found by running the search itself on scores that send it down each of its paths."""
-    counts = [len(_trials_of(space, search, path)) for path in _paths(space)]
+@lru_cache(maxsize=32)
+def search_bounds(
+    space: SearchSpace, search: SearchConfig, softmax: bool, one_checkpoint: bool | None = None
+) -> tuple[int, int]:
+    """Fewest and most configurations of a triple's search, greedy or of experiments; both kinds of teacher if None.
+
+    Found by running the search itself on scores that send it down each of its paths.
+    """
+    paths = [path for path in _paths(space) if one_checkpoint in (None, path.one_checkpoint)]
+    counts = [len(_trials_of(space, search, path, softmax)) for path in paths]
     return min(counts), max(counts)
 
 
-@lru_cache(maxsize=8)
-def _most_per_choice(space: SearchSpace, search: SearchConfig) -> int:
+@lru_cache(maxsize=32)
+def most_per_choice(space: SearchSpace, search: SearchConfig, softmax: bool) -> int:
+    """Most configurations that tuning one choice asks for."""
     alone = space.model_copy(
         update={
             "choices": space.choices.model_copy(
@@ -264,7 +271,7 @@ def _most_per_choice(space: SearchSpace, search: SearchConfig) -> int:
             "soft_label_weight": space.soft_label_weight.model_copy(update={"then": ()}),
         }
     )
-    return max(len(_trials_of(alone, search, path)) for path in _paths(alone))
+    return max(len(_trials_of(alone, search, path, softmax)) for path in _paths(alone))
 
 
 Preference = dict[str, Any]
@@ -298,16 +305,11 @@ def _paths(space: SearchSpace) -> Iterator[_Path]:
         yield _Path(dict(zip(names, combination, strict=True)), temperature, preferred, one_checkpoint)
 
 
-def _trials_of(space: SearchSpace, config: SearchConfig, path: _Path) -> set[Configuration]:
+def _trials_of(space: SearchSpace, config: SearchConfig, path: _Path, softmax: bool) -> set[Configuration]:
     """The configurations that a search visits on a path."""
-    asked: dict[Configuration, float] = {}
-    search = make_search(space, config, one_checkpoint=path.one_checkpoint)
-    chain = Chain(search, (0,), lambda configuration, _: (asked[configuration],) if configuration in asked else None)
-    while not chain.finished:
-        for configuration, _ in chain.propose():
-            asked[configuration] = path.score(configuration)
-        chain.advance()
-    return set(asked)
+    search = make_search(space, config, one_checkpoint=path.one_checkpoint, softmax=softmax)
+    requests = requests_of(search, lambda configuration: path.score(configuration.on_task(softmax)))
+    return {configuration.on_task(softmax) for request in requests for configuration in request}
 
 
 @dataclass(frozen=True)
@@ -333,26 +335,60 @@ class _Sizes:
         return student_config(self.models[study.student_source(student)[0]], student)
 
 
-def _seconds(study: Study, sizes: _Sizes) -> float:
-    """Floating-point operations over the assumed rate of one worker: 6 per weight and token that is trained.
+@dataclass(frozen=True)
+class PlannedSeconds:
+    """What work takes by its floating-point operations, at the assumed rate of one worker.
 
-    Where a teacher's attention is computed again for each batch its forward takes 2 per weight.
+    Attributes:
+        trials: Seconds of a trial, by triple.
+        teachers: Of a preparation, by teacher and data set.
+        speeds: Of a measurement of response times, likewise; empty where a study has none.
     """
-    total, kept = 0.0, _map_bytes(study, sizes)
+
+    trials: dict[str, float]
+    teachers: dict[tuple[str, str], float]
+    speeds: dict[tuple[str, str], float]
+
+    def of_study(self, study: Study) -> float:
+        """Of as many trials as a study can need, and its teachers."""
+        trials = sum(triple_bounds(study, triple)[1] * self.trials[triple.triple_id] for triple in study.triples)
+        return trials + sum(self.teachers.values())
+
+
+def planned_seconds(study: Study) -> PlannedSeconds | None:
+    """Planned seconds; None if data or models are not at hand."""
+    sizes = _Sizes.of(study)
+    return None if sizes.missing else _seconds(study, sizes)
+
+
+def _seconds(study: Study, sizes: _Sizes) -> PlannedSeconds:
+    """Operations over the assumed rate: 6 per weight and token that is trained, 2 where it is only computed.
+
+    Where a teacher's attention is computed again for each batch its forward counts too.
+    """
+    resources, kept = study.config.resources, _map_bytes(study, sizes)
+    rate = GPU_FLOPS * resources.gpu if resources.gpu else CPU_FLOPS * resources.cpu
     attentive = sum(each.attention_weight > 0 for each in study.tried) / len(study.tried)  # of the trials
+    planned = PlannedSeconds({}, {}, {})
     for triple in study.triples:
-        recipe = study.student_recipe(triple.dataset)
+        recipe, size = study.student_recipe(triple.dataset), sizes.data[triple.dataset.name]
         forward = 2 * token_weights(sizes.models[study.teacher_source(triple.teacher, triple.dataset)[0]])
         again = forward * attentive if kept.get(triple.triple_id) == 0 else 0.0
-        weights = 6 * token_weights(sizes.student(study, triple.student)) + again
-        trials = triple_bounds(study, triple)[1]
-        total += trials * weights * sizes.data[triple.dataset.name].epoch_tokens(recipe.max_length) * recipe.epochs
+        weights, trained = token_weights(sizes.student(study, triple.student)), size.epoch_tokens(recipe.max_length)
+        evaluated = 2 * weights * size.evaluated_tokens(recipe)
+        planned.trials[triple.triple_id] = ((6 * weights + again) * trained * recipe.epochs + evaluated) / rate
     for teacher, dataset in study.teacher_pairs:
-        recipe = study.teacher_recipe(teacher, dataset)
+        recipe, size = study.teacher_recipe(teacher, dataset), sizes.data[dataset.name]
         weights = token_weights(sizes.models[study.teacher_source(teacher, dataset)[0]])
-        total += 6 * weights * sizes.data[dataset.name].tokens(recipe.max_length) * recipe.epochs
-    resources = study.config.resources
-    return total / (GPU_FLOPS * resources.gpu if resources.gpu else CPU_FLOPS * resources.cpu)
+        trained, evaluated = size.tokens(recipe.max_length) * recipe.epochs, size.evaluated_tokens(recipe)
+        planned.teachers[teacher.name, dataset.name] = weights * (6 * trained + 2 * evaluated) / rate
+        if settings := study.config.speed:
+            own = [t.student for t in study.triples if (t.teacher, t.dataset) == (teacher, dataset)]
+            weights += sum(token_weights(sizes.student(study, student)) for student in own)
+            tokens = settings.rows * size.row_tokens(settings.max_length or recipe.max_length)
+            passes = settings.warm_up + settings.rounds
+            planned.speeds[teacher.name, dataset.name] = 2 * weights * tokens * passes / rate
+    return planned
 
 
 def _memory(study: Study, sizes: _Sizes) -> float:

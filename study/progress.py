@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
+from functools import cached_property
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from study.plan import trials_in_all
+from study.estimate import Estimate, estimate
+from study.plan import PlannedSeconds, planned_seconds, trials_in_all
 from study.search import StudySearch, TripleSearch, work_name
 from study.searchers.exhaustive import PointSearch
 from study.searchers.named import NamedSearch
@@ -18,6 +21,7 @@ from trials.spec import TeacherTask, TrialSpec, Triple
 from trials.work import Work, work_id
 
 REDRAW_SECONDS = 0.5
+ESTIMATE_SHARE = 0.01  # of the driver's time that estimates may take
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Count:
     Attributes:
         done: Trials with a record that the search asked for.
         most: Trials that the study can need at most.
-        eta_seconds: Estimated time left at this launch's pace, if all of `most` were needed; None before any pace.
+        eta_seconds: Time left, estimated from the trials so far; None before the first of them.
     """
 
     done: int
@@ -47,9 +51,9 @@ class Progress:
         self._live: Live | None = None
         self._search: StudySearch | None = None
         self._running: dict[str, str] = {}  # work id -> what runs
-        self._begun = self._drawn = time.monotonic()
-        self._recorded = 0
+        self._drawn = time.monotonic()
         self._most = 0
+        self._outlook: _Outlook | None = None
 
     def say(self, text: str) -> None:
         """One line."""
@@ -58,8 +62,8 @@ class Progress:
     def begin(self, search: StudySearch, workers: int) -> None:
         """The launch starts its work."""
         self._search = search
-        self._begun = time.monotonic()
         self._most = trials_in_all(search.study)[1]
+        self._outlook = _Outlook(search, workers)
         self.say(
             f"{len(search.study.triples)} triples, {search.num_trials} trials in the ledger, "
             f"at most {self._most} in all, {workers} at a time"
@@ -86,7 +90,6 @@ class Progress:
         """A record came back."""
         self._running.pop(work_of(record), None)
         if isinstance(record, TrialRecord):
-            self._recorded += 1
             self._log(self._trial_line(record))
         elif isinstance(record, TeacherRecord):
             self._log(_teacher_line(record))
@@ -102,6 +105,7 @@ class Progress:
 
     def end(self) -> None:
         """The launch is over."""
+        self._outlook = None
         if self._search and self._search.finished:
             self._most = self._search.num_trials
         if self._live:
@@ -112,9 +116,7 @@ class Progress:
     def count(self) -> Count:
         """How far the study is."""
         done = self._search.num_trials if self._search else 0
-        pace = (time.monotonic() - self._begun) / self._recorded if self._recorded else None
-        left = self._most - done
-        return Count(done, self._most, pace * left if pace and left > 0 else None)
+        return Count(done, self._most, self._outlook.seconds() if self._outlook and done else None)
 
     def _log(self, line: str) -> None:
         if not self._live:
@@ -122,7 +124,7 @@ class Progress:
 
     def _trial_line(self, record: TrialRecord) -> str:
         count = self.count()
-        left = "" if count.eta_seconds is None else f", at most {duration(count.eta_seconds)} left"
+        left = "" if count.eta_seconds is None else f", about {duration(count.eta_seconds)} left"
         head = f"[{count.done}/<={count.most}{left}] {record.triple_id}: {record.configuration}"
         if record.validation_score is None:
             return f"{head}: failed, {record.reason}"
@@ -138,7 +140,7 @@ class Progress:
 
     def _table(self) -> Table:
         count = self.count()
-        left = "" if count.eta_seconds is None else f", at most {duration(count.eta_seconds)} left"
+        left = "" if count.eta_seconds is None else f", about {duration(count.eta_seconds)} left"
         table = Table(title=f"{count.done} of at most {count.most} trials{left}", title_justify="left")
         for column in ("triple", "state", "best so far", "running"):
             table.add_column(column, overflow="fold")
@@ -155,6 +157,31 @@ class Progress:
         return triple.triple_id, stage(started), "" if best is None else f"{best:.4f}", "\n".join(running)
 
 
+class _Outlook:
+    """The time that a launch has left: estimated now and then, and counted down in between."""
+
+    def __init__(self, search: StudySearch, workers: int):
+        self._search = search
+        self._workers = workers
+        self._seconds = 0.0
+        self._estimated = time.monotonic()
+        self._cost = math.inf  # of the latest estimate, in seconds
+
+    @cached_property
+    def _planned(self) -> PlannedSeconds | None:
+        return planned_seconds(self._search.study)  # reads data, so only where a triple has no trial yet
+
+    def seconds(self) -> float:
+        """Seconds left."""
+        now = time.monotonic()
+        if self._cost is math.inf or now - self._estimated > self._cost / ESTIMATE_SHARE:
+            planned = None if self._search.all_measured else self._planned
+            found = estimate(self._search, planned, self._search.records, workers=self._workers)
+            self._seconds, self._estimated = 3600 * found.wall_hours.expected, now
+            self._cost = time.monotonic() - now
+        return max(0.0, self._seconds - (now - self._estimated))
+
+
 def stage(started: TripleSearch | None) -> str:
     """Where a triple stands, in words."""
     if started is None:
@@ -169,6 +196,42 @@ def stage(started: TripleSearch | None) -> str:
         return f"{started.search.num_tried} of {started.search.budget} configurations"
     compared = [step.parameter for step in started.search.steps]
     return f"step {len(compared) + 1}: after {compared[-1]}" if compared else "step 1: tuning the default"
+
+
+def left_in_words(left: Estimate) -> str:
+    """``about 1.3 h of work left (54.0 min to 1.6 h), 40.0 min at 2 workers``."""
+    lower, expected, upper = (
+        duration(3600 * hours) for hours in (left.hours.lower, left.hours.expected, left.hours.upper)
+    )
+    wall = duration(3600 * left.wall_hours.expected)
+    workers = f"{left.workers} worker{'s' * (left.workers > 1)}"
+    return f"about {expected} of work left ({lower} to {upper}), {wall} at {workers}"
+
+
+def hours_in_words(planned: float | None, left: Estimate | None) -> str:
+    """Hours of a whole study: those planned, corrected where something was measured."""
+    shown = "unknown" if planned is None else f"about {planned:.1f}"
+    if left is None:
+        return shown if planned is None else f"{shown} (a rough estimate)"
+    lower, expected, upper = (
+        left.done_hours + each for each in (left.hours.lower, left.hours.expected, left.hours.upper)
+    )
+    corrected = f"about {expected:.2f} ({lower:.2f} to {upper:.2f}), {left.done_hours:.2f} of them done"
+    return f"{corrected}; the plan was {shown}"
+
+
+def left_table(left: Estimate) -> Table:
+    """Hours of each triple: planned, corrected and done."""
+    table = Table(title="hours of one worker, by triple", title_justify="left")
+    for column in ("triple", "planned", "corrected", "done", "trials done", "trials left"):
+        table.add_column(column, overflow="fold")
+    for triple in left.triples:
+        hours = (triple.planned_hours, triple.corrected_hours, triple.done_hours)
+        shown = ["unknown" if value is None else f"{value:.2f}" for value in hours]
+        fewest, most = round(triple.trials.lower), round(triple.trials.upper)
+        ahead = f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
+        table.add_row(triple.triple, *shown, str(triple.done), ahead)
+    return table
 
 
 def duration(seconds: float) -> str:

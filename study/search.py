@@ -7,21 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from functools import lru_cache
 from statistics import median
 
 from search_spaces.configuration import Configuration
-from search_spaces.space import SearchSpace
-from study.config import SearchConfig, Strategy, Study, Tuning
+from study.config import Study
 from study.critical_path import by_time_left, effort, most_depending
 from study.fingerprints import Fingerprints
-from study.searchers.chain import Chain, Score, Search, Stopped
-from study.searchers.exhaustive import PointSearch, drawn
-from study.searchers.greedy import GreedySearch, Step
-from study.searchers.named import NamedSearch
+from study.probes import kind_of, probes_first
+from study.searchers.chain import Chain, Score, Search, Stopped, final
+from study.searchers.greedy import Step
 from study.searchers.stable import FixedChoice, lazy_choice, lazy_tuner, stable_choice
-from study.searchers.tpe import TreeSearch
-from study.searchers.tuning import Tuner, coordinate, joint, optuna_tpe
+from study.searchers.tuning import Tuner
+from study.strategies import make_search, make_tuner
 from trials.record import Record, SpeedRecord, Status, TeacherRecord, TrialRecord, work_of
 from trials.spec import DatasetSpec, TeacherSpec, TeacherTask, TrialSpec, Triple
 from trials.tasks import task_of
@@ -93,6 +90,11 @@ class TripleSearch:
     def failure(self) -> str | None:
         """Why the search ended early, if it did."""
         return self.chain.failure
+
+    @property
+    def tried(self) -> dict[Configuration, float | None]:
+        """Scores of all that its chains asked for, as far as they are known; None: failed, or stopped early."""
+        return {each: final(score) for chain in self.chains for each, score in chain.tried.items()}
 
     def propose(self) -> list[TrialSpec]:
         """The trials that this triple waits for."""
@@ -219,6 +221,8 @@ class StudySearch:
         self._trials: dict[str, TrialRecord] = {}
         self._teachers: dict[str, TeacherRecord] = {}
         self._speed_records: dict[str, SpeedRecord] = {}
+        self._probed: tuple[set[str], set[Configuration]] = set(), set()  # triples, kinds of configurations
+        self._num_kinds = len({kind_of(each.canonical()) for each in study.tried})
         self._teacher_tasks = {(t.name, d.name): self._teacher_task(t, d) for t, d in most_depending(study)}
         for record in records:
             self._remember(record)
@@ -227,13 +231,16 @@ class StudySearch:
     def propose(self) -> list[Work]:
         """All work that can start now: teachers first, then the trials of the chains with the most time left.
 
-        Among teachers the one comes first whose students have most to do. Response times come when all else has its
-        record, one at a time, so that nothing runs beside them.
+        Among teachers the one comes first whose students have most to do, among trials the first ones of triples and of
+        kinds of configurations, which say how long others take. Response times come when all else has its record, one
+        at a time, so that nothing runs beside them.
         """
         tasks = self._teacher_tasks.values()
         missing: list[Work] = [task for task in tasks if task.teacher_id not in self._teachers]
-        trials: list[Work] = [spec for triple in self.in_order() for spec in triple.propose()]
-        return missing + trials or self._speeds()[:1]
+        trials = [spec for triple in self.in_order() for spec in triple.propose()]
+        if not self.all_measured or len(self._probed[1]) < self._num_kinds:
+            trials = probes_first(trials, *self._probed)
+        return [*missing, *trials] or self._speeds()[:1]
 
     def in_order(self) -> list[TripleSearch]:
         """The started triples, those whose trials come first at the front."""
@@ -285,6 +292,16 @@ class StudySearch:
         return list(self._trials.values())
 
     @property
+    def all_measured(self) -> bool:
+        """Whether every triple has a trial, which says how long its others take."""
+        return all(triple.triple_id in self._probed[0] for triple in self.study.triples)
+
+    @property
+    def records(self) -> list[Record]:
+        """All records observed so far."""
+        return [*self._teachers.values(), *self._speed_records.values(), *self._trials.values()]
+
+    @property
     def num_trials(self) -> int:
         """How many trials that the search asked for have a record."""
         return sum(triple.num_recorded for triple in self.triples.values())
@@ -306,8 +323,7 @@ class StudySearch:
     @property
     def settled(self) -> set[str]:
         """Ids of work that has a record and is not wanted again; what was stopped by another rule may be."""
-        records: list[Record] = [*self._teachers.values(), *self._speed_records.values(), *self._trials.values()]
-        return {work_of(record) for record in records} - {work_id(work) for work in self.propose()}
+        return {work_of(record) for record in self.records} - {work_id(work) for work in self.propose()}
 
     def trial_record(self, spec: TrialSpec) -> TrialRecord | None:
         """The record of a trial, if it has finished."""
@@ -325,6 +341,8 @@ class StudySearch:
             self._speed_records[record.record_id] = record
         else:
             self._trials[record.record_id] = record
+            self._probed[0].add(record.triple_id)
+            self._probed[1].add(kind_of(record.configuration))
 
     def _advance(self, triples: Iterable[Triple]) -> None:
         for triple in triples:
@@ -397,42 +415,6 @@ def work_name(work: Work) -> str:
     if isinstance(work, SpeedTask):
         return f"response times on {work.dataset.name}"
     return work.triple.triple_id
-
-
-def make_search(
-    space: SearchSpace, search: SearchConfig, *, one_checkpoint: bool, softmax: bool = True, seed: str = ""
-) -> GreedySearch | PointSearch:
-    """The search of one triple that a study file names.
-
-    Args:
-        space: What it searches.
-        search: How it searches.
-        one_checkpoint: The teacher's highest-score and lowest-loss checkpoints are one and the same.
-        softmax: Whether the task's outputs are logits.
-        seed: What makes the triple's random numbers its own.
-    """
-    if search.strategy in (Strategy.GREEDY, Strategy.EXPERIMENTS):
-        kind = NamedSearch if search.strategy is Strategy.EXPERIMENTS else GreedySearch
-        return kind(space, make_tuner(search), one_checkpoint=one_checkpoint)
-    points = grid_of(space, one_checkpoint, softmax)
-    if search.trials is None:
-        return PointSearch(points)
-    if search.strategy is Strategy.RANDOM:
-        return PointSearch(drawn(points, search.trials, search.seed, seed))
-    return TreeSearch(points, search.trials, search.batch, search.seed, seed)
-
-
-@lru_cache(maxsize=8)
-def grid_of(space: SearchSpace, one_checkpoint: bool, softmax: bool) -> tuple[Configuration, ...]:
-    """`SearchSpace.grid`, computed once."""
-    return space.grid(one_checkpoint=one_checkpoint, softmax=softmax)
-
-
-def make_tuner(search: SearchConfig) -> Tuner:
-    """The tuner that a study file names."""
-    if search.tune is Tuning.OPTUNA:
-        return optuna_tpe(search.tune_budget)
-    return joint if search.tune is Tuning.JOINT else coordinate
 
 
 def load_search(study: Study, records: Iterable[Record], *, include_stopped: bool = False) -> StudySearch:

@@ -87,6 +87,7 @@ class DatasetSize:
         characters: Length of each input, where the texts are at hand.
         output_characters: How many have outputs, where the texts are at hand and rows have several outputs.
         transfer: The transfer set, if there is one.
+        validation, test: Rows of the other splits.
     """
 
     task: Task
@@ -95,6 +96,8 @@ class DatasetSize:
     characters: tuple[int, ...] | None = None
     output_characters: int | None = None
     transfer: DatasetSize | None = None
+    validation: int = 0
+    test: int = 0
 
     def epoch_tokens(self, max_length: int) -> float:
         """Tokens of one epoch of a student: of as many labelled as transfer rows, where there are such."""
@@ -103,6 +106,14 @@ class DatasetSize:
             return own
         rows = max(self.rows, self.transfer.rows)
         return rows * (own / self.rows + self.transfer.tokens(max_length) / self.transfer.rows)
+
+    def evaluated_tokens(self, recipe: TrainingRecipe) -> float:
+        """Tokens of a validation after each epoch and of one test, whose rows are taken to be as long as train's."""
+        return self.row_tokens(recipe.max_length) * (self.validation * recipe.epochs + self.test)
+
+    def row_tokens(self, max_length: int) -> float:
+        """Tokens of a row, in the mean."""
+        return self.tokens(max_length) / self.rows
 
     def tokens(self, max_length: int) -> float:
         """Tokens of one epoch, estimated from the characters; at most `max_length` each."""
@@ -135,8 +146,10 @@ def dataset_size(dataset: DatasetSpec) -> DatasetSize | None:
     rows = rows_of(dataset)
     if rows is None:
         return None
-    task, most = task_of(dataset), dataset.examples.get("train", rows["train"])
-    return DatasetSize(task, min(rows["train"], most), len(dataset.labels or task.output_names) or 2)
+    task, examples = task_of(dataset), dataset.examples
+    drawn = {split: min(number, examples.get(split, number)) for split, number in rows.items()}  # type: ignore[call-overload]
+    labels = len(dataset.labels or task.output_names) or 2
+    return DatasetSize(task, drawn["train"], labels, validation=drawn["validation"], test=drawn["test"])
 
 
 def model_config(reference: str, revision: str) -> dict[str, Any] | None:
@@ -264,7 +277,8 @@ def _loaded_size(dataset: DatasetSpec) -> DatasetSize:
     def size(split: Split, transfer: DatasetSize | None = None) -> DatasetSize:
         rows = loaded.splits[split]
         characters = tuple(task.characters(rows))
-        return DatasetSize(task, len(rows), labels, characters, task.output_characters(rows), transfer)
+        others = len(loaded.splits["validation"]), len(loaded.splits["test"])
+        return DatasetSize(task, len(rows), labels, characters, task.output_characters(rows), transfer, *others)
 
     return size("train", size("unlabeled") if "unlabeled" in loaded.splits else None)
 

@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from study.config import Study
+from study.estimate import Estimate, estimate
 from study.ledger import Ledger
-from study.plan import trials_in_all
+from study.plan import planned_seconds, trials_in_all
 from study.progress import stage
 from study.search import StudySearch, load_search
-from trials.record import Status, TrialRecord
+from trials.record import Record, Status, TrialRecord
 from trials.spec import Triple
 from trials.workspace import Workspace
 
@@ -51,6 +52,7 @@ class StudyStatus:
         most_trials: Trials that it can need at most.
         stopped_trials: Those of its trials that were stopped early.
         hours: Hours that all of its records took, summed.
+        left: What is left to do; None before the first trial, and of a finished study.
         chains: Its triples.
         failed_trials: Trials that failed, with their reasons.
         unfinished_work: Trials and teachers that a worker has started and not ended.
@@ -64,6 +66,7 @@ class StudyStatus:
     most_trials: int
     stopped_trials: int
     hours: float
+    left: Estimate | None
     chains: tuple[TripleStatus, ...]
     failed_trials: tuple[str, ...]
     unfinished_work: tuple[str, ...]
@@ -87,11 +90,24 @@ def read_status(study: Study, workspace: Workspace) -> StudyStatus:
         most_trials=trials_in_all(study)[1],
         stopped_trials=_stopped(filter(search.asks_for, search.trials)),
         hours=sum(record.run.seconds for record in records) / 3600,
+        left=_left(search, records) if search.num_trials and not search.finished else None,
         chains=tuple(_chain(triple, search) for triple in study.triples),
         failed_trials=tuple(_failure(record) for record in ledger.trials if record.status is Status.FAILED),
         unfinished_work=tuple(sorted(workspace.running() - search.settled)),
         bad_files=tuple(map(str, ledger.bad_files)),
     )
+
+
+def read_left(study: Study, workspace: Workspace) -> Estimate | None:
+    """What a study has left, with what was planned of it; None before its first trial."""
+    ledger = Ledger(workspace.ledger)
+    records = ledger.refresh()
+    return estimate(load_search(study, records), planned_seconds(study), records) if ledger.trials else None
+
+
+def _left(search: StudySearch, records: list[Record]) -> Estimate:
+    """The plan, which reads data, is asked only where a triple has no trial yet."""
+    return estimate(search, None if search.all_measured else planned_seconds(search.study), records)
 
 
 def _chain(triple: Triple, search: StudySearch) -> TripleStatus:

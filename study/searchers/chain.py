@@ -137,17 +137,22 @@ class Search(Protocol):
     @cached_property
     def num_requests(self) -> int:
         """How many requests the program makes; scores decide what they hold, not how many there are."""
-        number, program = 0, copy(self).run()
-        with suppress(StopIteration):
-            request = next(program)
-            while True:
-                number += 1
-                request = program.send(dict.fromkeys(request, 0.0))
-        return number
+        return len(requests_of(copy(self), lambda _: 0.0))
 
     def watch(self, tried: Scores) -> None:
         """Told after each advance what is known of all that was asked for, in the order of asking; for showing only."""
         return
+
+
+def requests_of(search: Search, score: Callable[[Configuration], float | None]) -> list[tuple[Configuration, ...]]:
+    """What a search asks for, request by request, where these are the scores."""
+    program, requests = search.run(), []
+    scores: Scores | None = None
+    with suppress(StopIteration, SearchFailed):
+        while True:
+            requests.append(program.send(scores))  # type: ignore[arg-type]  # None starts a generator
+            scores = {configuration: score(configuration) for configuration in requests[-1]}
+    return requests
 
 
 Lookup = Callable[[Configuration, int], tuple[Score] | None]

@@ -253,7 +253,7 @@ def test_launch_prints_progress_in_plain_lines_without_rays_noise(launched: Laun
     lines = launched.output.splitlines()
     assert lines[0] == "study tiny: reading data and models"
     assert lines[-1].startswith("finished; see it with: kdstudy report ")
-    trials = [line for line in lines if re.match(r"\[\d+/<=\d+, at most .* left\] tiny/[12]L/words: ", line)]
+    trials = [line for line in lines if re.match(r"\[\d+/<=\d+, about .* left\] tiny/[12]L/words: ", line)]
     assert len(trials) == len(list((launched.folder / "ledger").glob("*.json"))) - 1
     noise = [line for line in lines if re.search(r"ray|WARNING|Warning|placement|Traceback", line)]
     assert not noise
@@ -266,6 +266,40 @@ def test_status_of_a_finished_study(kdstudy, launched: Launched):
     assert found["finished"]
     assert [chain["stage"] for chain in found["chains"]] == ["finished", "finished"]
     assert kdstudy("status", launched.folder)[0] == 0
+
+
+def test_status_and_plan_of_an_unfinished_study_say_what_is_left(kdstudy, launched: Launched, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    copy = tmp_path / "tiny"
+    shutil.copytree(launched.folder, copy)
+    records = {path: json.loads(path.read_text()) for path in (copy / "ledger").glob("*.json")}
+    trials = sorted(
+        (p for p in records if records[p]["kind"] == "trial"), key=lambda p: records[p]["run"]["finished_at"]
+    )
+    for lost in trials[len(trials) // 2 :]:
+        lost.unlink()
+    # fewest and most hours of work left are not those of a finished study
+    found = json.loads(kdstudy("status", copy, "--json")[1])
+    left = found["left"]
+    assert 0 < left["hours"]["lower"] <= left["hours"]["expected"] <= left["hours"]["upper"]
+    assert left["done_hours"] == pytest.approx(found["hours"])
+    assert left["measured"] == len(trials) // 2
+    assert re.search(r"about .+ of work left \(.+ to .+\), .+ at \d+ worker", kdstudy("status", copy)[1])
+    code, output = kdstudy("plan", copy)
+    assert code == 0
+    assert re.search(
+        r"^hours of one worker +about \S+ \(.+ to .+\), .+ of them done; the plan was about", output, re.MULTILINE
+    )
+    made = json.loads(kdstudy("plan", copy, "--json")[1])
+    by_triple = {each["triple"]: each for each in made["left"]["triples"]}
+    assert set(by_triple) == set(made["triples"])
+    assert sum(each["done"] for each in by_triple.values()) == len(trials) // 2
+    for name in by_triple:
+        assert re.search(rf"│ {name} +│", output), output
+    # a finished study has nothing left, and a study file says what it always said
+    assert json.loads(kdstudy("status", launched.folder, "--json")[1])["left"] is None
+    assert json.loads(kdstudy("plan", launched.folder, "--json")[1])["left"]["hours"]["upper"] == 0
+    assert "left" not in json.loads(kdstudy("plan", copy / "study.yaml", "--json")[1])
 
 
 def test_torn_file_in_the_ledger_is_reported_left_alone_and_its_trial_blocked(kdstudy, launched: Launched, tmp_path):
