@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Hashable, Iterable
 from dataclasses import replace
 from functools import lru_cache
 
 from search_spaces.configuration import Configuration, Distance, StudentTemperature, TeacherCheckpoint
-from trials.spec import TrialSpec
+from trials.spec import TrialSpec, Triple
 
 
 @lru_cache(maxsize=4096)
@@ -24,26 +24,29 @@ def kind_of(configuration: Configuration) -> Configuration:
     return replace(same, distance=Distance.CE) if same.distance is Distance.MSE else same
 
 
-def probes_first(
-    trials: Iterable[TrialSpec], triples: Collection[str], kinds: Collection[Configuration]
-) -> list[TrialSpec]:
-    """One trial of each triple and of each kind that has none comes first, few for both; the others stay in order.
+def aspects_of(triple: Triple, configuration: Configuration) -> frozenset[Hashable]:
+    """What decides how long a trial takes: its triple, that one's data set and student, its kind."""
+    return frozenset(
+        (triple.triple_id, ("data set", triple.dataset.name), ("student", triple.student.name), kind_of(configuration))
+    )
+
+
+def probes_first(trials: Iterable[TrialSpec], seen: Collection[Hashable]) -> list[TrialSpec]:
+    """Trials that are the first in most aspects come first, until none is new in any; the others stay in order.
 
     Args:
         trials: What is proposed.
-        triples: Ids of triples that have a trial.
-        kinds: Kinds of configurations that have one.
+        seen: Aspects of the trials so far.
     """
-    seen_triples, seen_kinds, left, first = set(triples), set(kinds), list(trials), []
-    for enough in (2, 1):  # a trial that is the first of its triple and its kind, then one that is either
+    known, first = set(seen), []
+    left = [(trial, aspects_of(trial.triple, trial.configuration)) for trial in trials]
+    for enough in (4, 3, 2, 1):
         others = []
-        for trial in left:
-            triple, kind = trial.triple.triple_id, kind_of(trial.configuration)
-            if (triple not in seen_triples) + (kind not in seen_kinds) < enough:
-                others.append(trial)
+        for trial, aspects in left:
+            if len(aspects - known) < enough:
+                others.append((trial, aspects))
                 continue
             first.append(trial)
-            seen_triples.add(triple)
-            seen_kinds.add(kind)
+            known |= aspects
         left = others
-    return first + left
+    return first + [trial for trial, _ in left]

@@ -5,7 +5,7 @@ A study's state is this object, rebuilt from the ledger: launch asks it what to 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import replace
 from statistics import median
 
@@ -13,7 +13,7 @@ from search_spaces.configuration import Configuration
 from study.config import Study
 from study.critical_path import by_time_left, effort, most_depending
 from study.fingerprints import Fingerprints
-from study.probes import kind_of, probes_first
+from study.probes import aspects_of, kind_of, probes_first
 from study.searchers.chain import Chain, Score, Search, Stopped, final
 from study.searchers.greedy import Step
 from study.searchers.stable import FixedChoice, lazy_choice, lazy_tuner, stable_choice
@@ -221,8 +221,8 @@ class StudySearch:
         self._trials: dict[str, TrialRecord] = {}
         self._teachers: dict[str, TeacherRecord] = {}
         self._speed_records: dict[str, SpeedRecord] = {}
-        self._probed: tuple[set[str], set[Configuration]] = set(), set()  # triples, kinds of configurations
-        self._num_kinds = len({kind_of(each.canonical()) for each in study.tried})
+        self._aspects: set[Hashable] = set()  # of the trials observed so far
+        self._kinds = {kind_of(each.canonical()) for each in study.tried}
         self._teacher_tasks = {(t.name, d.name): self._teacher_task(t, d) for t, d in most_depending(study)}
         for record in records:
             self._remember(record)
@@ -231,15 +231,15 @@ class StudySearch:
     def propose(self) -> list[Work]:
         """All work that can start now: teachers first, then the trials of the chains with the most time left.
 
-        Among teachers the one comes first whose students have most to do, among trials the first ones of triples and of
-        kinds of configurations, which say how long others take. Response times come when all else has its record, one
-        at a time, so that nothing runs beside them.
+        Among teachers the one comes first whose students have most to do, among trials the first ones of each triple,
+        data set, student and kind, which say how long others take. Response times come when all else has its record,
+        one at a time, so that nothing runs beside them.
         """
         tasks = self._teacher_tasks.values()
         missing: list[Work] = [task for task in tasks if task.teacher_id not in self._teachers]
         trials = [spec for triple in self.in_order() for spec in triple.propose()]
-        if not self.all_measured or len(self._probed[1]) < self._num_kinds:
-            trials = probes_first(trials, *self._probed)
+        if not (self.all_measured and self._kinds <= self._aspects):
+            trials = probes_first(trials, self._aspects)
         return [*missing, *trials] or self._speeds()[:1]
 
     def in_order(self) -> list[TripleSearch]:
@@ -294,7 +294,7 @@ class StudySearch:
     @property
     def all_measured(self) -> bool:
         """Whether every triple has a trial, which says how long its others take."""
-        return all(triple.triple_id in self._probed[0] for triple in self.study.triples)
+        return all(triple.triple_id in self._aspects for triple in self.study.triples)
 
     @property
     def records(self) -> list[Record]:
@@ -341,8 +341,7 @@ class StudySearch:
             self._speed_records[record.record_id] = record
         else:
             self._trials[record.record_id] = record
-            self._probed[0].add(record.triple_id)
-            self._probed[1].add(kind_of(record.configuration))
+            self._aspects |= aspects_of(record.spec.triple, record.configuration)
 
     def _advance(self, triples: Iterable[Triple]) -> None:
         for triple in triples:

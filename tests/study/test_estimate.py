@@ -21,7 +21,7 @@ from study.config import Study
 from study.estimate import Estimate, Span, at_a_time, estimate
 from study.pace import measured
 from study.plan import PlannedSeconds, search_bounds, triple_bounds
-from study.probes import kind_of, probes_first
+from study.probes import aspects_of, kind_of, probes_first
 from study.progress import Progress, left_in_words
 from study.search import load_search
 from trials.record import Record, TeacherRecord, TrialRecord
@@ -251,10 +251,14 @@ def test_first_trials_are_of_all_triples_and_kinds() -> None:
     # four triples and five experiments: four trials that are new in both, and one more kind
     assert {trial.triple.triple_id for trial in first} == set(SECONDS)
     assert {kind_of(trial.configuration) for trial in first} == kinds
+    # two trials see both data sets and both students
+    assert len({trial.triple.dataset.name for trial in first[:2]}) == 2
+    assert len({trial.triple.student.name for trial in first[:2]}) == 2
     # the others stay as they were, and none is lost
     plain = [spec for triple in search.triples.values() for spec in triple.propose()]
     assert trials[5:] == [trial for trial in plain if trial not in first]
-    assert probes_first(trials, set(SECONDS), kinds) == trials
+    seen = {aspect for trial in trials for aspect in aspects_of(trial.triple, trial.configuration)}
+    assert probes_first(plain, seen) == plain
 
 
 def test_kinds_are_what_makes_other_work() -> None:
