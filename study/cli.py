@@ -114,10 +114,12 @@ def doctor(study: StudyArgument, storage: StorageOption = "runs") -> None:
             continue
         rows = ", ".join(f"{split} {count:,}" for split, count in checked.rows.items())
         labels = "" if task_of(dataset).output_names else f"; labels {', '.join(checked.label_names)}"
-        out.print(f"data {dataset.name} ({dataset.task}): {rows}{labels}", highlight=False, markup=False)
+        out.print(
+            f"data {dataset.name} ({dataset.task}): {rows}{labels}", highlight=False, markup=False, soft_wrap=True
+        )
     for source, config in found.models.items():
         described = f"{config.get('model_type')}, computed {forward_path(config)}"
-        out.print(f"model {source[0]}: {described}", highlight=False, markup=False)
+        out.print(f"model {source[0]}: {described}", highlight=False, markup=False, soft_wrap=True)
     resources = opened.config.resources
     gpus = gpus_here() if any(resources.on(kind).gpu for kind in resources.kinds) else 0
     for lack in lacks(resources, os.cpu_count() or 1, gpus):

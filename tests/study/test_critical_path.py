@@ -27,8 +27,7 @@ def prepared(study: Study, rows: dict[str, int] | None = None) -> StudySearch:
 
 def order(search: StudySearch) -> list[str]:
     """Triples in the order of their trials, without the teacher's name."""
-    names = (work.triple.triple_id for work in search.propose() if isinstance(work, TrialSpec))
-    return [name.removeprefix("teacher/") for name in dict.fromkeys(names)]
+    return [started.triple.triple_id.removeprefix("teacher/") for started in search.in_order()]
 
 
 def taking(record: Record, seconds: float) -> Record:
