@@ -1,6 +1,7 @@
-"""A launch whose work only sleeps and notes where it is: scheduling is tested without training. It wants a process.
+"""A launch whose work only waits and notes where it is: scheduling is tested without training. It wants a process.
 
-Usage: python tests/idle_launch.py ADDRESS FOLDER SECONDS JSON, where JSON holds resources and options of the launch.
+Usage: python tests/idle_launch.py ADDRESS FOLDER SECONDS JSON, where JSON holds resources, options of the launch, and
+`together`: how many trials wait for each other before the first of them ends.
 """
 
 from __future__ import annotations
@@ -23,13 +24,16 @@ from study.ledger import Ledger
 from study.progress import Progress
 from study.resources import Resources
 from study.search import StudySearch
+from trials.spec import TrialSpec
 from trials.trainable import WORK
 from trials.work import work_id
 from trials.workspace import Workspace
 
+PATIENCE_SECONDS = 150
 
-def idle(seconds: float) -> type[experiment.KDTrainable]:
-    """A worker that sleeps instead of training."""
+
+def idle(seconds: float, together: int) -> type[experiment.KDTrainable]:
+    """A worker that waits instead of training."""
 
     class Idle(experiment.KDTrainable):
         def setup(self, config: dict[str, Any], bench: Any, keeper: Any = None) -> None:
@@ -37,6 +41,11 @@ def idle(seconds: float) -> type[experiment.KDTrainable]:
 
         def step(self) -> dict[str, Any]:
             work, begun = WORK.validate_json(self.config["work"]), time.time()
+            root = self.bench.workspace.root
+            if isinstance(work, TrialSpec):
+                (root / f"begun-{work_id(work)}").touch()
+                while len(list(root.glob("begun-*"))) < together and time.time() < begun + PATIENCE_SECONDS:
+                    time.sleep(0.1)
             time.sleep(seconds)
             self.bench.ledger.write(do_work(work))
             context = ray.get_runtime_context()
@@ -48,7 +57,7 @@ def idle(seconds: float) -> type[experiment.KDTrainable]:
                 "begun": begun,
                 "ended": time.time(),
             }
-            (self.bench.workspace.root / f"note-{work_id(work)}.json").write_text(json.dumps(note))
+            (root / f"note-{work_id(work)}.json").write_text(json.dumps(note))
             return {"done": True, "record_id": work_id(work)}
 
     return Idle
@@ -62,9 +71,9 @@ def main() -> None:
     study = make_study(datasets=3, students=2, resources=Resources.model_validate(more.pop("resources")))
     workspace = Workspace(Path(folder))
     workspace.root.mkdir(exist_ok=True)
-    until = time.monotonic() + more.pop("seconds") if "seconds" in more else None
+    until = time.monotonic() + more.pop("until") if "until" in more else None
+    experiment.KDTrainable = idle(float(seconds), more.pop("together", 1))
     options = LaunchOptions(address=address, until=until, **more)
-    experiment.KDTrainable = idle(float(seconds))
     ledger = Ledger(workspace.ledger)
     search = StudySearch(study, fingerprints_of(study), ledger.refresh())
     progress = Progress(Console(width=200))

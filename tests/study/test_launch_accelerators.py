@@ -30,8 +30,11 @@ print(cluster.address, *(f"{kind}={node.node_id}" for kind, node in nodes.items(
 for line in sys.stdin:
     if not line.strip():
         break
-    cluster.remove_node(nodes[line.strip()], allow_graceful=False)
-    print("removed", flush=True)
+    if line.startswith("+"):
+        add(line[1:].strip(), 4, 1, line[1:].strip())
+    else:
+        cluster.remove_node(nodes[line[1:].strip()], allow_graceful=False)
+    print("done", flush=True)
 cluster.shutdown()
 """
 
@@ -52,9 +55,16 @@ class Nodes:
 
     def remove(self, kind: str) -> None:
         """Lose a node as if its machine were gone."""
+        self._do(f"-{kind}")
+
+    def add(self, kind: str) -> None:
+        """Add a node of a type."""
+        self._do(f"+{kind}")
+
+    def _do(self, what: str) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(f"{kind}\n")
+        self._process.stdin.write(f"{what}\n")
         self._process.stdin.flush()
         self._process.stdout.readline()
 
@@ -108,10 +118,10 @@ def most_at_once(found: list[dict[str, Any]]) -> Counter[str]:
 
 @pytest.mark.cluster
 def test_trials_of_each_kind_are_on_its_nodes_with_its_share_and_none_starves(nodes: Nodes, tmp_path: Path):
-    output, _ = start(nodes, tmp_path / "study", 4, max_trials=36, workers=9).communicate(timeout=280)
+    output, _ = start(nodes, tmp_path / "study", 0.2, max_trials=24, workers=9, together=7).communicate(timeout=280)
     assert "--workers 9, but only 7 trials fit at a time" in output
     found = notes(tmp_path / "study")
-    assert len(found) == 36, output
+    assert len(found) == 24, output
     assert {(nodes.kinds[note["node"]], note["cpu"], note["gpu"]) for note in found} == {
         ("A100", 1, 0.25),
         ("T4", 2, 1),
@@ -124,7 +134,7 @@ def test_trials_of_each_kind_are_on_its_nodes_with_its_share_and_none_starves(no
 
 @pytest.mark.cluster
 def test_work_of_nodes_that_are_lost_goes_on_elsewhere_until_time_is_up(nodes: Nodes, tmp_path: Path):
-    process = start(nodes, tmp_path / "study", 4, seconds=75)
+    process = start(nodes, tmp_path / "study", 4, until=75)
     while not any(note["kind"] == "A100" for note in notes(tmp_path / "study")):
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.2)
@@ -136,3 +146,25 @@ def test_work_of_nodes_that_are_lost_goes_on_elsewhere_until_time_is_up(nodes: N
     assert ended["started"] == ended["recorded"] == len(notes(tmp_path / "study"))
     assert ended["up"]
     assert ended["blocked"] == {}
+
+
+@pytest.mark.cluster
+def test_launch_whose_nodes_are_all_gone_says_so_and_goes_on_when_one_is_back(nodes: Nodes, tmp_path: Path):
+    process = start(nodes, tmp_path / "study", 1, max_trials=12)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "at a time" in line:
+            break
+    for kind in ("A100", "T4", ""):
+        nodes.remove(kind)
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if "no node alive" in line and not any("no node alive" in before for before in lines[:-1]):
+            nodes.add("T4")
+    assert process.wait(timeout=60) == 0
+    said = [line for line in lines if "no node alive" in line]
+    assert said, lines
+    assert "there is none" in said[0] or "the largest has 0 CPUs" in said[0]
+    ended = json.loads(lines[-1])
+    assert (ended["started"], ended["recorded"], ended["blocked"]) == (12, 12, {})
