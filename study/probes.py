@@ -31,8 +31,8 @@ def aspects_of(triple: Triple, configuration: Configuration) -> frozenset[Hashab
     )
 
 
-def probes_first(trials: Iterable[TrialSpec], seen: Collection[Hashable]) -> list[TrialSpec]:
-    """Trials that are the first in most aspects come first, until none is new in any; the others stay in order.
+def probes(trials: Iterable[TrialSpec], seen: Collection[Hashable]) -> list[TrialSpec]:
+    """Trials that are the first in some aspects, those that are so in most first.
 
     Args:
         trials: What is proposed.
@@ -49,4 +49,4 @@ def probes_first(trials: Iterable[TrialSpec], seen: Collection[Hashable]) -> lis
             first.append(trial)
             known |= aspects
         left = others
-    return first + [trial for trial, _ in left]
+    return first

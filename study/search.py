@@ -13,7 +13,7 @@ from search_spaces.configuration import Configuration
 from study.config import Study
 from study.critical_path import by_time_left, effort, most_depending
 from study.fingerprints import Fingerprints
-from study.probes import aspects_of, kind_of, probes_first
+from study.probes import aspects_of, kind_of, probes
 from study.searchers.chain import Chain, Score, Search, Stopped, final
 from study.searchers.greedy import Step
 from study.searchers.stable import FixedChoice, lazy_choice, lazy_tuner, stable_choice
@@ -238,9 +238,13 @@ class StudySearch:
         tasks = self._teacher_tasks.values()
         missing: list[Work] = [task for task in tasks if task.teacher_id not in self._teachers]
         trials = [spec for triple in self.in_order() for spec in triple.propose()]
-        if not (self.all_measured and self._kinds <= self._aspects):
-            trials = probes_first(trials, self._aspects)
-        return [*missing, *trials] or self._speeds()[:1]
+        first = [] if self.all_measured and self._kinds <= self._aspects else self._probes()
+        return [*missing, *{spec.trial_id: spec for spec in first + trials}.values()] or self._speeds()[:1]
+
+    def _probes(self) -> list[TrialSpec]:
+        """First trials, in the study's order: the costliest first would say more of itself than of the others."""
+        started = [self.triples[t.triple_id] for t in self.study.triples if t.triple_id in self.triples]
+        return probes((spec for triple in started for spec in triple.propose()), self._aspects)
 
     def in_order(self) -> list[TripleSearch]:
         """The started triples, those whose trials come first at the front."""
