@@ -142,8 +142,8 @@ def test_work_of_nodes_that_are_lost_goes_on_elsewhere_until_time_is_up(nodes: N
     output, _ = process.communicate(timeout=280)
     assert "time is up" in output
     ended = json.loads(output.splitlines()[-1])
-    # what was handed out and not taken back has its record, what ran on the lost node too
-    assert ended["started"] == ended["recorded"] == len(notes(tmp_path / "study"))
+    # what was not taken back has its record; that of a lost node's last work may not have been reported
+    assert 0 < ended["started"] == ended["recorded"] <= len(notes(tmp_path / "study"))
     assert ended["up"]
     assert ended["blocked"] == {}
 
@@ -162,7 +162,8 @@ def test_launch_whose_nodes_are_all_gone_says_so_and_goes_on_when_one_is_back(no
         lines.append(line)
         if "no node alive" in line and not any("no node alive" in before for before in lines[:-1]):
             nodes.add("T4")
-    assert process.wait(timeout=60) == 0
+    process.communicate(timeout=60)
+    assert process.returncode == 0, lines
     said = [line for line in lines if "no node alive" in line]
     assert said, lines
     assert "there is none" in said[0] or "the largest has 0 CPUs" in said[0]
