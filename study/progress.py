@@ -169,13 +169,13 @@ class _Outlook:
 
     @cached_property
     def _planned(self) -> PlannedSeconds | None:
-        return planned_seconds(self._search.study)  # reads data, so only where a triple has no trial yet
+        return planned_seconds(self._search.study)  # reads data, so only where it is needed
 
     def seconds(self) -> float:
         """Seconds left."""
         now = time.monotonic()
         if self._cost is math.inf or now - self._estimated > self._cost / ESTIMATE_SHARE:
-            planned = None if self._search.all_measured else self._planned
+            planned = self._planned if self._search.needs_plan else None
             found = estimate(self._search, planned, self._search.records, workers=self._workers)
             self._seconds, self._estimated = 3600 * found.wall_hours.expected, now
             self._cost = time.monotonic() - now

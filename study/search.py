@@ -301,6 +301,11 @@ class StudySearch:
         return all(triple.triple_id in self._aspects for triple in self.study.triples)
 
     @property
+    def needs_plan(self) -> bool:
+        """Whether only the plan says how long some work left takes: trials of a triple without any, response times."""
+        return not self.all_measured or (bool(self._speeds()) and not self._speed_records)
+
+    @property
     def records(self) -> list[Record]:
         """All records observed so far."""
         return [*self._teachers.values(), *self._speed_records.values(), *self._trials.values()]

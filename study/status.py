@@ -106,8 +106,8 @@ def read_left(study: Study, workspace: Workspace) -> Estimate | None:
 
 
 def _left(search: StudySearch, records: list[Record]) -> Estimate:
-    """The plan, which reads data, is asked only where a triple has no trial yet."""
-    return estimate(search, None if search.all_measured else planned_seconds(search.study), records)
+    """The plan, which reads data, is asked only where nothing else says how long work takes."""
+    return estimate(search, planned_seconds(search.study) if search.needs_plan else None, records)
 
 
 def _chain(triple: Triple, search: StudySearch) -> TripleStatus:
