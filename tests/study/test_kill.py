@@ -95,7 +95,7 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(launched: Launched, tmp_path
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=60)
-    assert process.returncode == 3
+    assert process.returncode == 3, output
     assert "stopped, nothing is lost; go on with: kdstudy resume tiny" in output
     assert "Traceback" not in output
 

@@ -251,9 +251,9 @@ def test_head_stays_as_it_is_while_layers_are_learned(tiny, monkeypatch):
     heads = []
     validate = TrainingRun.validate
 
-    def noting(self, step, epoch):
+    def noting(self, step, epoch, **how):
         heads.append(self.network.student.classifier.head_outer.weight.detach().clone())
-        validate(self, step, epoch)
+        validate(self, step, epoch, **how)
 
     monkeypatch.setattr(TrainingRun, "validate", noting)
     tiny.run(scheduled(tiny, **SCHEDULES[1]))

@@ -152,9 +152,9 @@ def changed_parts(tiny, spec, monkeypatch):
         student = run.network.student
         return {name: value.clone() for name, value in student.state_dict().items()}
 
-    def noting(self, step, epoch):
+    def noting(self, step, epoch, **how):
         seen.append((self.progress.position, state(self)))
-        enter(self, step, epoch)
+        enter(self, step, epoch, **how)
 
     monkeypatch.setattr(TrainingRun, "validate", noting)
     tiny.run(spec)
