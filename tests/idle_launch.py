@@ -71,9 +71,8 @@ def main() -> None:
     study = make_study(datasets=3, students=2, resources=Resources.model_validate(more.pop("resources")))
     workspace = Workspace(Path(folder))
     workspace.root.mkdir(exist_ok=True)
-    until = time.monotonic() + more.pop("until") if "until" in more else None
     experiment.KDTrainable = idle(float(seconds), more.pop("together", 1))
-    options = LaunchOptions(address=address, until=until, **more)
+    options = LaunchOptions(address=address, **more)
     ledger = Ledger(workspace.ledger)
     search = StudySearch(study, fingerprints_of(study), ledger.refresh())
     progress = Progress(Console(width=200))

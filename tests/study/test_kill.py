@@ -124,6 +124,15 @@ def test_sigterm_lets_running_trials_save_their_states(tiny_study, tmp_path: Pat
     assert all(step > 0 for step in saved)
 
 
+@pytest.mark.slow
+def test_launch_whose_time_is_up_begins_nothing_and_says_how_to_go_on(launched: Launched, tmp_path: Path):
+    code, output = run("launch", launched.file, "--storage", tmp_path, "--max-hours", 1e-9, folder=tmp_path)
+    assert code == 3
+    assert "time is up; go on with: kdstudy resume tiny" in output
+    assert results(tmp_path / "tiny") == {}
+    assert not (tmp_path / "tiny" / "events.jsonl").exists()
+
+
 def test_launch_of_a_finished_study_runs_nothing(launched: Launched, tmp_path: Path):
     before = (launched.folder / "events.jsonl").read_text()
     code, output = run("resume", launched.folder, folder=tmp_path)

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]  # four nodes on one machine take long to start
+
 TESTS = Path(__file__).parents[1]
 RESOURCES = {"cpu": 1, "gpu": 1, "accelerators": {"A100": {"gpu": 0.25}, "T4": {"cpu": 2}}}
 NODES = """
@@ -116,9 +118,8 @@ def most_at_once(found: list[dict[str, Any]]) -> Counter[str]:
     return most
 
 
-@pytest.mark.cluster
 def test_trials_of_each_kind_are_on_its_nodes_with_its_share_and_none_starves(nodes: Nodes, tmp_path: Path):
-    output, _ = start(nodes, tmp_path / "study", 0.2, max_trials=24, workers=9, together=7).communicate(timeout=280)
+    output, _ = start(nodes, tmp_path / "study", 0.2, max_trials=24, workers=9, together=7).communicate(timeout=500)
     assert "--workers 9, but only 7 trials fit at a time" in output
     found = notes(tmp_path / "study")
     assert len(found) == 24, output
@@ -132,23 +133,17 @@ def test_trials_of_each_kind_are_on_its_nodes_with_its_share_and_none_starves(no
     assert most_at_once(found) == {"A100": 4, "T4": 2, "": 1}
 
 
-@pytest.mark.cluster
-def test_work_of_nodes_that_are_lost_goes_on_elsewhere_until_time_is_up(nodes: Nodes, tmp_path: Path):
-    process = start(nodes, tmp_path / "study", 4, until=75)
+def test_work_of_nodes_that_are_lost_goes_on_elsewhere(nodes: Nodes, tmp_path: Path):
+    process = start(nodes, tmp_path / "study", 4, max_trials=16)
     while not any(note["kind"] == "A100" for note in notes(tmp_path / "study")):
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.2)
     nodes.remove("A100")
-    output, _ = process.communicate(timeout=280)
-    assert "time is up" in output
+    output, _ = process.communicate(timeout=500)
     ended = json.loads(output.splitlines()[-1])
-    # what was not taken back has its record; that of a lost node's last work may not have been reported
-    assert 0 < ended["started"] == ended["recorded"] <= len(notes(tmp_path / "study"))
-    assert ended["up"]
-    assert ended["blocked"] == {}
+    assert (ended["started"], ended["recorded"], ended["blocked"]) == (16, 16, {})
 
 
-@pytest.mark.cluster
 def test_launch_whose_nodes_are_all_gone_says_so_and_goes_on_when_one_is_back(nodes: Nodes, tmp_path: Path):
     process = start(nodes, tmp_path / "study", 1, max_trials=12)
     assert process.stdout is not None
