@@ -24,8 +24,8 @@ demo: setup ## run a small study on this machine and write its report
 	$(BIN)/kdstudy launch study/demo.yaml
 	$(BIN)/kdstudy report runs/demo
 
-test: setup ## run the tests that need neither much time nor a GPU
-	$(BIN)/pytest
+test: setup ## run the tests that need neither much time nor a GPU, two files at a time
+	$(BIN)/pytest -n 2 --dist loadfile
 
 test-all: setup ## run every test
 	$(BIN)/pytest -m ''

@@ -314,6 +314,7 @@ def test_torn_file_in_the_ledger_is_reported_left_alone_and_its_trial_blocked(kd
     assert len(victim.read_text()) == 100
 
 
+@pytest.mark.slow
 def test_stalled_chain_is_named_with_its_cause(launched: Launched, tmp_path):
     copy = tmp_path / "tiny"
     shutil.copytree(launched.folder, copy)

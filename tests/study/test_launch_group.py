@@ -72,6 +72,7 @@ def test_grouped_launch_trains_side_by_side_what_each_trial_gives_alone(group_of
     assert_each_is_as_alone(folder, launch[1])
 
 
+@pytest.mark.slow
 def test_members_that_end_first_leave_the_others_in_training(group_of_three, tmp_path: Path):
     # Whoever came first: the two that cannot learn stop early, and the third goes on without them
     launch = group_of_three([1e-9, 2e-9, 0.003], epochs=60, evaluate_every=15, early_stopping=8)
@@ -87,6 +88,7 @@ def test_members_that_end_first_leave_the_others_in_training(group_of_three, tmp
     assert_each_is_as_alone(folder, launch[1])
 
 
+@pytest.mark.slow
 def test_group_whose_process_is_killed_ends_in_a_new_one(group_of_three, tmp_path: Path):
     launch, folder = group_of_three([0.001, 0.003, 0.006], epochs=100, evaluate_every=100), tmp_path / "tiny"
     process = start(*launch, folder=tmp_path)

@@ -238,6 +238,7 @@ def test_without_a_storage_nothing_is_made(study: Study, workspace: Workspace) -
     assert list(workspace.root.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_launch_with_a_storage(tiny_study, tmp_path: Path) -> None:
     options = ("--optuna-storage", "sqlite:///mirror.db", "--workers", 2)
     code, output = run("launch", tiny_study(), *options, folder=tmp_path)

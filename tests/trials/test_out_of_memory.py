@@ -131,7 +131,7 @@ def assert_parts_are_the_whole(lesson: Lesson) -> None:
         assert again == pytest.approx(loss, rel=1e-6)
         assert found.keys() == expected.keys()
         for name, gradient in expected.items():
-            torch.testing.assert_close(found[name], gradient, rtol=1e-5, atol=1e-6, msg=name)
+            torch.testing.assert_close(found[name], gradient, rtol=0, atol=1e-6, msg=name)
 
 
 CHANGES = {
