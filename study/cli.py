@@ -194,7 +194,7 @@ def resume(
 
 @app.command()
 def status(directory: DirectoryArgument, as_json: JsonOption = False) -> None:
-    """Show where a study stands, from its ledger alone, also while it runs elsewhere."""
+    """Show where a study stands, from its ledger, also while it runs elsewhere."""
     from study.progress import duration, left_in_words
     from study.status import read_status
 

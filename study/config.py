@@ -111,7 +111,7 @@ class SearchConfig(Part):
 
 
 class StudyConfig(Part):
-    """A study, as its file says it; see DESIGN's study file or `docs/user-guide.md`.
+    """A study, as its file says it; see `docs/user-guide.md`.
 
     Attributes:
         name: Name of the study and of its directory.

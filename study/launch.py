@@ -28,7 +28,7 @@ from trials.workspace import Workspace
 
 @dataclass(frozen=True)
 class LaunchOptions:
-    """How a study is run; none of it changes a result.
+    """How a study is run; none of it changes a result, but for which trials are stopped early, where some are.
 
     Attributes:
         address: Address of a running Ray cluster (``auto`` finds it); None starts a local one.
@@ -79,6 +79,9 @@ def launch(study: Study, workspace: Workspace, options: LaunchOptions, progress:
     """
     if options.speculate and study.config.resources.group > 1:
         message = "is not for groups: a unit of guesses would keep its GPU from the trials that are waited for"
+        raise fault("command line", "--speculate", None, message)
+    if options.speculate and study.config.search.stopping is not None:
+        message = "is not for searches that stop trials early: trials that nobody asked for would stop others"
         raise fault("command line", "--speculate", None, message)
     with storage_named(workspace.place):
         return _launch(study, workspace, options, progress)

@@ -48,8 +48,7 @@ def test_measured_seconds_come_before_estimates() -> None:
         if work.triple.dataset.name == "data0":
             search.observe(taking(do_work(work), 100.0))
     assert order(search) == ["2L/data2", "2L/data1", "2L/data0"]
-    first = next(work for work in search.propose() if isinstance(work, TrialSpec))
-    search.observe(taking(do_work(first), 1.0))
+    search.observe(taking(do_work(search.in_order()[0].propose()[0]), 1.0))
     assert order(search) == ["2L/data1", "2L/data0", "2L/data2"]
 
 

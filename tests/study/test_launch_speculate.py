@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from launching import Launched, run
@@ -12,6 +13,7 @@ from rich.console import Console
 from simulation import make_study
 
 from search_spaces.faults import InputError
+from search_spaces.space import load_space
 from study.continuation import open_study
 from study.launch import LaunchOptions, launch
 from study.ledger import Ledger
@@ -19,10 +21,16 @@ from study.progress import Progress
 from study.search import StudySearch, load_search
 from trials.workspace import Workspace
 
+STOPPING = {"strategy": "grid", "space": load_space("demo"), "stopping": {"rule": "asha"}}
 
-def test_groups_are_refused(tmp_path: Path) -> None:
-    study = make_study(resources={"group": 4})
-    with pytest.raises(InputError, match=r"command line: --speculate: is not for groups"):
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [({"resources": {"group": 4}}, "groups"), ({"search": STOPPING}, "searches that stop trials early")],
+)
+def test_groups_and_early_stopping_are_refused(tmp_path: Path, changes: dict[str, Any], why: str) -> None:
+    study = make_study(**changes)
+    with pytest.raises(InputError, match=f"command line: --speculate: is not for {why}"):
         launch(study, Workspace(tmp_path / "study"), LaunchOptions(speculate=True), Progress(Console()))
     assert not (tmp_path / "study").exists()
 
