@@ -16,7 +16,7 @@ from search_spaces.space import SearchSpace
 from study.config import SearchConfig, Study
 from study.plan import most_per_choice, search_bounds, triple_bounds
 from study.search import TripleSearch
-from study.searchers.chain import Chain, Search, requests_of
+from study.searchers.chain import Chain, Score, Search, final, requests_of
 from study.searchers.exhaustive import PointSearch
 from study.searchers.greedy import GreedySearch
 from study.searchers.named import NamedSearch
@@ -27,7 +27,7 @@ from trials.tasks import task_of
 
 FUTURES = 8
 
-Known = tuple[tuple[Configuration, float | None], ...]  # scores; None: failed
+Known = tuple[tuple[Configuration, Score], ...]
 
 
 @dataclass(frozen=True)
@@ -154,11 +154,11 @@ def _mean_future(outset: _Outset, known: Known) -> tuple[float, float]:
     return fmean(new for new, _ in futures), fmean(requests for _, requests in futures)
 
 
-def _future(outset: _Outset, known: dict[Configuration, float | None], number: int) -> tuple[int, int]:
-    scores = [score for score in known.values() if score is not None]
+def _future(outset: _Outset, known: dict[Configuration, Score], number: int) -> tuple[int, int]:
+    scores = [score for score in map(final, known.values()) if score is not None]
     low, high = min(scores, default=0.0), max(scores, default=1.0)
 
-    def score(configuration: Configuration) -> float | None:
+    def score(configuration: Configuration) -> Score:
         same = configuration.on_task(outset.softmax)
         drawn = random.Random(f"{number} {same}").random()  # noqa: S311 - no secret
         return known[same] if same in known else low + drawn * ((high - low) or 1.0)

@@ -228,15 +228,26 @@ def _interrupts(searcher: StudySearcher) -> Iterator[list[int]]:
     Tune then waits some ten seconds for its workers, in which they save their states and leave.
     """
     seen: list[int] = []
-    asking = threading.Thread(target=ask_to_stop)  # no call to Ray inside a handler
+    over = threading.Event()
+
+    def ask() -> None:  # in a thread of its own: no call to Ray inside a handler
+        over.wait()
+        if seen:
+            ask_to_stop()
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
     stops = (signal.SIGINT, signal.SIGTERM)
 
     def interrupt(number: int, frame: object) -> None:
         for stop in stops:
             signal.signal(stop, signal.SIG_DFL)
+        if seen:  # Tune has put this handler back
+            os.kill(os.getpid(), number)
+            return
         seen.append(number)
         searcher.stop()
-        asking.start()
+        over.set()
         os.kill(os.getpid(), signal.SIGUSR1)  # Tune's own signal for a clean end
 
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
@@ -249,5 +260,5 @@ def _interrupts(searcher: StudySearcher) -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        if seen:
-            asking.join()
+        over.set()
+        asking.join()

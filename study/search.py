@@ -14,7 +14,7 @@ from study.config import Study
 from study.critical_path import by_time_left, effort, most_depending
 from study.fingerprints import Fingerprints
 from study.probes import aspects_of, kind_of, probes
-from study.searchers.chain import Chain, Score, Search, Stopped, final
+from study.searchers.chain import Chain, Score, Search, Stopped
 from study.searchers.greedy import Step
 from study.searchers.stable import FixedChoice, lazy_choice, lazy_tuner, stable_choice
 from study.searchers.tuning import Tuner
@@ -58,7 +58,7 @@ class TripleSearch:
         self.chain = self.chain_of(self.search)
         self._evaluations: list[Chain] = []
         self.asked: frozenset[str] = frozenset()
-        self._asked: dict[str, TrialSpec] = {}
+        self._asked: dict[tuple[str, ...], TrialSpec] = {}
         self._num_pairs = 0
         self.num_observed = 0
         self.num_recorded = 0
@@ -92,9 +92,9 @@ class TripleSearch:
         return self.chain.failure
 
     @property
-    def tried(self) -> dict[Configuration, float | None]:
-        """Scores of all that its chains asked for, as far as they are known; None: failed, or stopped early."""
-        return {each: final(score) for chain in self.chains for each, score in chain.tried.items()}
+    def tried(self) -> dict[Configuration, Score]:
+        """Scores of all that its chains asked for, as far as they are known; those that the search saw count first."""
+        return {each: score for chain in reversed(self.chains) for each, score in chain.tried.items()}
 
     def propose(self) -> list[TrialSpec]:
         """The trials that this triple waits for."""
@@ -193,12 +193,12 @@ class TripleSearch:
         self.num_observed += 1
         if (number := sum(len(chain.asked) for chain in self.chains)) != self._num_pairs:
             specs = [spec for chain in self.chains for spec in self._specs_of(chain, chain.asked)]
-            self._asked, self._num_pairs = {spec.trial_id: spec for spec in specs}, number
+            self._asked, self._num_pairs = {record_ids(spec): spec for spec in specs}, number
             self.asked = frozenset(record_id for spec in specs for record_id in record_ids(spec))
-        found = [self._owner.trial_record(spec) for spec in self._asked.values()]
-        seconds = [record.run.seconds for record in found if record is not None]
+        found = map(self._owner.trial_record, self._asked.values())
+        seconds = {record.record_id: record.run.seconds for record in found if record is not None}
         self.num_recorded = len(seconds)
-        self.seconds = median(seconds) if seconds else None
+        self.seconds = median(seconds.values()) if seconds else None
 
 
 class StudySearch:

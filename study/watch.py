@@ -101,11 +101,16 @@ class Watch(tune.Callback):
             running = sum(trial.status == "RUNNING" for trial in live)
             self._progress.say(f"time is up: nothing more is begun; what runs comes to its end first ({running} of it)")
         self._since = {trial.trial_id: self._status(trial, now) for trial in live}
-        if now - self._looked > LOOK_SECONDS:
-            self._looked = now
-            for line in self._watchdog.news(self._facts(now)):
+        try:
+            if now - self._looked > LOOK_SECONDS:
+                self._looked = now
+                for line in self._watchdog.news(self._facts(now)):
+                    self._progress.say(line)
+            self._progress.tick()
+        except Exception as error:  # what only shows things must not end a launch
+            if (line := f"cannot say how it stands: {error}") not in self._told:
+                self._told.add(line)
                 self._progress.say(line)
-        self._progress.tick()
 
     def _status(self, trial: tune.experiment.Trial, now: float) -> tuple[str, float]:
         before = self._since.get(trial.trial_id)

@@ -18,16 +18,20 @@ def leave_asked() -> bool:
     return _asked.is_set()
 
 
+def _answer(ask: Callable[[], bool]) -> bool:
+    try:
+        return ask()
+    except Exception:  # the head is away; if for good, this process ends with its cluster
+        return False
+
+
 def listen(ask: Callable[[], bool]) -> None:
-    """Ask now and then, in a thread, until the answer is yes or cannot be had."""
+    """Ask now and then, in a thread, until the answer is yes; where none can be had, again later."""
 
     def wait() -> None:
         pause = threading.Event()
-        try:
-            while not ask():
-                pause.wait(ASK_SECONDS)
-        except Exception:  # the cluster is gone, and this process with it
-            return
+        while not _answer(ask):
+            pause.wait(ASK_SECONDS)
         _asked.set()
 
     threading.Thread(target=wait, daemon=True).start()

@@ -59,6 +59,10 @@ def is_out_of_memory(error: BaseException | None) -> bool:
     return False
 
 
+class NoRowFits(MemoryError):
+    """Memory does not hold what one row needs, so that no smaller part of a batch helps."""
+
+
 def trained_in_memory(do: Callable[[int | None], T], batch_size: int) -> T:
     """Do some training; where memory runs out again with half as many rows at a time, down to one.
 
@@ -73,6 +77,8 @@ def trained_in_memory(do: Callable[[int | None], T], batch_size: int) -> T:
     while True:
         try:
             return do(micro_batch)
+        except NoRowFits as error:
+            raise TrialFailed(str(error)) from None
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -86,7 +92,7 @@ def computed(do: Callable[[np.ndarray], T], batches: Iterable[np.ndarray]) -> It
     """What is computed of the rows of each batch; where memory does not hold a batch, of its halves by themselves.
 
     Raises:
-        TrialFailed: Memory does not hold one row.
+        NoRowFits: Memory does not hold one row.
     """
     waiting = list(batches)[::-1]
     while waiting:
@@ -101,7 +107,7 @@ def computed(do: Callable[[np.ndarray], T], batches: Iterable[np.ndarray]) -> It
             continue
         _free()
         if len(rows) <= 1:
-            raise TrialFailed("out of memory at 1 row in evaluation")
+            raise NoRowFits("out of memory at 1 row in evaluation")
         waiting += np.array_split(rows, 2)[::-1]
 
 

@@ -144,7 +144,7 @@ class Search(Protocol):
         return
 
 
-def requests_of(search: Search, score: Callable[[Configuration], float | None]) -> list[tuple[Configuration, ...]]:
+def requests_of(search: Search, score: Callable[[Configuration], Score]) -> list[tuple[Configuration, ...]]:
     """What a search asks for, request by request, where these are the scores."""
     program, requests = search.run(), []
     scores: Scores | None = None

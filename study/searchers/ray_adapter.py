@@ -139,6 +139,7 @@ class StudySearcher(Searcher):
             if trial_id in self._returning:
                 self._returning.discard(trial_id)
                 self.outlook.started -= 1
+                self.outlook.ahead.discard(work_id(flight.work))
                 self._on_return(flight.work)
             else:
                 self._ended(trial_id, flight.work)
@@ -268,6 +269,8 @@ class StudySearcher(Searcher):
 
     def _ended(self, trial_id: str, work: Work) -> None:
         record = self._record_of(work)
+        if record is None and self._stopped:
+            return  # it was asked to leave, and goes on in a later launch
         if record is None:
             self.outlook.blocked[work_id(work)] = self._bad_file(work) or "its worker was lost"
             self.outlook.given_up.append(work)

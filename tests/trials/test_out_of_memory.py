@@ -15,7 +15,7 @@ from search_spaces.configuration import Distance, Schedule
 from trials import evaluation
 from trials.lessons import Lesson, lesson_of
 from trials.loop import _parts
-from trials.memory import computed, is_out_of_memory, trained_in_memory
+from trials.memory import NoRowFits, computed, is_out_of_memory, trained_in_memory
 from trials.models import model_folder
 from trials.networks import open_network
 from trials.networks.packed_network import PackedNetwork
@@ -78,7 +78,7 @@ def test_evaluation_computes_each_row_once_in_halves_that_fit():
     found = list(computed(at_most_three, [np.arange(10), np.arange(10, 12)]))
     assert seen == list(range(12))
     assert all((result == rows * 2).all() for rows, result in found)
-    with pytest.raises(TrialFailed, match="out of memory at 1 row in evaluation"):
+    with pytest.raises(NoRowFits, match="out of memory at 1 row in evaluation"):
         list(computed(lambda rows: (_ for _ in ()).throw(MemoryError()), [np.arange(4)]))
 
 
