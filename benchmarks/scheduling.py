@@ -1,11 +1,11 @@
 """What is the order of trials worth, and what is speculation? Makespans of whole studies, simulated or measured.
 
     python -m benchmarks.scheduling              # simulated: results/scheduling.json
-    python -m benchmarks.scheduling --measure    # a small real study, with and without --speculate
+    python -m benchmarks.scheduling --measure    # a small real study, with and without --speculate:
+                                                 # results/speculation.json
 
 *Simulated*: the search of a study is driven as a launch drives it, but trials only take their time. Their scores are
-tables as in `benchmarks.search`. *Measured*: one triple of the demo's data, launched in turns; no hardware's seconds
-are kept, for what counts is the ratio.
+tables as in `benchmarks.search`. *Measured*: one triple of the demo's data, launched in turns on two workers.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import heapq
 import json
+import os
 import random
 import subprocess
 import sys
@@ -27,7 +28,7 @@ from typing import Any
 import yaml
 
 from benchmarks.search import Table, simulated
-from benchmarks.tune_cost import ROOT, made_up
+from benchmarks.tune_cost import ROOT, machine, made_up
 from search_spaces.configuration import digest
 from search_spaces.space import load_space
 from study.config import Study, StudyConfig
@@ -41,8 +42,13 @@ from trials.spec import TeacherTask, TrialSpec
 from trials.work import Work, work_id
 
 RESULTS = ROOT / "benchmarks" / "results" / "scheduling.json"
-SPACE, NOISE = "paper_a", 0.5
-STUDIES = {"39 triples": (13, (8, 64)), "1 triple": (1, (4, 8, 16))}  # data sets, workers
+MEASURED = ROOT / "benchmarks" / "results" / "speculation.json"
+NOISE = 0.5
+STUDIES = {  # space, data sets, workers
+    "39 triples": ("paper_a", 13, (8, 64)),
+    "1 triple": ("paper_a", 1, (4, 8, 16)),
+    "1 triple, the demo's space": ("demo", 1, (2,)),  # as measured
+}
 SPREAD, JITTER, TEACHER = 10.0, 0.2, 5.0  # costliest to cheapest data; of a trial's time; a teacher's time, in trials
 TINY = {"train": 160, "validation": 64, "test": 64}
 
@@ -112,7 +118,7 @@ class Run:
     found: str
 
 
-def made_study(datasets: int, seed: int) -> Made:
+def made_study(space: str, datasets: int, seed: int) -> Made:
     """A study of `datasets` data sets with three students each, or of one triple."""
     draw = random.Random(seed)  # noqa: S311 - no secret
     layers = (2, 3, 4) if datasets > 1 else (3,)
@@ -121,7 +127,7 @@ def made_study(datasets: int, seed: int) -> Made:
         "datasets": [{"name": f"d{i}", "task": "classification", "path": f"/nowhere/d{i}"} for i in range(datasets)],
         "teachers": [{"name": "t", "model": "nowhere"}],
         "students": [{"name": f"{i}L", "from": "t", "layers": i} for i in layers],
-        "search": {"space": load_space(SPACE)},
+        "search": {"space": load_space(space)},
     }
     study = Study(StudyConfig.model_validate(config), Path("simulated.yaml"))
     models = {study.teacher_source(*pair): "model" for pair in study.teacher_pairs}
@@ -174,10 +180,10 @@ def _decided(search: StudySearch) -> str:
 def simulations(seeds: int) -> list[dict[str, Any]]:
     """Every study, number of workers and variant, over seeds of tables and costs."""
     rows = []
-    for name, (datasets, numbers) in STUDIES.items():
+    for name, (space, datasets, numbers) in STUDIES.items():
         runs: dict[tuple[int, str], list[Run]] = {(w, variant): [] for w in numbers for variant in VARIANTS}
         for seed in range(seeds):
-            made = made_study(datasets, seed)
+            made = made_study(space, datasets, seed)
             for workers in numbers:
                 each = {v: simulate(made, workers, kind, speculate=ahead) for v, (kind, ahead) in VARIANTS.items()}
                 assert len({run.found for run in each.values()}) == 1, "decisions differ"
@@ -217,20 +223,31 @@ def _print(rows: Sequence[dict[str, Any]]) -> None:
 # Measured: real launches in turns
 
 
-def measure(rounds: int) -> None:
+def measure(rounds: int) -> list[dict[str, Any]]:
     """Launch a small study with and without speculation, which of them first taking turns; print the ratios."""
     with tempfile.TemporaryDirectory(prefix="scheduling-") as name:
         folder = Path(name)
         _launch(folder, "warm")  # fills the operating system's caches
-        ratios = []
-        for number in range(rounds):
-            order = (False, True) if number % 2 == 0 else (True, False)
-            took = {ahead: _launch(folder, f"{number}-{ahead}", speculate=ahead) for ahead in order}
-            found = [_decided(_search(folder / f"{number}-{ahead}" / "tiny")) for ahead in order]
-            assert found[0] == found[1], "decisions differ"
-            ratios.append(took[True][0] / took[False][0])
-            print(f"round {number + 1}: {ratios[-1]:.2f} of the time; {took[True][1]}", flush=True)
-        print(f"median {median(ratios):.2f}, {min(ratios):.2f} to {max(ratios):.2f}; decisions are equal")
+        found = [_round(folder, number) for number in range(rounds)]
+    ratios = [each["ratio"] for each in found]
+    print(f"median {median(ratios):.2f}, {min(ratios):.2f} to {max(ratios):.2f}; decisions are equal")
+    return found
+
+
+def _round(folder: Path, number: int) -> dict[str, Any]:
+    took = {
+        ahead: _launch(folder, f"{number}-{ahead}", speculate=ahead) for ahead in (number % 2 == 1, number % 2 == 0)
+    }
+    decided = {_decided(_search(folder / f"{number}-{ahead}" / "tiny")) for ahead in took}
+    assert len(decided) == 1, "decisions differ"
+    found = {
+        "seconds": round(took[False][0], 2),
+        "seconds_speculating": round(took[True][0], 2),
+        "ratio": round(took[True][0] / took[False][0], 3),
+        "said": took[True][1],
+    }
+    print(found, flush=True)
+    return found
 
 
 def _search(folder: Path) -> StudySearch:
@@ -267,14 +284,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5, help="simulated studies of each kind")
     parser.add_argument("--measure", action="store_true", help="launch a small real study instead")
-    parser.add_argument("--rounds", type=int, default=4, help="of the real study, each twice")
+    parser.add_argument("--rounds", type=int, default=8, help="of the real study, each twice")
     options = parser.parse_args()
+    results: dict[str, Any] = {"command": " ".join(["python -m benchmarks.scheduling", *sys.argv[1:]])}
     if options.measure:
-        measure(options.rounds)
-        return
-    command = " ".join(["python -m benchmarks.scheduling", *sys.argv[1:]])
-    results = {"command": command, "runs": simulations(options.seeds)}
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        results |= {**machine(), "rounds": measure(options.rounds), "load_after": os.getloadavg()[0]}
+    else:
+        results["runs"] = simulations(options.seeds)
+    (MEASURED if options.measure else RESULTS).write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

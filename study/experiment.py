@@ -6,13 +6,12 @@ import logging
 import math
 import os
 import shutil
-import signal
 import socket
-import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 # Before Ray is imported: its own reporters and snapshots off, one placement group per worker kept pending
 TUNE_SETTINGS = {
@@ -38,15 +37,16 @@ from search_spaces.faults import InputError, fault  # noqa: E402
 from study import cluster  # noqa: E402
 from study.config import Study  # noqa: E402
 from study.head import head_watched  # noqa: E402
+from study.interrupts import interrupts  # noqa: E402
 from study.launch import LaunchOptions  # noqa: E402
 from study.ledger import Ledger  # noqa: E402
 from study.progress import Progress  # noqa: E402
 from study.resources import misfits, slots  # noqa: E402
 from study.search import StudySearch  # noqa: E402
 from study.searchers.ray_adapter import Outlook, StudySearcher  # noqa: E402
-from study.watch import Recalls, Silence, Watch  # noqa: E402
+from study.watch import Handover, Silence, Watch  # noqa: E402
 from trials.arbiter import open_judge  # noqa: E402
-from trials.group_host import announce, ask_to_stop, open_keeper  # noqa: E402
+from trials.group_host import announce, ask_to_stop, open_keeper, take_back  # noqa: E402
 from trials.spec import TrialSpec  # noqa: E402
 from trials.trainable import KDTrainable  # noqa: E402
 from trials.work import Work  # noqa: E402
@@ -65,25 +65,25 @@ def run_experiment(
     workers: int,
     progress: Progress,
 ) -> tuple[Outlook, bool]:
-    """One Tune experiment that holds all chains."""
+    """One Tune experiment that holds all chains.
+
+    Returns:
+        What happened, and whether it was interrupted.
+    """
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(workers)
     resources = study.config.resources
-    bench = Workbench(
-        workspace=workspace,
-        ledger=Ledger(workspace.ledger),
-        threads=max(1, int(resources.cpu)),
-        gpu=resources.gpu > 0,
-        checkpoint_seconds=study.config.checkpoint_seconds,
-        group=resources.group,
-        show_attention=study.shows_attention,
-        judge=open_judge(Ledger(workspace.ledger)) if study.config.search.stopping else None,
-    )
+    bench = _workbench(study, workspace)
     keeper = open_keeper(bench) if bench.group > 1 else None
 
     def started(work: Work) -> None:
         progress.started(work)
         if keeper is not None:
             announce(keeper, work)
+
+    def returned(work: Work) -> None:
+        progress.returned(work)
+        if keeper is not None:
+            take_back(keeper, work)
 
     searcher = StudySearcher(
         search,
@@ -98,7 +98,7 @@ def run_experiment(
         speculate=options.speculate,
         on_start=started,
         on_record=progress.recorded,
-        on_return=progress.returned,
+        on_return=returned,
     )
     watch = Watch(
         searcher,
@@ -111,13 +111,40 @@ def run_experiment(
         checkpoint_seconds=study.config.checkpoint_seconds,
     )
     trainable = tune.with_parameters(KDTrainable, bench=bench, keeper=keeper)
-    tune_folder = workspace.root / ".tune"
-    shutil.rmtree(tune_folder, ignore_errors=True)  # nothing in it is ever read again
-    tuner = tune.Tuner(
-        tune.with_resources(trainable, cluster.request(resources)),
+    tuner = _tuner(tune.with_resources(trainable, cluster.request(resources)), searcher, watch, workspace.root)
+    with interrupts(searcher.stop, ask_to_stop) as signals, _head_watched(options, workspace, progress):
+        try:
+            tuner.fit()
+        except Exception:
+            if searcher.outlook.full is None:
+                raise  # else Tune has read its own report, torn, from the full disk: all is known
+    return searcher.outlook, bool(signals)
+
+
+def _workbench(study: Study, workspace: Workspace) -> Workbench:
+    """How the study's work is done, wherever that is."""
+    config = study.config
+    return Workbench(
+        workspace=workspace,
+        ledger=Ledger(workspace.ledger),
+        threads=max(1, int(config.resources.cpu)),
+        gpu=config.resources.gpu > 0,
+        checkpoint_seconds=config.checkpoint_seconds,
+        group=config.resources.group,
+        show_attention=study.shows_attention,
+        judge=open_judge(Ledger(workspace.ledger)) if config.search.stopping else None,
+    )
+
+
+def _tuner(trainable: Any, searcher: StudySearcher, watch: Watch, root: Path) -> tune.Tuner:
+    """Tune, which asks the searcher for all it runs; its own notes are never read again."""
+    folder = root / ".tune"
+    shutil.rmtree(folder, ignore_errors=True)
+    return tune.Tuner(
+        trainable,
         tune_config=tune.TuneConfig(
             search_alg=searcher,
-            scheduler=Recalls(searcher),
+            scheduler=Handover(searcher),
             num_samples=-1,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: trial.trial_id,
@@ -125,19 +152,12 @@ def run_experiment(
         ),
         run_config=tune.RunConfig(
             name="experiment",
-            storage_path=str(tune_folder),
+            storage_path=str(folder),
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=MAX_WORKER_LOSSES),
             callbacks=[watch, Silence()],
         ),
     )
-    with _interrupts(searcher) as interrupted, _head_watched(options, workspace, progress):
-        try:
-            tuner.fit()
-        except Exception:
-            if searcher.outlook.full is None:
-                raise  # else Tune has read its own report, torn, from the full disk: all is known
-    return searcher.outlook, bool(interrupted)
 
 
 def _head_watched(options: LaunchOptions, workspace: Workspace, progress: Progress) -> AbstractContextManager[None]:
@@ -219,46 +239,3 @@ def _workers(study: Study, options: LaunchOptions, say: Callable[[str], None]) -
         if options.workers and options.workers > room:
             say(f"note: --workers {options.workers}, but only {room} trials fit at a time")
     return options.workers or max(room, resources.group)
-
-
-@contextmanager
-def _interrupts(searcher: StudySearcher) -> Iterator[list[int]]:
-    """Notes SIGINT and SIGTERM: the first ends Tune's loop between two events, a second one kills as usual.
-
-    Tune then waits some ten seconds for its workers, in which they save their states and leave.
-    """
-    seen: list[int] = []
-    over = threading.Event()
-
-    def ask() -> None:  # in a thread of its own: no call to Ray inside a handler
-        over.wait()
-        if seen:
-            ask_to_stop()
-
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    stops = (signal.SIGINT, signal.SIGTERM)
-
-    def interrupt(number: int, frame: object) -> None:
-        for stop in stops:
-            signal.signal(stop, signal.SIG_DFL)
-        if seen:  # Tune has put this handler back
-            os.kill(os.getpid(), number)
-            return
-        seen.append(number)
-        searcher.stop()
-        over.set()
-        os.kill(os.getpid(), signal.SIGUSR1)  # Tune's own signal for a clean end
-
-    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
-    before = {number: signal.getsignal(number) for number in (*stops, signal.SIGUSR1)}
-    signal.signal(signal.SIGUSR1, lambda number, frame: None)  # until Tune listens
-    for stop in stops:
-        signal.signal(stop, interrupt)
-    try:
-        yield seen
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        over.set()
-        asking.join()

@@ -58,7 +58,7 @@ class TripleSearch:
         self.chain = self.chain_of(self.search)
         self._evaluations: list[Chain] = []
         self.asked: frozenset[str] = frozenset()
-        self._asked: dict[tuple[str, ...], TrialSpec] = {}
+        self._specs_asked: dict[tuple[str, ...], TrialSpec] = {}
         self._num_pairs = 0
         self.num_observed = 0
         self.num_recorded = 0
@@ -193,9 +193,9 @@ class TripleSearch:
         self.num_observed += 1
         if (number := sum(len(chain.asked) for chain in self.chains)) != self._num_pairs:
             specs = [spec for chain in self.chains for spec in self._specs_of(chain, chain.asked)]
-            self._asked, self._num_pairs = {record_ids(spec): spec for spec in specs}, number
+            self._specs_asked, self._num_pairs = {record_ids(spec): spec for spec in specs}, number
             self.asked = frozenset(record_id for spec in specs for record_id in record_ids(spec))
-        found = map(self._owner.trial_record, self._asked.values())
+        found = map(self._owner.trial_record, self._specs_asked.values())
         seconds = {record.record_id: record.run.seconds for record in found if record is not None}
         self.num_recorded = len(seconds)
         self.seconds = median(seconds.values()) if seconds else None

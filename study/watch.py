@@ -23,8 +23,12 @@ from trials.workspace import Workspace
 LOOK_SECONDS = 10  # between two looks at the cluster
 
 
-class Recalls(FIFOScheduler):
-    """First in, first out, but for work that the searcher wants back before it has begun."""
+class Handover(FIFOScheduler):
+    """First in, first out, but for work that is taken back, and for trials whose worker is about to come up.
+
+    Tune gives a free worker to the trial that is chosen here, and ends the worker that was starting for it. With the
+    oldest trial always chosen, trials that take less time than a worker's start would all run in the first worker.
+    """
 
     def __init__(self, searcher: StudySearcher):
         super().__init__()
@@ -32,11 +36,23 @@ class Recalls(FIFOScheduler):
 
     def choose_trial_to_run(self, tune_controller: Any) -> tune.experiment.Trial | None:
         """Tune's hook: asked in each of its steps."""
+        waiting = {}
         for trial in list(tune_controller.get_live_trials()):
-            begun = trial.status != "PENDING" or trial.temporary_state.ray_actor is not None  # or is about to
-            if not begun and self._searcher.takes_back(trial.trial_id):
+            if trial.status != "PENDING" or trial.temporary_state.ray_actor is not None:  # or is about to run
+                continue
+            if self._searcher.takes_back(trial.trial_id):
                 tune_controller.stop_trial(trial)
-        return super().choose_trial_to_run(tune_controller)
+            else:
+                waiting[trial.trial_id] = trial
+        in_order = [waiting[name] for name in self._searcher.in_flight if name in waiting]
+        controller = tune_controller._tune_controller
+        return next((trial for trial in in_order if not _starts(trial, controller)), next(iter(in_order), None))
+
+
+def _starts(trial: tune.experiment.Trial, controller: Any) -> bool:
+    """Whether a worker has its place and comes up for it."""
+    actor = controller._trial_to_actor.get(trial)
+    return actor is not None and controller._actor_manager.is_actor_started(actor)
 
 
 class Silence(TrialProgressCallback):

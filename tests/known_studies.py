@@ -7,12 +7,25 @@ from typing import Any
 
 from simulation import Scores, make_study, run_study
 
-from search_spaces.space import load_space
+from search_spaces.space import SearchSpace, load_space
 from study.config import Study
 from trials.record import Record, TrialRecord
 from trials.spec import TaskName, TrialSpec
 
 DEMO = load_space("demo")
+FEW = SearchSpace.model_validate(
+    {
+        "name": "few",
+        "choices": {
+            "distance": ["ce", "mse"],
+            "teacher_checkpoint": ["highest_score", "lowest_loss"],
+            "student_temperature": ["equal", "one"],
+        },
+        "soft_label_weight": {"default": 1.0, "then": [0.5]},
+        "learning_rates": [1e-4],
+        "temperature": {"start": 1, "stop": 4, "num": 2, "fine": 1, "default": 4},
+    }
+)
 MIXED = (TaskName.CLASSIFICATION, TaskName.REGRESSION, TaskName.TRANSLATION)
 
 

@@ -63,6 +63,10 @@ class GroupKeeper:
         """Let others of the group wait for a piece of work, whose worker is about to ask for it."""
         self._expected[record_id] = group, time.monotonic() + ARRIVAL_SECONDS
 
+    async def expect_no_more(self, record_id: str) -> None:
+        """Nobody will ask for this work."""
+        self._expected.pop(record_id, None)
+
     async def run(self, work: Work, source: tuple[str, str], place: Place) -> None:
         """Have the work done at a place, side by side with others of its group.
 
@@ -221,6 +225,11 @@ def _stop_key() -> bytes:
 def announce(keeper: Any, work: Work) -> None:
     """Say that a worker will ask for this work: others of its group wait for it."""
     keeper.expect.remote(work_id(work), _group(work))
+
+
+def take_back(keeper: Any, work: Work) -> None:
+    """Say that announced work is not begun after all: nobody waits for it."""
+    keeper.expect_no_more.remote(work_id(work))
 
 
 def run_with_others(keeper: Any, work: Work, source: tuple[str, str]) -> None:

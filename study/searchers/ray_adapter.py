@@ -6,7 +6,7 @@ import re
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -157,6 +157,11 @@ class StudySearcher(Searcher):
     def flight(self, trial_id: str) -> Flight | None:
         """What a Tune trial is for."""
         return self._in_flight.get(trial_id)
+
+    @property
+    def in_flight(self) -> Iterable[str]:
+        """Ids of the Tune trials that hold work, in the order of their handing out."""
+        return self._in_flight
 
     def takes_back(self, trial_id: str) -> bool:
         """Whether work that has not begun is wanted back: nothing shall begin any more, or it waits in the wrong place.

@@ -11,11 +11,12 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from known_studies import FEW
 from rich.console import Console
 from simulation import Scores, do_work, hashed_score, make_search, make_study, run_study
 
 from search_spaces.configuration import Configuration
-from search_spaces.space import SearchSpace, load_space
+from search_spaces.space import load_space
 from study.ahead import ahead_of
 from study.config import Study
 from study.estimate import Estimate, Span, at_a_time, estimate
@@ -28,22 +29,8 @@ from trials.record import Record, TeacherRecord, TrialRecord
 from trials.spec import TaskName, TrialSpec
 from trials.work import SpeedSettings
 
-SPACE = SearchSpace.model_validate(
-    {
-        "name": "small",
-        "choices": {
-            "distance": ["ce", "mse"],
-            "teacher_checkpoint": ["highest_score", "lowest_loss"],
-            "student_temperature": ["equal", "one"],
-        },
-        "soft_label_weight": {"default": 1.0, "then": [0.5]},
-        "learning_rates": [1e-4, 3e-4],
-        "temperature": {"start": 1, "stop": 4, "num": 2, "fine": 1, "default": 4},
-    }
-)
-TINY = SPACE.model_copy(
-    update={"learning_rates": (1e-4,), "choices": SPACE.choices.model_copy(update={"distance": ("ce",)})}
-)
+SPACE = FEW.model_copy(update={"learning_rates": (1e-4, 3e-4)})
+TINY = FEW.model_copy(update={"choices": FEW.choices.model_copy(update={"distance": ("ce",)})})
 START = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
 SECONDS = {"teacher/2L/data0": 10.0, "teacher/3L/data0": 25.0, "teacher/2L/data1": 3.0, "teacher/3L/data1": 7.0}
 TEACHER, SPEED = 40.0, 6.0

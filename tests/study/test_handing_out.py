@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from ray.tune.search import Searcher
@@ -14,6 +15,7 @@ from study.ledger import Ledger
 from study.resources import Node, Resources
 from study.searchers import ray_adapter
 from study.searchers.ray_adapter import StudySearcher
+from study.watch import Handover
 from trials.spec import TeacherTask
 
 MIXED = Resources.model_validate({"accelerators": {"A100": {"cpu": 2, "gpu": 0.5}, "T4": {"gpu": 1}}})
@@ -114,3 +116,48 @@ def test_when_time_is_up_what_runs_ends_and_what_waits_is_taken_back(tmp_path: P
     # the ledger alone says what is left: the teachers that were not recorded
     left = make_search(launch.study, list(Ledger(tmp_path / "ledger").refresh())).propose()
     assert sum(isinstance(work, TeacherTask) for work in left) == 4
+
+
+class Controller:
+    """Tune's: trials by status, and whose workers have their place."""
+
+    def __init__(self, **statuses: str):
+        self.trials = {
+            name: SimpleNamespace(trial_id=name, status=status, temporary_state=SimpleNamespace(ray_actor=None))
+            for name, status in statuses.items()
+        }
+        self.starting: set[str] = set()
+        self.stopped: list[str] = []
+        self._tune_controller = SimpleNamespace(
+            _trial_to_actor=SimpleNamespace(get=lambda trial: trial.trial_id),
+            _actor_manager=SimpleNamespace(is_actor_started=lambda actor: actor in self.starting),
+        )
+
+    def get_live_trials(self) -> list[SimpleNamespace]:
+        return list(self.trials.values())[::-1]
+
+    def stop_trial(self, trial: SimpleNamespace) -> None:
+        self.stopped.append(trial.trial_id)
+
+
+def test_free_worker_goes_to_the_oldest_trial_for_which_none_comes_up(tmp_path: Path) -> None:
+    launch = Launch(tmp_path, [], resources=Resources(), workers=4)
+    launch.fill()
+    controller = Controller(trial0="RUNNING", trial1="PENDING", trial2="PENDING", trial3="PENDING")
+
+    def chosen() -> str | None:
+        trial = Handover(launch.searcher).choose_trial_to_run(controller)
+        return trial and trial.trial_id
+
+    assert chosen() == "trial1"
+    controller.starting = {"trial1"}
+    assert chosen() == "trial2"
+    # where one comes up for each of them, it is the oldest after all
+    controller.starting = {"trial1", "trial2", "trial3"}
+    assert chosen() == "trial1"
+    controller.trials["trial1"].temporary_state.ray_actor = "about to run"
+    assert chosen() == "trial2"
+    assert controller.stopped == []
+    launch.searcher.stop()
+    assert chosen() is None
+    assert sorted(controller.stopped) == ["trial2", "trial3"]

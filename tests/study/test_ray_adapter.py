@@ -98,6 +98,17 @@ def test_full_storage_ends_the_launch_when_what_runs_has_ended(tmp_path: Path):
     assert adapter.suggest("d") == Searcher.FINISHED
 
 
+def test_work_that_was_asked_to_leave_is_not_given_up(tmp_path: Path):
+    ledger = Ledger(tmp_path)
+    teachers_done(ledger)
+    adapter = searcher(ledger)
+    adapter.suggest("a")
+    adapter.stop()
+    adapter.on_trial_complete("a", error=True)
+    assert (adapter.outlook.blocked, adapter.outlook.given_up) == ({}, [])
+    assert adapter.suggest("b") == Searcher.FINISHED
+
+
 @pytest.mark.parametrize(
     "content", [b'{"kind": "trial", "ver', b'{"version": 99}', b"[]"], ids=["torn", "newer", "other"]
 )

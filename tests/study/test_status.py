@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from known_studies import FEW
 from simulation import Scores, hashed_score, make_study, run_study
 
-from search_spaces.space import SearchSpace
 from study.config import Study
 from study.ledger import Ledger
 from study.plan import trial_bounds
@@ -21,20 +21,6 @@ from trials.record import Record, Status, TeacherRecord, TrialRecord
 from trials.spec import TrialSpec
 from trials.workspace import Workspace
 
-SPACE = SearchSpace.model_validate(
-    {
-        "name": "small",
-        "choices": {
-            "distance": ["ce", "mse"],
-            "teacher_checkpoint": ["highest_score", "lowest_loss"],
-            "student_temperature": ["equal", "one"],
-        },
-        "soft_label_weight": {"default": 1.0, "then": [0.5]},
-        "learning_rates": [1e-4],
-        "temperature": {"start": 1, "stop": 4, "num": 2, "fine": 1, "default": 4},
-    }
-)
-
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
@@ -43,7 +29,7 @@ def workspace(tmp_path: Path) -> Workspace:
 
 @pytest.fixture
 def study() -> Study:
-    return make_study(space=SPACE)
+    return make_study(space=FEW)
 
 
 def status_of(study: Study, workspace: Workspace, records: list[Record]) -> StudyStatus:
@@ -112,7 +98,7 @@ def test_status_of_a_finished_study(study: Study, workspace: Workspace) -> None:
 
 
 def test_status_of_stopped_trials(workspace: Workspace) -> None:
-    study = make_study(search={"strategy": "grid", "space": SPACE, "stopping": {"rule": "asha"}})
+    study = make_study(search={"strategy": "grid", "space": FEW, "stopping": {"rule": "asha"}})
     records = run_study(study, stops=lambda trial: True)
     trials = [record for record in records if isinstance(record, TrialRecord)]
     for trial in trials:
@@ -125,7 +111,7 @@ def test_status_of_stopped_trials(workspace: Workspace) -> None:
     assert status.stopped_trials == sum(chain.stopped_trials for chain in status.chains) == stopped > 0
     assert status.trials == len(trials)
     # for a study that stops none they are trials like any that have no record
-    plain = make_study(search={"strategy": "grid", "space": SPACE})
+    plain = make_study(search={"strategy": "grid", "space": FEW})
     assert len(read_status(plain, workspace).unfinished_work) == stopped
 
 
@@ -172,7 +158,7 @@ def test_status_names_unfinished_work_and_bad_files(study: Study, workspace: Wor
 
 
 def test_status_counts_records_of_two_seeds(workspace: Workspace) -> None:
-    study = make_study(datasets=1, students=1, space=SPACE, seeds=(13, 14))
+    study = make_study(datasets=1, students=1, space=FEW, seeds=(13, 14))
     records = run_study(study)
     status = status_of(study, workspace, records)
     (chain,) = status.chains
@@ -191,7 +177,7 @@ def drawn_score(salt: int) -> Scores:
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 10**6), st.booleans(), st.sampled_from(["coordinate", "joint"]))
 def test_bounds_of_trials_hold(salt: int, one_checkpoint: bool, tune: str) -> None:
-    study = make_study(datasets=1, students=1, search={"space": SPACE, "tune": tune})
+    study = make_study(datasets=1, students=1, search={"space": FEW, "tune": tune})
     records = run_study(study, drawn_score(salt), one_checkpoint=one_checkpoint)
     fewest, most = trial_bounds(study)
     assert fewest <= len(records) - 1 <= most

@@ -131,6 +131,8 @@ def test_trial_that_has_both_records_stays_stopped_for_its_search_alone() -> Non
     assert [triple.chain.tried for triple in after.triples.values()] == [
         triple.chain.tried for triple in before.triples.values()
     ]
+    # and counts once
+    assert after.num_trials == before.num_trials == len(trials(records))
     # but who asks for its result is told the final one
     triple, record = after.triples[again[0].triple_id], again[0]
     assert triple.records(record.configuration) == [record]

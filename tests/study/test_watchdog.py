@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
+from study import watch
+from study.progress import Progress
 from study.resources import Node, Resources
+from study.searchers.ray_adapter import Outlook
+from study.watch import Watch
 from study.watchdog import Facts, Loss, Piece, Start, State, Watchdog, causes_of
 
 CPU_NODE = Node("one", {"CPU": 4.0}, {"CPU": 0.0})
@@ -110,3 +114,32 @@ def test_cause_is_said_once_until_it_comes_back() -> None:
     assert "room" in dog.news(facts(nodes=[replace(CPU_NODE, free={"CPU": 4.0})], pieces=[WAITING]))[0]
     assert dog.news(facts(pieces=[])) == []
     assert len(dog.news(gone)) == 1
+
+
+def test_launch_goes_on_though_it_cannot_say_how_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+
+    class Hooked(Progress):
+        def __init__(self) -> None:
+            """Without a study."""
+
+        def say(self, text: str) -> None:
+            said.append(text)
+
+        def tick(self) -> None:
+            raise ZeroDivisionError("no time at all")
+
+    class Searching:
+        reconciled: ClassVar[list[set[str]]] = []
+        outlook = Outlook()
+
+        def reconcile(self, live: set[str]) -> None:
+            self.reconciled.append(live)
+
+    hooks = Watch(Searching(), Hooked(), None, None)  # type: ignore[arg-type]  # neither is asked for anything
+    monkeypatch.setattr(watch, "LOOK_SECONDS", 1e9)
+    for _ in range(3):
+        hooks.on_step_end(0, [])
+    # what must be done was done each time; why nothing is shown is said once
+    assert Searching.reconciled == [set()] * 3
+    assert said == ["cannot say how it stands: no time at all"]

@@ -133,6 +133,16 @@ def test_unit_waits_for_announced_work_of_its_group_but_not_for_ever(
     assert [len(ids) for _, _, ids in stage.units] == [2, 1]
 
 
+def test_unit_does_not_wait_for_announced_work_that_was_taken_back(stage: Stage, specs: list[TrialSpec]):
+    async def time_is_up() -> None:
+        await stage.keeper.expect(specs[1].trial_id, specs[1].group_id)
+        await stage.keeper.expect_no_more(specs[1].trial_id)
+        await asyncio.wait_for(stage.keeper.run(specs[0], SOURCE, HERE), timeout=20)
+
+    asyncio.run(time_is_up())
+    assert [ids for _, _, ids in stage.units] == [[specs[0].trial_id]]
+
+
 def test_work_with_a_record_is_not_done_again(stage: Stage, specs: list[TrialSpec]):
     stage.bench.ledger.write(record(specs[0]))
     assert stage.run((specs[0], HERE), (specs[1], HERE)) == [None, None]

@@ -124,8 +124,14 @@ def test_train_that_is_asked_to_leave_saves_its_state_first(tmp_path, monkeypatc
 def test_process_learns_that_it_is_asked_to_leave(monkeypatch):
     monkeypatch.setattr(leaving, "ASK_SECONDS", 0.01)
     monkeypatch.setattr(leaving, "_asked", threading.Event())
-    answers = iter([False, False, True])
-    leaving.listen(lambda: next(answers))
+    answers = iter([False, ConnectionError("the head is away"), False, True])
+
+    def ask() -> bool:
+        if isinstance(answer := next(answers), Exception):
+            raise answer
+        return answer
+
+    leaving.listen(ask)
     assert leaving._asked.wait(10)
     assert leaving.leave_asked()
 

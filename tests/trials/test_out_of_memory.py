@@ -296,6 +296,30 @@ def test_group_that_memory_does_not_hold_fails_as_one(tiny: Tiny, monkeypatch):
     assert [record.micro_batch for record in records] == [8, 8]
 
 
+def test_memory_that_holds_no_row_in_evaluation_fails_a_group_as_one_and_a_trial_alone(tiny: Tiny, monkeypatch):
+    from trials.run import run_group
+
+    train, evaluate = PackedNetwork.forward, []
+
+    def limited(self, batch):
+        if self.training:
+            return train(self, batch)
+        evaluate.append(len(batch.rows))
+        raise MemoryError
+
+    specs = [tiny.trial(seed=19, learning_rate=rate) for rate in (0.001, 0.002)]
+    records = []
+    monkeypatch.setattr(PackedNetwork, "forward", limited)
+    with pytest.raises(MemoryError):
+        run_group(specs, (str(tiny.model), ""), tiny.workspace, records.append)
+    assert records == []
+    assert evaluate[-1] == 1
+    run_group(specs[:1], (str(tiny.model), ""), tiny.workspace, records.append)
+    (record,) = records
+    # no smaller part of a batch in training would help
+    assert (record.status, record.reason) == (Status.FAILED, "out of memory at 1 row in evaluation")
+
+
 def test_record_of_before_there_were_micro_batches_reads(tiny: Tiny):
     from trials.record import parse_record
 
