@@ -385,7 +385,8 @@ def _seconds(study: Study, sizes: _Sizes) -> PlannedSeconds:
         if settings := study.config.speed:
             own = [t.student for t in study.triples if (t.teacher, t.dataset) == (teacher, dataset)]
             weights += sum(token_weights(sizes.student(study, student)) for student in own)
-            tokens = settings.rows * size.row_tokens(settings.max_length or recipe.max_length)
+            most = settings.max_length or recipe.max_length
+            tokens = settings.rows * size.padded_row_tokens(most, settings.batch_size)
             passes = settings.warm_up + settings.rounds
             planned.speeds[teacher.name, dataset.name] = 2 * weights * tokens * passes / rate
     return planned

@@ -115,6 +115,12 @@ class DatasetSize:
         """Tokens of a row, in the mean."""
         return self.tokens(max_length) / self.rows
 
+    def padded_row_tokens(self, max_length: int, batch_size: int) -> float:
+        """Tokens of a row, in the mean, where batches in the data's order are padded to their longest."""
+        lengths = self.lengths(max_length)
+        batches = [lengths[start : start + batch_size] for start in range(0, self.rows, batch_size)]
+        return sum(max(batch) * len(batch) for batch in batches) / self.rows
+
     def tokens(self, max_length: int) -> float:
         """Tokens of one epoch, estimated from the characters; at most `max_length` each."""
         return sum(self.lengths(max_length))
