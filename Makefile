@@ -27,7 +27,8 @@ demo: setup ## run a small study on this machine and write its report
 test: setup ## run the tests that need neither much time nor a GPU, two files at a time
 	$(BIN)/pytest -n 2 --dist loadfile
 
-test-all: setup ## run every test
+test-all: setup ## run every test, also those that need optuna-dashboard or take jobs
+	$(PIP) --editable '.[dev,dashboard,cluster]'
 	$(BIN)/pytest -m ''
 
 golden: setup ## write the golden losses anew and print what differs

@@ -197,6 +197,7 @@ class _Run:
         from ray.cluster_utils import Cluster
 
         self.begun = time.monotonic()
+        self.due = self.draw.sample(list(TARGETS), len(TARGETS))  # each is killed once, and then whatever is drawn
         self.drivers: list[subprocess.Popen[bytes]] = []
         self.cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
         self.nodes = [self.cluster.add_node(num_cpus=1) for _ in range(NODES)]
@@ -274,7 +275,7 @@ class _Run:
 
     def _kill(self, driver: subprocess.Popen[bytes], study: Path) -> None:
         """One SIGKILL, or that of a node's processes; a node that died is followed by a new one."""
-        what = self.draw.choices(list(TARGETS), list(TARGETS.values()))[0]
+        what = self.due[-1] if self.due else self.draw.choices(list(TARGETS), list(TARGETS.values()))[0]
         place = self.draw.randrange(NODES)
         raylet = self.nodes[place].all_processes["raylet"][0].process.pid
         workers = sorted(_descendants(raylet))
@@ -286,6 +287,7 @@ class _Run:
             pids = [raylet] if what == "raylet" else [raylet, *workers]
         if not pids:
             return  # no trial's worker there yet
+        self.due = self.due[:-1]
         running = any(_is_trial(pid) for pid in workers)
         for pid in pids:
             _end(pid)

@@ -112,7 +112,7 @@ def run_experiment(
     )
     trainable = tune.with_parameters(KDTrainable, bench=bench, keeper=keeper)
     tuner = _tuner(tune.with_resources(trainable, cluster.request(resources)), searcher, watch, workspace.root)
-    with interrupts(searcher.stop, ask_to_stop) as signals, _head_watched(options, workspace, progress):
+    with _head_watched(options, workspace, progress), interrupts(searcher.stop, ask_to_stop) as signals:
         try:
             tuner.fit()
         except Exception:

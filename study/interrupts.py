@@ -6,9 +6,10 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 STOPS = (signal.SIGINT, signal.SIGTERM)
+ASK_SECONDS = 10  # that asking workers may take: where Ray's head is gone it hangs
 
 
 @contextmanager
@@ -30,7 +31,8 @@ def interrupts(stop: Callable[[], None], ask_to_stop: Callable[[], None]) -> Ite
     def ask() -> None:
         over.wait()
         if seen:
-            ask_to_stop()
+            with suppress(Exception):  # the head is gone, and the workers with it
+                ask_to_stop()
 
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
@@ -57,4 +59,4 @@ def interrupts(stop: Callable[[], None], ask_to_stop: Callable[[], None]) -> Ite
         for number, handler in before.items():
             signal.signal(number, handler)
         over.set()
-        asking.join()
+        asking.join(ASK_SECONDS)

@@ -350,9 +350,9 @@ class PlannedSeconds:
     speeds: dict[tuple[str, str], float]
 
     def of_study(self, study: Study) -> float:
-        """Of as many trials as a study can need, and its teachers."""
+        """Of as many trials as a study can need, its teachers, and response times."""
         trials = sum(triple_bounds(study, triple)[1] * self.trials[triple.triple_id] for triple in study.triples)
-        return trials + sum(self.teachers.values())
+        return trials + sum(self.teachers.values()) + sum(self.speeds.values())
 
 
 def planned_seconds(study: Study) -> PlannedSeconds | None:
@@ -386,7 +386,8 @@ def _seconds(study: Study, sizes: _Sizes) -> PlannedSeconds:
             own = [t.student for t in study.triples if (t.teacher, t.dataset) == (teacher, dataset)]
             weights += sum(token_weights(sizes.student(study, student)) for student in own)
             most = settings.max_length or recipe.max_length
-            tokens = settings.rows * size.padded_row_tokens(most, settings.batch_size)
+            padded = settings.forward != "kdstudy"  # the packed forward pads nothing
+            tokens = settings.rows * size.padded_row_tokens(most, settings.batch_size if padded else 1)
             passes = settings.warm_up + settings.rounds
             planned.speeds[teacher.name, dataset.name] = 2 * weights * tokens * passes / rate
     return planned

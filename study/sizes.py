@@ -116,8 +116,11 @@ class DatasetSize:
         return self.tokens(max_length) / self.rows
 
     def padded_row_tokens(self, max_length: int, batch_size: int) -> float:
-        """Tokens of a row, in the mean, where batches in the data's order are padded to their longest."""
-        lengths = self.lengths(max_length)
+        """Tokens of a row, in the mean, where batches in the data's order are padded to their longest.
+
+        Long texts are cut into windows where they are not cut off, so that no row is longer than `max_length`.
+        """
+        lengths = [min(length, max_length) for length in self.lengths(max_length)]
         batches = [lengths[start : start + batch_size] for start in range(0, self.rows, batch_size)]
         return sum(max(batch) * len(batch) for batch in batches) / self.rows
 

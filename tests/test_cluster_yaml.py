@@ -3,13 +3,15 @@
 import copy
 import re
 import tomllib
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jsonschema
 import pytest
 import yaml
+from kubernetes.client.models import V1PodTemplateSpec
+from pydantic import BaseModel, ConfigDict
 from ray.autoscaler._private.kuberay.autoscaling_config import _derive_autoscaling_config_from_ray_cr
 from ray.autoscaler._private.resource_demand_scheduler import _default_utilization_scorer, get_nodes_for
 from ray.autoscaler._private.util import prepare_config, validate_config
@@ -151,14 +153,61 @@ def test_siblings_install_and_start_as_cluster_yaml(name):
         assert other[key] == ours[key]
 
 
-# Kubernetes. The fields are those that we use of KubeRay's documented ones (its API reference for ray.io/v1). Its
-# schema, a megabyte, is not in this repository: a mistyped field is found here, a wrong pod template is not.
-JOB_FIELDS = {"entrypoint", "shutdownAfterJobFinishes", "rayClusterSpec"}
-CLUSTER_FIELDS = {
-    *("rayVersion", "enableInTreeAutoscaling", "autoscalerOptions", "authOptions"),
-    *("headGroupSpec", "workerGroupSpecs"),
-}
-GROUP_FIELDS = {"rayStartParams", "template", "groupName", "replicas", "minReplicas", "maxReplicas"}
+# Kubernetes. The schema of what we use of KubeRay's own fields (its types for ray.io/v1, as of 1.5.1), whose pod
+# templates are Kubernetes' own.
+
+
+class Fields(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class AutoscalerOptions(Fields):
+    idleTimeoutSeconds: int
+
+
+class AuthOptions(Fields):
+    mode: Literal["disabled", "token"]
+
+
+class HeadGroup(Fields):
+    rayStartParams: dict[str, str]
+    template: dict[str, Any]
+
+
+class WorkerGroup(HeadGroup):
+    groupName: str
+    replicas: int
+    minReplicas: int
+    maxReplicas: int
+
+
+class RayCluster(Fields):
+    rayVersion: str
+    enableInTreeAutoscaling: bool
+    autoscalerOptions: AutoscalerOptions
+    authOptions: AuthOptions
+    headGroupSpec: HeadGroup
+    workerGroupSpecs: list[WorkerGroup]
+
+
+class RayJobSpec(Fields):
+    entrypoint: str
+    shutdownAfterJobFinishes: bool
+    rayClusterSpec: RayCluster
+
+
+def check_rayjob(job: dict[str, Any]) -> RayJobSpec:
+    """A job's fields.
+
+    Raises:
+        ValueError: A field is unknown or of a wrong type.
+    """
+    spec = RayJobSpec.model_validate(job["spec"])
+    for group in (spec.rayClusterSpec.headGroupSpec, *spec.rayClusterSpec.workerGroupSpecs):
+        known = V1PodTemplateSpec.model_validate(group.template, strict=True)
+        if known.model_dump(by_alias=True, exclude_none=True) != group.template:
+            raise ValueError("the pod template has fields that Kubernetes does not know")
+    return spec
 
 
 @pytest.fixture
@@ -168,19 +217,33 @@ def job() -> dict[str, Any]:
 
 def test_rayjob_has_only_known_fields(job):
     assert (job["apiVersion"], job["kind"], job["metadata"]) == ("ray.io/v1", "RayJob", {"name": "kdstudy"})
-    cluster = job["spec"]["rayClusterSpec"]
-    assert job["spec"].keys() <= JOB_FIELDS
-    assert cluster.keys() <= CLUSTER_FIELDS
-    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
-        assert group.keys() <= GROUP_FIELDS
-        # KubeRay passes these on as text
-        assert all(isinstance(value, str) for value in group["rayStartParams"].values())
-        (container,) = group["template"]["spec"]["containers"]
+    cluster = check_rayjob(job).rayClusterSpec
+    for group in (cluster.headGroupSpec, *cluster.workerGroupSpecs):
+        (container,) = group.template["spec"]["containers"]
         assert {"name": "RAY_worker_niceness", "value": "0"} in container["env"]
-        mounts, volumes = container["volumeMounts"], group["template"]["spec"]["volumes"]
+        mounts, volumes = container["volumeMounts"], group.template["spec"]["volumes"]
         assert [mount["name"] for mount in mounts] == [volume["name"] for volume in volumes]
-    assert cluster["authOptions"] == {"mode": "token"}
-    assert cluster["rayVersion"] == version_of("ray")
+    assert cluster.authOptions.mode == "token"
+    assert cluster.rayVersion == version_of("ray")
+
+
+@pytest.mark.parametrize(
+    ("where", "key", "value"),
+    [
+        (("rayClusterSpec",), "rayversion", "2.60.0"),
+        (("rayClusterSpec", "authOptions"), "mode", "tokens"),
+        (("rayClusterSpec", "workerGroupSpecs", 0), "maxReplicas", "8"),
+        (("rayClusterSpec", "headGroupSpec", "rayStartParams"), "num-cpus", 0),
+        (("rayClusterSpec", "headGroupSpec", "template", "spec"), "container", []),
+        (("rayClusterSpec", "headGroupSpec", "template", "spec", "containers", 0), "volumeMount", []),
+        (("rayClusterSpec", "headGroupSpec", "template", "spec", "containers", 0, "env", 0), "value", 0),
+        (("rayClusterSpec", "headGroupSpec", "template", "spec", "containers", 0, "resources"), "limits", ["4"]),
+    ],
+)
+def test_mistakes_in_a_rayjob_are_found(job, where, key, value):
+    reduce(lambda part, name: part[name], where, job["spec"])[key] = value
+    with pytest.raises(ValueError, match=key if "template" not in where else ""):
+        check_rayjob(job)
 
 
 def test_rayjob_is_a_cluster_to_rays_autoscaler(job):

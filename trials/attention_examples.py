@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from trials.persistence import write_whole
 
 EXAMPLES = 3
 FEWEST, MOST = 8, 24  # tokens: enough to see something, few enough to be read
@@ -35,13 +35,12 @@ class ExampleAttention:
         arrays: dict[str, Any] = {"rows": self.rows}
         arrays |= {f"map{at}": values.astype(np.float16) for at, values in enumerate(self.maps)}
         arrays |= {f"tokens{at}": np.array(words, dtype=np.str_) for at, words in enumerate(self.tokens)}
-        file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_name(f".{uuid.uuid4().hex}.npz")
-        try:
-            np.savez_compressed(temporary, **arrays)
-            os.replace(temporary, file)
-        finally:
-            temporary.unlink(missing_ok=True)
+
+        def save(temporary: Path) -> None:
+            with temporary.open("wb") as opened:  # of a name NumPy would append to it
+                np.savez_compressed(opened, **arrays)
+
+        write_whole(file, save)
 
     @classmethod
     def read(cls, file: Path) -> ExampleAttention | None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from trials.persistence import persistently
+from trials.persistence import persistently, write_whole
 from trials.workspace import Workspace
 
 T = TypeVar("T")
@@ -53,19 +52,11 @@ class CheckpointFile:
             OSError, SafetensorError: Storage refused it again and again, or is full.
         """
         own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-        persistently(lambda: self._replace(own, values))
-        self._last = time.monotonic()
-
-    def _replace(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(f".{uuid.uuid4().hex}.tmp")
-        try:
-            save_file(tensors, temporary, metadata={"values": json.dumps(values)})
-            os.replace(temporary, self.path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        metadata = {"values": json.dumps(values)}
+        write_whole(self.path, lambda temporary: save_file(own, temporary, metadata=metadata))
         if self.workspace is not None:
-            self.workspace.share(self.path)
+            persistently(partial(self.workspace.share, self.path))
+        self._last = time.monotonic()
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """Tensors and values; None if there is no file, or only one that cannot be read (the run starts anew).

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +39,25 @@ def persistently(write: Callable[[], T]) -> T:
                 raise
         time.sleep(wait)
     return write()
+
+
+def write_whole(file: Path, write: Callable[[Path], object]) -> None:
+    """Make a file by `write(temporary file)`: it appears whole or not at all, and stays as it is where that fails.
+
+    Raises:
+        Exception: As of `persistently`.
+    """
+
+    def attempt() -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}.tmp")
+        try:
+            write(temporary)
+            os.replace(temporary, file)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    persistently(attempt)
 
 
 @contextmanager

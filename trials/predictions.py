@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from trials.datasets import load_dataset_splits
+from trials.persistence import write_whole
 from trials.spec import DatasetSpec
 from trials.workspace import Workspace
 
@@ -48,14 +47,9 @@ def _example_columns(dataset: DatasetSpec) -> dict[str, Any]:
 
 
 def _write(file: Path, columns: dict[str, Any]) -> None:
-    """A parquet file, whole or not at all."""
+    """A parquet file."""
     import pyarrow
     import pyarrow.parquet
 
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
-    try:
-        pyarrow.parquet.write_table(pyarrow.table(columns), temporary, compression="zstd")
-        os.replace(temporary, file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    table = pyarrow.table(columns)
+    write_whole(file, lambda temporary: pyarrow.parquet.write_table(table, temporary, compression="zstd"))

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from filelock import FileLock
 
 from search_spaces.configuration import digest
 from trials.object_store import SharedFolder, check_address
+from trials.persistence import persistently
 
 NODE_FOLDER = "KDSTUDY_WORK"  # variable that names each node's own folder for studies in an object store
 DEFAULT_NODE_FOLDER = "~/.cache/kdstudy"
@@ -286,7 +288,7 @@ def build_once(folder: Path, build: Callable[[Path], None]) -> Path:
             temporary.mkdir()
             try:
                 build(temporary)
-                os.rename(temporary, folder)
+                persistently(partial(os.rename, temporary, folder))
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
     return folder

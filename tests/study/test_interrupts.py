@@ -19,6 +19,8 @@ def stop():
 
 def ask_to_stop():
     print("workers are asked to leave", flush=True)
+    if sys.argv[3] == "fails":
+        raise ConnectionError("the head is gone")
 
 
 number, times, restored = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "restored"
@@ -35,9 +37,9 @@ print(signals, signal.getsignal(signal.SIGINT) is before)
 FIRST = ["nothing more is handed out", "workers are asked to leave"]
 
 
-def interrupted(number: int, times: int, restored: str = "") -> tuple[int, list[str]]:
+def interrupted(number: int, times: int, how: str = "") -> tuple[int, list[str]]:
     """Exit code and output of a process that sends itself signals while it launches."""
-    command = [sys.executable, "-c", LAUNCH, str(int(number)), str(times), restored]
+    command = [sys.executable, "-c", LAUNCH, str(int(number)), str(times), how]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.stderr == ""
     return done.returncode, done.stdout.splitlines()
@@ -46,6 +48,10 @@ def interrupted(number: int, times: int, restored: str = "") -> tuple[int, list[
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_first_signal_asks_workers_to_leave(number: int) -> None:
     assert interrupted(number, 1) == (0, [*FIRST, f"[{int(number)}] True"])
+
+
+def test_workers_that_cannot_be_asked_change_nothing() -> None:
+    assert interrupted(signal.SIGINT, 1, "fails") == (0, [*FIRST, f"[{int(signal.SIGINT)}] True"])
 
 
 def test_without_a_signal_nobody_is_asked() -> None:
