@@ -14,7 +14,7 @@ from ray.tune.schedulers import FIFOScheduler
 from study import cluster
 from study.progress import Progress
 from study.search import StudySearch, work_name
-from study.searchers.ray_adapter import StudySearcher, reason_of
+from study.searchers.ray_adapter import StudySearcher
 from study.watchdog import QUIET_SECONDS, STALL_SECONDS, Facts, Loss, Piece, Start, State, Watchdog
 from trials.spec import TeacherTask, TrialSpec
 from trials.work import Work, work_id
@@ -95,7 +95,7 @@ class Watch(tune.Callback):
     ) -> None:
         """Tune's hook: a trial's worker was lost too often."""
         if report := _report(trial):
-            self._searcher.explain(trial.trial_id, reason_of(report))
+            self._searcher.explain(trial.trial_id, report)
 
     def on_trial_recover(
         self, iteration: int, trials: list[tune.experiment.Trial], trial: tune.experiment.Trial, **info: object

@@ -22,11 +22,13 @@ from trials.spec import TrialSpec
 from trials.work import SpeedTask, Work, record_ids, work_id
 from trials.workbench import record_of
 
-LOST = re.compile(r"actor died|actor is dead|ActorDied|ActorUnavailable|worker process has died|[Nn]ode .*died")
+AWAY = re.compile(r"actor \w+ is unavailable|ActorUnavailable|[Nn]ode .*died")  # a worker's node is gone, or not there
+LOST = re.compile(rf"{AWAY.pattern}|actor died|actor is dead|ActorDied|worker process has died")
 LOW_ON_MEMORY = "running low on memory"  # Ray's memory monitor has ended the worker
 FEWER = "launch with fewer --workers, or with a smaller training.batch_size"
 LOOKS, LOOK_SECONDS = 5, 0.2  # for a record that must be there
 NODES_SECONDS = 5  # after which nodes may have come or gone
+MORE_TURNS = 2  # of work that met workers of lost nodes alone: Tune tries it with each that it keeps of them
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ class StudySearcher(Searcher):
         self._looked = float("-inf")  # when it counted them
         self._in_flight: dict[str, Flight] = {}  # by Tune's trial id
         self._returning: set[str] = set()  # work that is being taken back, by Tune's trial id
-        self._lost: dict[str, str] = {}  # work that ended without a record, by Tune's trial id
+        self._lost: dict[str, Work] = {}  # that ended without a record, by Tune's trial id
+        self._turns: Counter[str] = Counter()  # more of them, by id of work
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # FINISHED is a str
         """The next piece of work; None while Tune should wait, FINISHED if nothing is left that could start."""
@@ -146,13 +149,23 @@ class StudySearcher(Searcher):
         except Exception as crash:
             self._crashed(crash)
 
-    def explain(self, trial_id: str, error: str) -> None:
-        """Say why a Tune trial ended without a record."""
-        if trial_id in self._lost:
-            self.outlook.blocked[self._lost[trial_id]] = error
-        if StorageFull.__name__ in error:  # all other work would end so, too
-            self.outlook.full = error.partition(f"{StorageFull.__name__}: ")[2]
+    def explain(self, trial_id: str, report: str) -> None:
+        """Learn from Tune's report of a trial's errors why it ended without a record; it may get another turn."""
+        reason = reason_of(report)
+        if (work := self._lost.get(trial_id)) is not None:
+            self.outlook.blocked[work_id(work)] = reason
+            if AWAY.search(_last_of(report)) and self._turns[work_id(work)] < MORE_TURNS:
+                self._turns[work_id(work)] += 1
+                self._forget_loss(work)
+        if StorageFull.__name__ in reason:  # all other work would end so, too
+            self.outlook.full = reason.partition(f"{StorageFull.__name__}: ")[2]
             self.stop()
+
+    def _forget_loss(self, work: Work) -> None:
+        del self.outlook.blocked[work_id(work)]
+        self.outlook.given_up.remove(work)
+        self.outlook.started -= 1
+        self._on_return(work)
 
     def flight(self, trial_id: str) -> Flight | None:
         """What a Tune trial is for."""
@@ -279,7 +292,7 @@ class StudySearcher(Searcher):
         if record is None:
             self.outlook.blocked[work_id(work)] = self._bad_file(work) or "its worker was lost"
             self.outlook.given_up.append(work)
-            self._lost[trial_id] = work_id(work)
+            self._lost[trial_id] = work
             return
         self.outlook.recorded += 1
         self._search.observe(record)
@@ -301,9 +314,13 @@ class StudySearcher(Searcher):
 
 def reason_of(report: str) -> str:
     """Why a Tune trial ended without a record, from its report of errors: what its last one means, or its last line."""
-    last = report.rpartition("Failure #")[2]
+    last = _last_of(report)
     if LOW_ON_MEMORY in last:
         return f"its worker was ended again and again, as its node ran low on memory: {FEWER}"
     if LOST.search(last):
         return f"its worker was lost again and again, killed or with its node; if memory ran out there, {FEWER}"
     return last.splitlines()[-1]
+
+
+def _last_of(report: str) -> str:
+    return report.rpartition("Failure #")[2]

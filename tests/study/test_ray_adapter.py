@@ -31,6 +31,9 @@ The actor is dead because its worker process has died. Worker exit type: SYSTEM_
 LOW = """Failure # 4 (occurred at 2026-01-01_00-00-00)
 ray.exceptions.OutOfMemoryError: Task was killed due to the node running low on memory.
 To disable worker killing, set the environment variable `RAY_memory_monitor_refresh_ms` to zero."""
+AWAY = """Failure # 4 (occurred at 2026-01-01_00-00-00)
+The actor 3f2a is unavailable: The actor is temporarily unavailable: RpcError: RPC Error message: failed to connect. \
+The task may or may not have been executed on the actor."""
 FULL = """Failure # 1 (occurred at 2026-01-01_00-00-00)
   File "trials/persistence.py", line 56, in storage_named
 trials.persistence.StorageFull: /data/runs/x: No space left on device; make room there and launch again"""
@@ -59,6 +62,7 @@ def teachers_done(ledger: Ledger) -> None:
     ("report", "reason"),
     [
         (KILLED, "its worker was lost again and again, killed or with its node; if memory ran out there, launch with"),
+        (AWAY, "its worker was lost again and again, killed or with its node"),
         (LOW, "its worker was ended again and again, as its node ran low on memory: launch with fewer --workers"),
         (FULL, "trials.persistence.StorageFull: /data/runs/x: No space left on device; make room there"),
         (CHANGED, "trials.tokens.InputsChanged: the data changed"),
@@ -74,11 +78,26 @@ def test_lost_work_is_blocked_with_its_reason_and_others_go_on(tmp_path: Path):
     adapter = searcher(ledger)
     adapter.suggest("a")
     adapter.on_trial_complete("a", error=True)
-    adapter.explain("a", reason_of(KILLED))
+    adapter.explain("a", KILLED)
     (reason,) = adapter.outlook.blocked.values()
     assert reason == reason_of(KILLED)
     assert adapter.outlook.full is None
     assert isinstance(adapter.suggest("b"), dict)
+
+
+def test_work_that_met_lost_nodes_alone_gets_other_turns_but_not_for_ever(tmp_path: Path):
+    ledger = Ledger(tmp_path)
+    teachers_done(ledger)
+    adapter, handed_out = searcher(ledger), []
+    for trial_id in ("a", "b", "c"):
+        handed_out.append(adapter.suggest(trial_id))
+        assert adapter.outlook.started == 1
+        adapter.on_trial_complete(trial_id, error=True)
+        assert len(adapter.outlook.blocked) == 1
+        adapter.explain(trial_id, AWAY)
+        assert len(adapter.outlook.blocked) == len(adapter.outlook.given_up) == (trial_id == "c")
+    assert handed_out == [handed_out[0]] * 3
+    assert list(adapter.outlook.blocked.values()) == [reason_of(AWAY)]
 
 
 def test_full_storage_ends_the_launch_when_what_runs_has_ended(tmp_path: Path):
@@ -88,7 +107,7 @@ def test_full_storage_ends_the_launch_when_what_runs_has_ended(tmp_path: Path):
     adapter.suggest("a")
     suggested = adapter.suggest("b")
     adapter.on_trial_complete("a", error=True)
-    adapter.explain("a", reason_of(FULL))
+    adapter.explain("a", FULL)
     # Nothing more is handed out, for it would end so, too; what runs may have its record yet
     assert adapter.outlook.full == "/data/runs/x: No space left on device; make room there and launch again"
     assert adapter.suggest("c") is None
