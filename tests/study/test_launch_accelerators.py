@@ -144,6 +144,15 @@ def test_work_of_nodes_that_are_lost_goes_on_elsewhere(nodes: Nodes, tmp_path: P
     assert (ended["started"], ended["recorded"], ended["blocked"]) == (16, 16, {})
 
 
+def test_launch_whose_time_is_up_in_mid_sweep_lets_what_runs_end(nodes: Nodes, tmp_path: Path):
+    until = time.monotonic() + 40  # of a clock that all processes share
+    output, _ = start(nodes, tmp_path / "study", 2, until=until).communicate(timeout=500)
+    ended = json.loads(output.splitlines()[-1])
+    assert "time is up: nothing more is begun" in output
+    assert (ended["up"], ended["blocked"]) == (True, {})
+    assert ended["started"] == ended["recorded"] == len(notes(tmp_path / "study")) > 0
+
+
 def test_launch_whose_nodes_are_all_gone_says_so_and_goes_on_when_one_is_back(nodes: Nodes, tmp_path: Path):
     process = start(nodes, tmp_path / "study", 1, max_trials=12)
     assert process.stdout is not None

@@ -133,16 +133,29 @@ def test_object_that_is_no_record_is_reported_and_left_alone(nodes: list[Workspa
 # What nodes share
 
 
-def test_folder_that_one_node_built_is_fetched_by_the_other(nodes: list[Workspace]) -> None:
-    built = []
+def test_folder_that_one_node_built_is_fetched_once_by_the_other(
+    nodes: list[Workspace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[Path] = []
+    fetched: list[Path] = []
+    download = SharedFolder.download
+
+    def counted(self: SharedFolder, name: str, file: Path) -> bool:
+        if found := download(self, name, file):
+            fetched.append(file)
+        return found
+
+    monkeypatch.setattr(SharedFolder, "download", counted)
 
     def build(target: Path) -> None:
         built.append(target)
         (target / "inner").mkdir()
         (target / "inner" / "file").write_text("content")
 
-    folders = [node.build_once(node.tokens("key"), build) for node in (*nodes, *nodes)]
-    assert len(built) == 1
+    with ThreadPoolExecutor() as processes:  # some trials of each node at a time
+        folders = list(processes.map(lambda node: node.build_once(node.tokens("key"), build), nodes[:1] * 3))
+        folders += processes.map(lambda node: node.build_once(node.tokens("key"), build), nodes[1:] * 3)
+    assert (len(built), len(fetched)) == (1, 1)
     assert {(folder / "inner" / "file").read_text() for folder in folders} == {"content"}
     # nothing half-made is left beside it
     assert sorted(path.name for path in folders[1].parent.iterdir()) == ["key", "key.lock"]
