@@ -41,6 +41,7 @@ class Handover(FIFOScheduler):
             if trial.status != "PENDING" or trial.temporary_state.ray_actor is not None:  # or is about to run
                 continue
             if self._searcher.takes_back(trial.trial_id):
+                trial.init_local_path()  # which Tune wants to note its end in
                 tune_controller.stop_trial(trial)
             else:
                 waiting[trial.trial_id] = trial

@@ -197,6 +197,32 @@ os.link, os.replace = failing(os.link), failing(os.replace)
 """
 
 
+# Of records and events: up to 25 years off either way, at each look
+JUMPING_CLOCK = """
+import datetime, importlib.abc, importlib.machinery, random, sys
+
+class Jumping(datetime.datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return datetime.datetime.now(tz) + datetime.timedelta(days=random.randrange(-9000, 9000))
+
+class Finder(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name not in ("trials.run", "trials.workspace"):
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        execute = spec.loader.exec_module
+        def exec_module(module):
+            execute(module)
+            assert module.datetime is datetime.datetime
+            module.datetime = Jumping
+        spec.loader.exec_module = exec_module
+        return spec
+
+sys.meta_path.insert(0, Finder())
+"""
+
+
 def patch_workers(monkeypatch: pytest.MonkeyPatch, folder: Path, statement: str) -> None:
     """Let every process compute forwards in training so: students have 1 or 2 layers, the teacher 4."""
     patch_processes(monkeypatch, folder, PATCH.replace("{statement}", statement.strip()))
@@ -249,30 +275,58 @@ def test_losses_that_are_no_numbers_are_recorded_and_reported_and_other_chains_g
     assert reason in (tmp_path / "tiny" / "report" / "report.html").read_text()
 
 
+@pytest.fixture
+def calm(tiny_study: Callable[..., Path], tmp_path: Path) -> tuple[Path, Path]:
+    """A study file, and the directory of its undisturbed launch."""
+    file = tiny_study(checkpoint_seconds=0)
+    code, output = run("launch", file, "--storage", tmp_path / "calm", "--workers", 2, folder=tmp_path)
+    assert code == 0, output
+    return file, tmp_path / "calm" / "tiny"
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
 def test_study_whose_writes_fail_ends_like_an_undisturbed_one_and_leaves_what_is_no_record(
-    tiny_study: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    calm: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    file, calm, failing = tiny_study(checkpoint_seconds=0), tmp_path / "calm", tmp_path / "failing"
-    code, output = run("launch", file, "--storage", calm, "--workers", 2, folder=tmp_path)
-    assert code == 0, output
-    ledger = failing / "tiny" / "ledger"
-    ledger.mkdir(parents=True)
+    file, undisturbed = calm
+    study = tmp_path / "failing" / "tiny"
+    (study / "ledger").mkdir(parents=True)
     others = {"foreign.json": b"[1, 2]", "newer.json": b'{"kind": "trial", "version": 99}', "torn.json": b'{"kind'}
     for name, content in others.items():
-        (ledger / name).write_bytes(content)
+        (study / "ledger" / name).write_bytes(content)
     monkeypatch.setenv("FAILED_WRITES", str(tmp_path / "failed"))
     patch_processes(monkeypatch, tmp_path, FAILING_WRITES)
 
-    code, output = run("launch", file, "--storage", failing, "--workers", 2, folder=tmp_path, timeout=900)
+    code, output = run("launch", file, "--storage", study.parent, "--workers", 2, folder=tmp_path, timeout=900)
     assert code == 0, output
     failed = (tmp_path / "failed").read_text().splitlines()
     assert {"/ledger/" in line for line in failed} == {True, False}
-    assert chaos.repeated(failing / "tiny") == []
+    assert chaos.repeated(study) == []
     # Each is named, and left alone
     for name, content in others.items():
         assert name in output
-        assert (ledger / name).read_bytes() == content
-        (ledger / name).unlink()
-    assert chaos.differences(file, calm / "tiny", failing / "tiny", tmp_path) == []
+        assert (study / "ledger" / name).read_bytes() == content
+        (study / "ledger" / name).unlink()
+    assert chaos.differences(file, undisturbed, study, tmp_path) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_study_whose_clocks_jump_ends_like_an_undisturbed_one(
+    calm: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    file, undisturbed = calm
+    study = tmp_path / "jumping" / "tiny"
+    patch_processes(monkeypatch, tmp_path, JUMPING_CLOCK)
+    launch = ["launch", file, "--storage", study.parent, "--workers", 2]
+    code, output = run(*launch, "--max-trials", 9, folder=tmp_path, timeout=900)
+    assert code == 3, output
+    code, output = run(*launch, folder=tmp_path, timeout=900)
+    assert code == 0, output
+    years = {record.run.finished_at[:4] for record in Ledger(study / "ledger").refresh()}
+    assert len(years) > 5
+    events = [json.loads(line) for line in (study / "events.jsonl").read_text().splitlines()]
+    assert set(Counter(event["id"] for event in events if event["event"] == "end").values()) == {1}
+    assert chaos.differences(file, undisturbed, study, tmp_path) == []
+    assert run("status", study, folder=tmp_path)[0] == run("report", study, folder=tmp_path)[0] == 0

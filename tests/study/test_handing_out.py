@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -122,8 +123,14 @@ class Controller:
     """Tune's: trials by status, and whose workers have their place."""
 
     def __init__(self, **statuses: str):
+        self.folders: list[str] = []
         self.trials = {
-            name: SimpleNamespace(trial_id=name, status=status, temporary_state=SimpleNamespace(ray_actor=None))
+            name: SimpleNamespace(
+                trial_id=name,
+                status=status,
+                temporary_state=SimpleNamespace(ray_actor=None),
+                init_local_path=partial(self.folders.append, name),
+            )
             for name, status in statuses.items()
         }
         self.starting: set[str] = set()
@@ -161,3 +168,5 @@ def test_free_worker_goes_to_the_oldest_trial_for_which_none_comes_up(tmp_path: 
     launch.searcher.stop()
     assert chosen() is None
     assert sorted(controller.stopped) == ["trial2", "trial3"]
+    # Tune stops no trial that has no folder yet
+    assert controller.folders == controller.stopped
