@@ -179,7 +179,7 @@ NO_MEMORY = """
 """
 
 
-# Every third record, and every third checkpoint
+# Every third record, and every third of all other files that are moved to their place
 FAILING_WRITES = """
 import errno, itertools, os
 
