@@ -151,17 +151,18 @@ class StudySearcher(Searcher):
 
     def explain(self, trial_id: str, report: str) -> None:
         """Learn from Tune's report of a trial's errors why it ended without a record; it may get another turn."""
-        reason = reason_of(report)
-        if (work := self._lost.get(trial_id)) is not None:
+        reason, work = reason_of(report), self._lost.get(trial_id)
+        if work is not None and AWAY.search(_last_of(report)) and self._turns[work_id(work)] < MORE_TURNS:
+            self._turns[work_id(work)] += 1
+            self._forget_loss(work)
+        elif work is not None:
             self.outlook.blocked[work_id(work)] = reason
-            if AWAY.search(_last_of(report)) and self._turns[work_id(work)] < MORE_TURNS:
-                self._turns[work_id(work)] += 1
-                self._forget_loss(work)
         if StorageFull.__name__ in reason:  # all other work would end so, too
             self.outlook.full = reason.partition(f"{StorageFull.__name__}: ")[2]
             self.stop()
 
     def _forget_loss(self, work: Work) -> None:
+        """As if it had never been handed out."""
         del self.outlook.blocked[work_id(work)]
         self.outlook.given_up.remove(work)
         self.outlook.started -= 1

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from study.config import load_study
+from study.plan import PlannedSeconds, planned_seconds
 from study.sizes import DatasetSize
 from trials.spec import DatasetSpec
 from trials.tasks import task_of
@@ -38,3 +42,19 @@ def test_windows_of_long_texts_are_no_longer_than_may_be() -> None:
 
 def test_rows_of_unknown_texts_are_as_long_as_may_be() -> None:
     assert replace(SIZE, characters=None).padded_row_tokens(64, 3) == 64
+
+
+def test_response_times_are_planned_with_the_padding_of_their_forward_and_count(
+    tiny_study: Callable[..., Path],
+) -> None:
+    def planned(forward: str, batch_size: int) -> PlannedSeconds:
+        found = planned_seconds(load_study(tiny_study(speed={"forward": forward, "batch_size": batch_size})))
+        assert found is not None
+        return found
+
+    single, padded, packed = planned("transformers", 1), planned("transformers", 32), planned("kdstudy", 32)
+    assert packed.speeds == single.speeds
+    assert all(padded.speeds[pair] > seconds > 0 for pair, seconds in packed.speeds.items())
+    study = load_study(tiny_study(speed={}))
+    more = padded.of_study(study) - packed.of_study(study)
+    assert more == pytest.approx(sum(padded.speeds.values()) - sum(packed.speeds.values()))
