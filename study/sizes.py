@@ -295,6 +295,10 @@ def _loaded_size(dataset: DatasetSpec) -> DatasetSize:
 def _cached_config(reference: str, revision: str | None) -> Path | None:
     """The config.json of a hub model in the hub's local cache."""
     from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
 
-    found = try_to_load_from_cache(reference, "config.json", revision=revision)
+    try:
+        found = try_to_load_from_cache(reference, "config.json", revision=revision)
+    except HFValidationError:  # the path of a folder that is not here
+        return None
     return Path(found) if isinstance(found, str) else None

@@ -1,7 +1,7 @@
 """Compares what two versions of kdstudy report on the same studies: tables, figures and pages, number by number.
 
-Both versions report on the very same study directories. The kept ones in ``fixtures/report_studies.tar.xz`` have every
-kind of study that docs/results shows; more can be given by path. Reports are written by the command line alone, so that
+Both versions report on the very same study directories. The kept ones in ``fixtures/`` have every kind of study that
+docs/results shows; more can be given by path. Reports are written by the command line alone, so that
 this works with any version::
 
     python tests/compare_reports.py write before --kdstudy OLD/.venv/bin/kdstudy
@@ -44,7 +44,9 @@ from typing import Any
 
 import numpy as np
 
-STUDIES = Path(__file__).parent / "fixtures" / "report_studies.tar.xz"
+FIXTURES = Path(__file__).parent / "fixtures"
+STUDIES = FIXTURES / "report_studies.tar.xz"
+OLD_STUDY = FIXTURES / "before_rooms.tar.xz"  # one that was really launched, about half
 SEARCHES = ("search_greedy", "search_random", "search_optuna", "search_grid")  # which `kdstudy compare` compares
 WITH_STOPPED = ("stopped",)  # which are reported a second time, with trials that were stopped early
 TOLERANCE = 1e-12
@@ -104,7 +106,8 @@ def write_reports(out: Path, kdstudy: str, folders: Iterable[Path] = (), *, kept
     with tempfile.TemporaryDirectory() as place:
         if kept:
             unpack(STUDIES, Path(place))
-        studies = {path.name: path for path in sorted(Path(place).iterdir())}
+            unpack(OLD_STUDY, Path(place, "launched"))
+        studies = {path.name: path for path in sorted(file.parent for file in Path(place).glob("**/study.yaml"))}
         studies |= {path.resolve().name: path.resolve() for path in folders}
         for name, path in studies.items():
             # a copy would be slow, and a report does not change a study
@@ -150,11 +153,11 @@ def compare_reports(before: Path, after: Path, name: str) -> Iterator[Difference
     yield from _files(before, after, name, "tables", ".json", _tables_as_json)
     yield from _files(before, after, name, "figures", ".html", _figures)
     pages = [side / "report.html" for side in (before, after)]
-    if any(page.is_file() for page in pages):
-        if not all(page.is_file() for page in pages):
-            yield Difference(Kind.NUMBER, f"{name}: report.html", *(str(page.is_file()) for page in pages))
-            return
-        yield from _pages(*(read_page(page) for page in pages), f"{name}: report.html")
+    there = [page.is_file() for page in pages]
+    if all(there):
+        yield from _pages(read_page(pages[0]), read_page(pages[1]), f"{name}: report.html")
+    elif any(there):
+        yield Difference(Kind.NUMBER, f"{name}: report.html", *("there" if each else "" for each in there))
 
 
 def _files(before: Path, after: Path, name: str, folder: str, ending: str, compare: Any) -> Iterator[Difference]:
@@ -249,7 +252,8 @@ def read_figure(page: str) -> dict[str, Any]:
 
 
 def _figures(before: Path, after: Path, where: str) -> Iterator[Difference]:
-    yield from compare_figures(*(read_figure(path.read_text(encoding="utf-8")) for path in (before, after)), where)
+    old, new = (read_figure(path.read_text(encoding="utf-8")) for path in (before, after))
+    yield from compare_figures(old, new, where)
 
 
 def compare_figures(old: Mapping[str, Any], new: Mapping[str, Any], where: str) -> Iterator[Difference]:
@@ -506,9 +510,9 @@ def _print(found: Sequence[Difference], shown: set[Kind], most: int) -> None:
         printed[report] += 1
         if difference.kind in shown and printed[report] <= most:
             print(difference)
-    for (report, kind), number in printed.items():
+    for (name, kind), number in printed.items():
         if kind in shown and number > most:
-            print(f"{kind:6} {report}: {number - most} more")
+            print(f"{kind:6} {name}: {number - most} more")
     print("; ".join(f"{kind}: {sum(each.kind is kind for each in found)} differences" for kind in Kind))
 
 
