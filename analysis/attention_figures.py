@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 
 from analysis.attention import HeadView
 from analysis.experiments import ExperimentTriple
-from analysis.style import BLUE, SOFT, dress, no_data
+from analysis.presentation import BLUE, SOFT, dress, no_data
 
 SIDE_BY_SIDE = (
     "What students attend to, beside their teacher",

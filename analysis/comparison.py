@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import fsum
 from typing import Any
 
-from analysis.outcomes import mean
+from analysis.results import mean
 from search_spaces.configuration import Configuration
 from search_spaces.faults import Fault, InputError
 from study.config import Strategy, Study

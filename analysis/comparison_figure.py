@@ -8,8 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from analysis.comparison import Compared, Run
-from analysis.style import BLUE, GREEN, INK, ORANGE, PURPLE, RED, SKY, dress, no_data
-from analysis.wording import score, score_digits
+from analysis.presentation import BLUE, GREEN, INK, ORANGE, PURPLE, RED, SKY, dress, no_data, score, score_digits
 from study.config import Strategy
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED)

@@ -9,8 +9,7 @@ from typing import Any
 from analysis.comparison import Opened, compare
 from analysis.comparison_figure import best_so_far
 from analysis.comparison_tables import comparison_tables
-from analysis.images import write_figures
-from analysis.tables import plain_rows, write_tables
+from analysis.presentation import write_figures, write_tables
 from search_spaces.faults import fault
 from study.continuation import open_study
 from study.ledger import Ledger
@@ -56,4 +55,4 @@ def write_comparison(
         note = write_figures({"best_so_far": best_so_far(found)}, out / "figures", formats)
     except OSError as error:
         raise fault("command line", "--output", str(out), f"cannot be written: {error.strerror or error}") from None
-    return plain_rows(tables["searches"]), note
+    return tables["searches"].plain_rows(), note

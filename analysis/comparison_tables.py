@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.comparison import Compared
-from analysis.tables import Table
+from analysis.presentation import ExportedTable
 from study.config import Strategy
 
 _PARTS = {
@@ -40,13 +40,15 @@ BEST_SO_FAR = {
 }
 
 
-def comparison_tables(found: Sequence[Compared]) -> dict[str, Table]:
+def comparison_tables(found: Sequence[Compared]) -> dict[str, ExportedTable]:
     """Both tables by name."""
     searches = "A study and shared triple: what its search has found, with how much work."
     best = "A study, shared triple and number of configurations: the best found so far."
     return {
-        "searches": Table("searches", searches, SEARCHES, pd.DataFrame(list(_searches(found)), columns=list(SEARCHES))),
-        "best_so_far": Table(
+        "searches": ExportedTable(
+            "searches", searches, SEARCHES, pd.DataFrame(list(_searches(found)), columns=list(SEARCHES))
+        ),
+        "best_so_far": ExportedTable(
             "best_so_far", best, BEST_SO_FAR, pd.DataFrame(list(_best(found)), columns=[*BEST_SO_FAR])
         ),
     }

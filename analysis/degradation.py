@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from analysis.gains import relative_gain
+from analysis.results import relative_gain
 from analysis.shapes import Grid, ShapeStudy, mean_of_known
 
 

@@ -8,9 +8,22 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from analysis.experiments import Experiment, ExperimentTriple
-from analysis.significance import Bootstrap
-from analysis.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, SKY, SOFT, below_title, dress, no_data
-from analysis.wording import score_digits
+from analysis.presentation import (
+    BLUE,
+    FAINT,
+    GREEN,
+    INK,
+    ORANGE,
+    PURPLE,
+    RED,
+    SKY,
+    SOFT,
+    below_title,
+    dress,
+    no_data,
+    score_digits,
+)
+from analysis.results import Bootstrap
 
 COLOURS = (INK, FAINT, SKY, PURPLE, BLUE, ORANGE, GREEN, RED, "#8c6d31", "#7f7f7f")
 AGAINST = ("What each experiment gains over the first", "Test scores; bars: 95 % intervals over test examples")

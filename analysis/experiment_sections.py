@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from analysis import attention_figures, experiment_figures, experiment_page_tables, experiment_wording
-from analysis.findings import Findings
-from analysis.section import Section
+from analysis.old_findings import Findings
+from analysis.old_section import OldSection
 
 TEST = "Scores are on test, means over seeds, at the epoch that validates best."
 
 
-def experiment_sections(findings: Findings) -> tuple[Section, ...]:
+def experiment_sections(findings: Findings) -> tuple[OldSection, ...]:
     """The sections, for a study of experiments; () for others."""
     if not findings.compared_experiments:
         return ()
@@ -25,7 +25,7 @@ def _tables(findings: Findings) -> str:
     return "".join(parts)
 
 
-AGAINST = Section(
+AGAINST = OldSection(
     "experiments",
     "Which experiment is better than the first?",
     lambda findings: experiment_figures.against_first(findings.compared_experiments),
@@ -35,7 +35,7 @@ AGAINST = Section(
     "first seed, the t-test is paired by seed. Of many comparisons some are beyond chance by chance.",
     details=_tables,
 )
-BY_EPOCH = Section(
+BY_EPOCH = OldSection(
     "convergence",
     "How fast does each experiment learn?",
     lambda findings: experiment_figures.by_epoch(findings.compared_experiments),
@@ -43,7 +43,7 @@ BY_EPOCH = Section(
     "C, figure 4. Validation score after each epoch, mean over seeds. Where layers are learned one by one, rings mark "
     "the last epoch of a stage.",
 )
-BY_ROWS = Section(
+BY_ROWS = OldSection(
     "training_size",
     "Is the gain larger with less data?",
     lambda findings: experiment_figures.by_rows(findings.experiment_families),
@@ -51,14 +51,14 @@ BY_ROWS = Section(
     f"C, figure 3. Test score over the first experiment's, for data sets that differ in the number of training rows "
     f"alone. {TEST} Bars: 95 % intervals over test examples.",
 )
-BY_PARAMETERS = Section(
+BY_PARAMETERS = OldSection(
     "student_size",
     "Which experiment holds up in smaller students?",
     lambda findings: experiment_figures.by_parameters(findings.experiment_depths),
     lambda findings: experiment_wording.depth_sentence(findings.experiment_depths),
     f"C, figure 2. Of each data set on which several students learn. {TEST}",
 )
-ATTENTION = Section(
+ATTENTION = OldSection(
     "attention",
     "Do students attend to what their teacher attends to?",
     lambda findings: attention_figures.side_by_side(findings.attention_views),

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean
 
 from analysis.experiments import Experiment, ExperimentTriple
-from analysis.significance import OverSeeds, over_seeds
-from analysis.wording import count, listing, percent, score, score_digits
+from analysis.presentation import count, listing, percent, score, score_digits
+from analysis.results import OverSeeds, over_seeds
 
 SURE = 0.05
 

@@ -9,10 +9,19 @@ from pathlib import Path
 import numpy as np
 
 from analysis.attention import Attention, attention_of
-from analysis.outcomes import TripleOutcome, mean
-from analysis.paired import Difference, answers_by_seed, difference, finished_by_seed
-from analysis.predictions_of import Answered, answered
-from analysis.significance import Bootstrap, Classes, OverSeeds
+from analysis.results import (
+    Answered,
+    Bootstrap,
+    Classes,
+    Difference,
+    OverSeeds,
+    TripleOutcome,
+    answered,
+    answers_by_seed,
+    difference,
+    finished_by_seed,
+    mean,
+)
 from search_spaces.configuration import Configuration
 from study.config import Strategy, Study
 from study.search import StudySearch

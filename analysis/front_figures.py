@@ -8,10 +8,10 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from analysis.fronts import TEACHER, Front, Gained, Point
+from analysis.presentation import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, SOFT, dress, no_data, percent
+from analysis.results import Factor
 from analysis.shape_findings import ShapeFindings
-from analysis.shapes import Factor, ShapedStudent, ShapeStudy
-from analysis.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, SOFT, dress, no_data
-from analysis.wording import percent
+from analysis.shapes import ShapedStudent, ShapeStudy
 
 COLUMNS = 4  # panels side by side
 NEAR = 0.06  # of an axis: models nearer on both share a label

@@ -8,7 +8,7 @@ from enum import StrEnum
 from math import exp, fsum, isclose, log
 
 from analysis.degradation import losses, speed_ups
-from analysis.gains import TIE
+from analysis.results import TIE
 from analysis.shapes import Grid, ShapeStudy
 
 TEACHER = "teacher"

@@ -7,8 +7,7 @@ from plotly.subplots import make_subplots
 
 from analysis.answer_groups import Group, GroupFindings, Measure, TaskGroups
 from analysis.group_wording import GROUPS
-from analysis.style import BLUE, INK, ORANGE, PURPLE, RED, SKY, SOFT, dress, no_data
-from analysis.wording import p_words, percent
+from analysis.presentation import BLUE, INK, ORANGE, PURPLE, RED, SKY, SOFT, dress, no_data, p_words, percent
 
 SHARES = ("Who answers which examples rightly", "Share of the test examples of each data set")
 TEXTS = ("How the examples of the groups differ", "Medians and quartiles of each group's texts")

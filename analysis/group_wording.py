@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from analysis.answer_groups import FEWEST_EXAMPLES, TOLERANCE, Group, GroupFindings, Measure
-from analysis.wording import count, listing, percent
+from analysis.presentation import count, listing, percent
 
 GROUPS = {
     Group.ALL: "teacher and all students",

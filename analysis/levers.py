@@ -12,9 +12,8 @@ import numpy as np
 
 from analysis.degradation import losses, speed_ups
 from analysis.fronts import TEACHER, Gained, geometric_mean
-from analysis.gains import TIE
-from analysis.parameters import sign_test
-from analysis.shapes import Factor, Grid, ShapeStudy
+from analysis.results import TIE, Factor, sign_test
+from analysis.shapes import Grid, ShapeStudy
 
 LIKE = 1.25  # sizes or speeds at most this ratio apart are comparable
 FEWEST_DIFFERENCES = 6  # with fewer no two-sided test of pairs can fall below .05

@@ -2,56 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
-from importlib.resources import files
 
-from plotly.offline import get_plotlyjs
-
-from analysis.wording import MISSING
-
-FILTER = """
-for (const box of document.querySelectorAll('.filterable')) {
-  const word = box.querySelector('input'), [group, data] = box.querySelectorAll('select');
-  const rows = [...box.querySelectorAll('tbody tr')], shown = box.querySelector('output');
-  const fits = (select, value) => !select.value || select.value === value;
-  const apply = () => {
-    const wanted = word.value.toLowerCase();
-    for (const row of rows) {
-      row.hidden = !(fits(group, row.dataset.group) && fits(data, row.dataset.set)
-        && row.textContent.toLowerCase().includes(wanted));
-    }
-    shown.textContent = rows.filter(row => !row.hidden).length + ' of ' + rows.length;
-  };
-  box.querySelector('form').onsubmit = () => false;
-  for (const control of [word, group, data]) control.oninput = apply;
-  apply();
-}
-"""  # shows the rows of a table that hold a word; without scripts all rows are shown
-CONTENT_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
-
-
-def page(title: str, header: str, body: Iterable[str], footer: str) -> str:
-    """The whole page, self-contained: it loads nothing, and its content policy forbids it to."""
-    style = files("analysis").joinpath("report.css").read_text(encoding="utf-8")
-    return "\n".join(
-        (
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{CONTENT_POLICY}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n<script>{get_plotlyjs()}</script>\n</head>\n<body>",
-            f"<header>{header}</header>\n<main>",
-            *body,
-            f"</main>\n<footer>{footer}</footer>\n<script>{FILTER}</script>\n</body>\n</html>\n",
-        )
-    )
-
-
-def section(anchor: str, title: str, *content: str, kind: str = "") -> str:
-    """A card with a heading that the navigation can reach."""
-    named = f' class="{kind}"' if kind else ""
-    inner = "\n".join(part for part in content if part)
-    return f'<section id="{anchor}"{named}>\n<h2>{escape(title)}</h2>\n{inner}\n</section>'
+from analysis.presentation import MISSING
 
 
 def paragraph(text: str | None, kind: str = "") -> str:
@@ -63,28 +17,6 @@ def paragraph(text: str | None, kind: str = "") -> str:
 def bullets(sentences: Sequence[str]) -> str:
     """A list; nothing for no sentences."""
     return "<ul>" + "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences) + "</ul>" if sentences else ""
-
-
-def tiles(pairs: Iterable[tuple[str, str]]) -> str:
-    """Big numbers, each with what it is."""
-    cards = (f'<div class="tile"><b>{escape(number)}</b><span>{escape(what)}</span></div>' for number, what in pairs)
-    return f'<div class="tiles">{"".join(cards)}</div>'
-
-
-def navigation(links: Iterable[tuple[str, str]]) -> str:
-    """Links to the page's sections."""
-    inner = "".join(f'<a href="#{anchor}">{escape(text)}</a>' for anchor, text in links)
-    return f"<nav>{inner}</nav>"
-
-
-def definitions(pairs: Iterable[tuple[str, str]]) -> str:
-    """Terms, each with its description."""
-    return "<dl>" + "".join(f"<dt>{escape(term)}</dt><dd>{escape(text)}</dd>" for term, text in pairs) + "</dl>"
-
-
-def code(text: str) -> str:
-    """A block of code."""
-    return f"<pre>{escape(text)}</pre>"
 
 
 def fold(title: str, content: str, *, opened: bool = False) -> str:

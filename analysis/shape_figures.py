@@ -7,11 +7,23 @@ from collections.abc import Callable
 import plotly.graph_objects as go
 
 from analysis.levers import Pairing
+from analysis.presentation import (
+    BLUE,
+    INK,
+    MISSING,
+    ORANGE,
+    PERCENT,
+    RED,
+    dress,
+    no_data,
+    p_words,
+    percent,
+    signed_percent,
+    tinted,
+)
 from analysis.shape_findings import ShapeFindings
 from analysis.shape_wording import ASPECTS, LIKE_COST, MARKS, rho_words, times
 from analysis.shapes import Grid
-from analysis.style import BLUE, INK, ORANGE, PERCENT, RED, dress, no_data, tinted
-from analysis.wording import MISSING, p_words, percent, signed_percent
 from analysis.worthwhile import Aspect, Judgement, Sign
 
 Colours = list[list[float | str]]

@@ -7,14 +7,14 @@ from html import escape
 
 from analysis import page
 from analysis.answer_groups import Example, Group, GroupFindings
-from analysis.findings import Findings
 from analysis.fronts import TEACHER
 from analysis.group_wording import GROUPS, missing_sentence
-from analysis.outcomes import Role
-from analysis.page_tables import outcome_table
+from analysis.old_findings import Findings
+from analysis.old_page_tables import outcome_table
+from analysis.presentation import MISSING, count, listing, millions, percent, score, student_words
+from analysis.results import Role
 from analysis.shape_wording import heads_sentence, like_for_like_sentence
 from analysis.shapes import ShapedStudent, ShapeStudy, Speed
-from analysis.wording import MISSING, count, listing, millions, percent, score, student_words
 
 LONGEST = 320  # characters of a text that the page shows
 

@@ -10,15 +10,16 @@ import plotly.graph_objects as go
 
 from analysis import front_figures, group_figures, group_wording, shape_figures, shape_page_tables, shape_wording
 from analysis.answer_groups import GroupFindings
-from analysis.findings import Findings
 from analysis.fronts import Gained
-from analysis.section import Section
+from analysis.old_findings import Findings
+from analysis.old_section import OldSection
+from analysis.presentation import listing
+from analysis.results import Factor
 from analysis.shape_findings import ShapeFindings
 from analysis.shape_wording import RULE
-from analysis.shapes import Factor, ShapeStudy
+from analysis.shapes import ShapeStudy
 from analysis.size_effect import FEWEST_TASKS
 from analysis.speed_figures import speed_panels
-from analysis.wording import listing
 
 TEST = "Scores are on test, means over seeds; of a student those of its best configuration, selected on validation."
 
@@ -28,7 +29,7 @@ class Topic:
     """A section that each teacher has.
 
     Attributes:
-        name, question, caption: As in `Section`.
+        name, question, caption: As in `OldSection`.
         draw, reading: Of one teacher's findings.
         fits: Whether a study can fill it.
         details: What stands below it, as HTML, from all findings and the teacher's name.
@@ -134,12 +135,12 @@ TOPICS = (
 )
 
 
-def shape_sections(findings: Findings) -> tuple[Section, ...]:
+def shape_sections(findings: Findings) -> tuple[OldSection, ...]:
     """All of them; with several teachers each has its own, named after it."""
     return tuple(section for teacher in findings.shapes for section in _of_teacher(findings, teacher))
 
 
-def _of_teacher(findings: Findings, teacher: str) -> Iterator[Section]:
+def _of_teacher(findings: Findings, teacher: str) -> Iterator[OldSection]:
     study, timed = findings.shapes[teacher].study, findings.study.config.speed is not None
     several = len(findings.shapes) > 1
     ending, addition = (f"_{teacher}", f" ({teacher})") if several else ("", "")
@@ -150,8 +151,8 @@ def _of_teacher(findings: Findings, teacher: str) -> Iterator[Section]:
         yield from _group_sections(teacher, ending, addition, findings.groups[teacher])
 
 
-def _section(topic: Topic, teacher: str, ending: str, addition: str) -> Section:
-    return Section(
+def _section(topic: Topic, teacher: str, ending: str, addition: str) -> OldSection:
+    return OldSection(
         f"{topic.name}{ending}",
         f"{topic.question[:-1]}{addition}?",
         draw=lambda found: topic.draw(found.shapes[teacher]),
@@ -161,10 +162,10 @@ def _section(topic: Topic, teacher: str, ending: str, addition: str) -> Section:
     )
 
 
-def _group_sections(teacher: str, ending: str, addition: str, found: GroupFindings) -> Iterator[Section]:
+def _group_sections(teacher: str, ending: str, addition: str, found: GroupFindings) -> Iterator[OldSection]:
     tolerances = [f"{t.dataset} {t.tolerance:.3g}" for t in found.tasks if t.tolerance is not None]
     off = f" Scores may be off by: {listing(tolerances)}." if tolerances else ""
-    yield Section(
+    yield OldSection(
         f"examples{ending}",
         f"Which examples are lost{addition}?",
         draw=lambda findings: group_figures.shares(findings.groups[teacher]),
@@ -173,7 +174,7 @@ def _group_sections(teacher: str, ending: str, addition: str, found: GroupFindin
         details=lambda findings: shape_page_tables.examples(findings, teacher),
     )
     if found.tasks:
-        yield Section(
+        yield OldSection(
             f"example_texts{ending}",
             f"Are they longer, or worded otherwise{addition}?",
             draw=lambda findings: group_figures.texts(findings.groups[teacher]),

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from analysis.findings import Findings
 from analysis.fronts import TEACHER, Gained
-from analysis.gains import TIE
 from analysis.group_wording import group_sentence
-from analysis.outcomes import Role, TripleOutcome
+from analysis.old_findings import Findings
+from analysis.presentation import MISSING, count, listing, percent
+from analysis.results import TIE, Role, TripleOutcome, factors
 from analysis.shape_findings import ShapeFindings
 from analysis.shape_wording import loss_sentence, speed_sentence, summarise_shapes, times
 from analysis.shapes import mean_of_known
-from analysis.shapes_of import factors
-from analysis.wording import MISSING, count, listing, percent
 from trials.spec import Initialisation
 
 FEW_TASKS = 4

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from analysis.findings import Findings
 from analysis.fronts import TEACHER, Front
 from analysis.group_wording import GROUPS
+from analysis.old_findings import Findings
 from analysis.shapes import Speed
 
 Rows = Iterable[dict[str, Any]]

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from analysis.degradation import by_falling_mean
 from analysis.fronts import Front, Gained
 from analysis.levers import LikeForLike, Pairing
+from analysis.presentation import MISSING, count, listing, p_words, percent, signed_percent
 from analysis.shape_findings import ShapeFindings
 from analysis.shapes import Grid, ShapeStudy
 from analysis.size_effect import SizeEffect
-from analysis.wording import MISSING, count, listing, p_words, percent, signed_percent
 from analysis.worthwhile import (
     LEAST_BEST_SPEED_UP,
     LEAST_TYPICAL_SPEED_UP,

@@ -7,16 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from math import fsum
 
-
-class Factor(StrEnum):
-    """What of a teacher a student has less of (B, section 4)."""
-
-    LAYERS = "layers"
-    HEADS = "heads"  # attention heads per layer
-    WIDTH = "width"  # the hidden dimension
+from analysis.results import Factor
 
 
 @dataclass(frozen=True)

@@ -6,37 +6,11 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from analysis.outcomes import Role, TripleOutcome
-from analysis.shapes import Factor, ShapedStudent, ShapeStudy, Speed
-from search_spaces.space import SearchSpace
-from study.config import Study
+from analysis.results import Factor, Role, TripleOutcome, compares_shapes, factors
+from analysis.shapes import ShapedStudent, ShapeStudy, Speed
 from study.search import StudySearch
 from trials.record import ModelSpeed
-from trials.spec import StudentSpec, TeacherSpec
-
-FEWEST_SHAPES = 2  # students of one teacher and data set that have less of something than the teacher
-KEYS = {
-    Factor.LAYERS: ("layers", "layer_choice", "encoder_layers", "decoder_layers"),
-    Factor.HEADS: ("heads",),
-    Factor.WIDTH: ("hidden_size",),
-}
-
-
-def has_one_configuration(space: SearchSpace) -> bool:
-    """Whether there is nothing to choose and nothing to tune, so that a study says nothing about parameter choices."""
-    tuned = len(space.learning_rates) > 1 or len(space.temperature.coarse()) > 1
-    return not (tuned or space.soft_label_weight.then or any(space.alternatives()))
-
-
-def factors(study: Study, student: StudentSpec, teacher: TeacherSpec) -> frozenset[Factor]:
-    """What a student has less of than its teacher, as the study file says it.
-
-    A student that is no cut-down copy of the teacher's own pretrained model, or is a recurrent network, differs from it
-    in more than a shape: it has no factors, and so does one whose keys ask for nothing.
-    """
-    if student.is_simple or study.student_source(student) != (teacher.model, teacher.revision or ""):
-        return frozenset()
-    return frozenset(factor for factor, keys in KEYS.items() if any(getattr(student, key) is not None for key in keys))
+from trials.spec import TeacherSpec
 
 
 def shape_studies(search: StudySearch, outcomes: Iterable[TripleOutcome]) -> dict[str, ShapeStudy]:
@@ -49,7 +23,7 @@ def shape_studies(search: StudySearch, outcomes: Iterable[TripleOutcome]) -> dic
     return {
         teacher.name: _shape_study(search, teacher, [o for o in outcomes if o.triple.teacher == teacher])
         for teacher in search.study.config.teachers
-        if _compares(search.study, teacher)
+        if compares_shapes(search.study, teacher)
     }
 
 
@@ -57,11 +31,6 @@ def speed_of(model: ModelSpeed) -> Speed:
     """Median and quartiles over rounds."""
     low, middle, high = np.quantile(model.samples_per_second, (0.25, 0.5, 0.75))
     return Speed(float(middle), float(low), float(high))
-
-
-def _compares(study: Study, teacher: TeacherSpec) -> bool:
-    shaped = [t.dataset.name for t in study.triples if t.teacher == teacher and factors(study, t.student, teacher)]
-    return any(shaped.count(name) >= FEWEST_SHAPES for name in set(shaped))
 
 
 def _shape_study(search: StudySearch, teacher: TeacherSpec, outcomes: Sequence[TripleOutcome]) -> ShapeStudy:

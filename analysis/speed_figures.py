@@ -6,9 +6,9 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from analysis.fronts import TEACHER
+from analysis.presentation import BLUE, FAINT, INK, dress, no_data
 from analysis.shape_findings import ShapeFindings
 from analysis.shapes import ShapeStudy, Speed
-from analysis.style import BLUE, FAINT, INK, dress, no_data
 
 COLUMNS = 4  # panels side by side
 SPEEDS = ("How many samples a second each model answers", "Medians, and quartiles over rounds; dotted: the teacher")

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.experiments import Experiment, ExperimentTriple, answers_of, compared, trials_of
-from analysis.paired import Difference, difference
-from analysis.significance import OverSeeds, over_seeds
+from analysis.results import Difference, OverSeeds, difference, over_seeds
 from search_spaces.configuration import Configuration, Distance, Schedule
 from study.config import Strategy, Study
 from study.search import StudySearch

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analysis.style import below_title, dress, no_data
+from analysis.presentation import below_title, dress, no_data
 from analysis.transfer import Distilled
 from analysis.transfer_figures import KINDS
 from analysis.transfer_wording import group_name

@@ -8,9 +8,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from analysis.experiments import Experiment
-from analysis.paired import Difference
-from analysis.scales import in_points
-from analysis.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, SKY, below_title, dress, no_data
+from analysis.presentation import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, SKY, below_title, dress, no_data
+from analysis.results import Difference, in_points
 from analysis.transfer import BetterTeacher, Distilled
 from analysis.transfer_findings import Certainty, Size
 from analysis.transfer_wording import schedule_words

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from analysis.experiments import ExperimentTriple
 from analysis.fronts import geometric_mean
-from analysis.outcomes import TripleOutcome
+from analysis.results import TripleOutcome
 from analysis.shapes import Speed, mean_of_known
 from analysis.shapes_of import speed_of
 from analysis.transfer import (

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from analysis import page
 from analysis.experiments import Experiment
-from analysis.paired import Difference
+from analysis.presentation import MISSING, millions, p_words, score
+from analysis.results import Difference
 from analysis.shape_wording import times
 from analysis.transfer import BetterTeacher, Distilled
 from analysis.transfer_findings import Certainty, Size
 from analysis.transfer_wording import points, schedule_words
-from analysis.wording import MISSING, millions, p_words, score
 from search_spaces.configuration import Schedule
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import plotly.graph_objects as go
 
 from analysis import transfer_curve_figures, transfer_figures, transfer_page_tables, transfer_wording
-from analysis.findings import Findings
-from analysis.section import Section
+from analysis.old_findings import Findings
+from analysis.old_section import OldSection
 from analysis.transfer_findings import TransferFindings
 
 TEST = "Scores are on test, means over seeds; of each kind the experiment that validates best."
@@ -26,7 +26,7 @@ class Topic:
     """A section about one part of the findings.
 
     Attributes:
-        name, question, caption: As in `Section`.
+        name, question, caption: As in `OldSection`.
         part: What it is about; nothing where a study cannot fill it.
         draw, reading, table: Of that part.
     """
@@ -39,10 +39,10 @@ class Topic:
     table: Callable[[Any], str]
     caption: str
 
-    def section(self, found: TransferFindings) -> Section:
+    def section(self, found: TransferFindings) -> OldSection:
         """The section of a study's findings."""
         own = self.part(found)
-        return Section(
+        return OldSection(
             self.name,
             self.question,
             lambda _: self.draw(own),
@@ -138,7 +138,7 @@ TOPICS = (
 )
 
 
-def transfer_sections(findings: Findings) -> tuple[Section, ...]:
+def transfer_sections(findings: Findings) -> tuple[OldSection, ...]:
     """The sections, for a study like D's; () for others."""
     found = findings.transfer
     return () if found is None else tuple(topic.section(found) for topic in TOPICS if topic.part(found))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from analysis.findings import Findings
-from analysis.paired import Difference
+from analysis.old_findings import Findings
+from analysis.results import Difference
 from analysis.transfer import Distilled
 from analysis.transfer_findings import TransferFindings
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import fsum
 
-from analysis.paired import Difference
-from analysis.scales import in_points
+from analysis.presentation import MISSING, count, listing, percent
+from analysis.results import Difference, in_points
 from analysis.shape_wording import times
 from analysis.transfer import BetterTeacher, Distilled
 from analysis.transfer_findings import Certainty, Size, TransferFindings
-from analysis.wording import MISSING, count, listing, percent
 from search_spaces.configuration import Schedule
 
 SCHEDULES = {  # as D writes them (table 12): stages are parted by |, losses of a stage joined by +

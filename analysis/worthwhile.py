@@ -21,8 +21,8 @@ from enum import StrEnum
 import numpy as np
 
 from analysis.degradation import losses, speed_ups
-from analysis.gains import TIE
-from analysis.shapes import Factor, ShapeStudy
+from analysis.results import TIE, Factor
+from analysis.shapes import ShapeStudy
 
 MOST_TYPICAL_LOSS = 0.10  # of the median student, for a factor to be worthwhile
 MOST_BEST_LOSS = 0.15  # of the best student, above which it is harmful

@@ -29,9 +29,7 @@ from typing import Any, TextIO
 
 import yaml
 
-from analysis.findings import analyse
-from analysis.tables import tables as tables_of
-from analysis.tables import write_tables
+from analysis.report import export_tables
 from benchmarks.tune_cost import ROOT, machine
 from study.config import load_study
 from study.ledger import Ledger
@@ -397,7 +395,7 @@ def _seconds(moment: str) -> float:
 
 def _tables(file: Path, records: Iterable[Record], out: Path) -> dict[str, str]:
     """The report's tables, without what tells hours."""
-    write_tables(tables_of(analyse(load_study(file), [_timeless(record) for record in records])), out)
+    export_tables(load_study(file), [_timeless(record) for record in records], out)
     return {path.name: path.read_text(encoding="utf-8") for path in sorted(out.iterdir())}
 
 

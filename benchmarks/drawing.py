@@ -10,8 +10,7 @@ import plotly.graph_objects as go
 import plotly.io as pio
 from plotly.subplots import make_subplots
 
-from analysis.images import CONFIG, write_figures
-from analysis.style import BLUE, GREEN, INK, ORANGE, PURPLE, SOFT, dress
+from analysis.presentation import BLUE, CONFIG, GREEN, INK, ORANGE, PURPLE, SOFT, dress, write_figures
 from benchmarks.findings import Comparison, Findings, Quality, Spread
 from benchmarks.grid import BASELINE, VARIANTS
 from benchmarks.throughput import Throughputs

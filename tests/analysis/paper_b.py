@@ -6,7 +6,8 @@ rounds them. Its models are the teacher ("baseline") and eight students.
 
 from __future__ import annotations
 
-from analysis.shapes import Factor, ShapedStudent, ShapeStudy, Speed
+from analysis.results import Factor
+from analysis.shapes import ShapedStudent, ShapeStudy, Speed
 from analysis.worthwhile import Aspect, Sign
 
 TASKS = ("CoLA", "MNLI", "MRPC", "QNLI", "QQP", "RTE", "SST2", "STSB")

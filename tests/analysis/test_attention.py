@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from analysed import Analysed as Findings
+from analysed import analyse
 from scipy.stats import entropy
 from simulated_experiments import (
     EXAMPLES,
@@ -20,7 +22,6 @@ from simulated_experiments import (
 
 from analysis.attention import head_divergences
 from analysis.attention_figures import side_by_side
-from analysis.findings import Findings, analyse
 from analysis.report import write_report
 from search_spaces.layer_maps import layer_map
 from trials.record import TrialRecord

@@ -208,7 +208,7 @@ def test_comparison_is_written(everything, tmp_path: Path) -> None:
 
 def test_command_compares(everything, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("study.cli.out.width", 200)
-    monkeypatch.setattr("analysis.images._write_pictures", lambda *_: "No pictures here")
+    monkeypatch.setattr("analysis.presentation.images._write_pictures", lambda *_: "No pictures here")
     folders = [str(keep(tmp_path / "runs", each)) for each in everything[0]]
     done = CliRunner().invoke(app, ["compare", *folders, "-o", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from analysed import analyse
 from known_studies import finished
 from simulation import hashed_score, make_study
 
-from analysis.findings import analyse
+from analysis.triples.curves import training_curves
 from trials.record import TrialRecord
 
 
@@ -42,6 +43,6 @@ def test_mse_of_logits_scaled_alike_has_no_temperature(found):
 def test_training_curves_are_those_of_best_and_worst(found):
     findings, _ = found
     outcome = findings.outcomes[0]
-    assert [str(curve.role) for curve in findings.training_curves] == ["best", "worst"]
-    assert findings.training_curves[0].scores[-1] == outcome.best.validation_score
-    assert findings.training_curves[1].scores[-1] == outcome.worst.validation_score
+    assert [str(curve.role) for curve in training_curves(findings.results)] == ["best", "worst"]
+    assert training_curves(findings.results)[0].scores[-1] == outcome.best.validation_score
+    assert training_curves(findings.results)[1].scores[-1] == outcome.worst.validation_score

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 import pytest
+from analysed import analyse
 from known_studies import finished
 from simulation import make_study
 
-from analysis.cuts import CUT, CUT_ABOVE, axis_cut, note_cut
-from analysis.figures import cost_of_choices
-from analysis.findings import analyse
-from analysis.task_figures import gains_by_task
+from analysis.choices.figures import cost_of_choices
+from analysis.choices.task_figures import gains_by_task
+from analysis.presentation import axis_cut, note_cut
+from analysis.presentation.axis_cuts import CUT, CUT_ABOVE
 from trials.spec import TaskName
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet
 import pytest
+from analysed import Analysed as Findings
+from analysed import analyse
 from scipy.stats import t
 from simulated_experiments import EPOCHS, ROWS, SEEDS, experiment_records, experiment_study, right, write_answers
 
 from analysis.experiment_wording import depth_sentence
-from analysis.findings import Findings, analyse
 from analysis.report import write_report
 from trials.record import TeacherRecord, TrialRecord
 

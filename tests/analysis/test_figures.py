@@ -3,14 +3,13 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from analysed import OF_CHOICES, analyse
 from hypothesis import given
 from hypothesis import strategies as st
 from known_studies import finished, small_study
 from simulation import hashed_score, make_study
 
-from analysis.findings import analyse
-from analysis.sections import SECTIONS
-from analysis.style import spread
+from analysis.presentation import spread
 
 
 @pytest.fixture(scope="module")
@@ -19,32 +18,35 @@ def findings():
     return analyse(study, finished(study, hashed_score))
 
 
-@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.name)
-def test_every_figure_is_drawn_from_data(section, findings):
-    figure = section.draw(findings)
+@pytest.mark.parametrize("name", OF_CHOICES)
+def test_every_figure_is_drawn_from_data(name, findings):
+    answer = findings.section(name)
+    figure = answer.figure()
     assert len(figure.data) > 0
     assert figure.layout.height
-    assert section.reading(findings)
+    assert answer.section.reading(answer.result)
 
 
-@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.name)
-def test_a_figure_without_data_says_so(section):
-    figure = section.draw(analyse(small_study(), []))
+@pytest.mark.parametrize("name", OF_CHOICES)
+def test_a_figure_without_data_says_so(name):
+    answer = analyse(small_study(), []).section(name)
+    figure = answer.figure()
     assert [note.text for note in figure.layout.annotations] == ["No data yet"]
-    assert section.reading(analyse(small_study(), [])) is None
+    assert answer.section.reading(answer.result) is None
 
 
 @pytest.mark.parametrize("cut", [2, 4, 8, 14, 25])
 def test_figures_of_a_running_study(cut):
     study = small_study()
     findings = analyse(study, finished(study, hashed_score)[:cut])
-    for section in SECTIONS:
-        section.draw(findings)
-        section.reading(findings)
+    for name in OF_CHOICES:
+        answer = findings.section(name)
+        assert answer.figure() is not None
+        answer.section.reading(answer.result)
 
 
 def test_decile_lines_show_the_deciles(findings):
-    figure = next(section for section in SECTIONS if section.name == "fig1_cost_of_choices").draw(findings)
+    figure = findings.section("fig1_cost_of_choices").figure()
     lines = {trace.name: trace for trace in figure.data if trace.name}
     assert tuple(lines["over the worst"].y) == findings.best_over_worst.deciles
     assert tuple(lines["over a random one"].y) == findings.best_over_random.deciles
@@ -53,7 +55,7 @@ def test_decile_lines_show_the_deciles(findings):
 def test_missing_triples_are_counted_at_the_line():
     study = small_study()
     findings = analyse(study, finished(study)[:16])  # two of the four triples have compared distances
-    figure = next(section for section in SECTIONS if section.name == "fig2_parameters").draw(findings)
+    figure = findings.section("fig2_parameters").figure()
     labels = " ".join(note.text for note in figure.layout.annotations)
     missing = [effect.comparison.num_missing for effect in findings.effects if effect.comparison.values]
     assert any(missing)

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from analysed import analyse
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from known_studies import finished, small_study, with_test_scores
 from simulation import hashed_score, make_study
 
-from analysis.findings import analyse
-from analysis.gains import Comparison, Gain, at_least_as_good, deciles, random_draws, relative_gain
+from analysis.choices.gains import Comparison, Gain, at_least_as_good, deciles, random_draws
+from analysis.results import relative_gain
 
 SCORES = st.floats(0.01, 1)
 

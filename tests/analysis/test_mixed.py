@@ -15,20 +15,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from analysed import OF_CHOICES, analyse, sections, summary, tables
 from known_studies import MIXED, finished, mixed_score, mixed_study, small_study, with_test_scores
 from simulation import hashed_score, make_search, make_study
 
-from analysis.findings import analyse
-from analysis.gains import Gain
-from analysis.outcomes import Role
-from analysis.parameters import Verdict
+from analysis.choices.gains import Comparison, Gain, at_least_as_good
+from analysis.choices.parameters import Verdict
+from analysis.presentation import score, write_tables
 from analysis.report import write_report
-from analysis.scales import HUNDREDS
-from analysis.sections import SECTIONS, sections
-from analysis.summary import pooling_sentence, summarise
-from analysis.table_columns import BY_TASK
-from analysis.tables import tables, write_tables
-from analysis.wording import score
+from analysis.results import HUNDREDS, Role
+from analysis.triples.curves import training_curves
 from search_spaces.configuration import Distance
 from study.config import Study, StudyConfig
 from trials.record import TrialRecord
@@ -37,6 +33,8 @@ from trials.tasks import TASKS
 
 CLASSIFICATION, REGRESSION, TRANSLATION = MIXED
 UNDEFINED = "teacher/3L/data1"  # its worst test score is -.05
+
+BY_TASK = {"task_deciles", "task_rewards"}
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +54,7 @@ def findings(study, records):
 
 @pytest.fixture(scope="module")
 def drawn(findings):
-    return {section.name: section.draw(findings) for section in sections(findings)}
+    return {section.name: section.figure() for section in sections(findings)}
 
 
 def by_dataset(comparison):
@@ -163,9 +161,10 @@ def test_a_study_of_one_task_has_no_breakdown(tasks):
     study = small_study(tasks=tasks)
     findings = analyse(study, finished(study, mixed_score))
     assert findings.by_task == {}
-    assert sections(findings)[: len(SECTIONS)] == SECTIONS
-    assert pooling_sentence(findings) is None
-    assert not set(tables(findings)) & set(BY_TASK)
+    names = [section.name for section in sections(findings)]
+    assert [name for name in names if not name.startswith("shapes")] == OF_CHOICES
+    assert "pool" not in findings.section("fig1_cost_of_choices").caption
+    assert not set(tables(findings)) & BY_TASK
 
 
 def test_several_metrics_of_one_task_pool_but_have_no_breakdown():
@@ -173,8 +172,9 @@ def test_several_metrics_of_one_task_pool_but_have_no_breakdown():
     study = small_study()
     config = StudyConfig.model_validate({**study.config.model_dump(by_alias=True), "datasets": datasets})
     findings = analyse(Study(config, study.path), [])
-    assert "pool triples of accuracy and f1." in pooling_sentence(findings)
-    assert "below" not in pooling_sentence(findings)
+    caption = findings.section("fig1_cost_of_choices").caption
+    assert "pool triples of accuracy and f1." in caption
+    assert "further below" not in caption
     assert findings.by_task == {}
 
 
@@ -204,7 +204,6 @@ def test_scores_are_written_in_units_of_their_metric(value, metric, expected):
 
 
 def test_stable_counts_as_good_at_any_scale():
-    from analysis.gains import Comparison, at_least_as_good
 
     # 22 in two orders of summation
     gains = (Gain("t", 22.0 - 4e-12, 22.0), Gain("t", 21.9, 22.0), Gain("t", 0.5 - 4e-12, 0.5))
@@ -226,7 +225,7 @@ def test_zero_and_negative_baselines_never_give_infinite_or_turned_gains(study, 
 
 def test_temperature_curves_are_of_tasks_with_softmax(findings):
     assert {curve.metric for curve in findings.temperature_curves} == {"accuracy", "bleu"}
-    assert {curve.metric for curve in findings.training_curves} == {"accuracy", "pearson_spearman", "bleu"}
+    assert {curve.metric for curve in training_curves(findings.results)} == {"accuracy", "pearson_spearman", "bleu"}
 
 
 def test_tables_name_task_and_metric_of_each_triple(findings):
@@ -255,12 +254,12 @@ def test_tables_by_task(tmp_path, findings):
 
 
 def test_the_summary_tells_the_tasks_apart(findings):
-    summary = summarise(findings)
+    said = summary(findings)
     assert (
         "By task, the best choice gains over the worst at the median +23.3 % in classification (2 triples), "
-        "+20.0 % in regression (1 triple) and +22.2 % in translation (2 triples)." in summary.found
+        "+20.0 % in regression (1 triple) and +22.2 % in translation (2 triples)." in said.found
     )
-    cautions = "\n".join(summary.cautions)
+    cautions = "\n".join(said.cautions)
     assert "The tasks disagree on the distance: R is −2 in classification and +2 in translation." in cautions
     assert "left out of the deciles, 3 gains of 1 triple (teacher/3L/data1)" in cautions
     assert "Regression knows no distance and no student temperature: not compared on its 2 triples." in cautions
@@ -275,7 +274,7 @@ def test_a_missing_band_of_draws_is_explained(study, records):
     findings = analyse(study, [change(record) for record in records])
     assert findings.best_over_random.values
     assert findings.best_over_random.draws is None
-    assert any("No band of random draws" in caution for caution in summarise(findings).cautions)
+    assert any("No band of random draws" in caution for caution in summary(findings).cautions)
 
 
 def test_the_page_of_a_mixed_study(tmp_path, study, records):
@@ -316,7 +315,7 @@ def test_decisions_over_scores_not_above_zero_are_words():
 
     study = mixed_study()
     findings = analyse(study, finished(study, below_zero))
-    figure = next(section for section in SECTIONS if section.name == "decisions").draw(findings)
+    figure = findings.section("decisions").figure()
     texts = {row: list(cells) for row, cells in zip(figure.data[0].y, figure.data[0].text, strict=True)}
     regression = next(cells for row, cells in texts.items() if "data1" in row)
     assert regression == ["same", "<b>✓ win</b>", "same", "loss"]
@@ -326,14 +325,14 @@ def test_decisions_over_scores_not_above_zero_are_words():
 def test_a_running_mixed_study_has_figures_and_a_summary(study, records, done):
     findings = analyse(study, records[:done])
     for section in sections(findings):
-        section.draw(findings)
-        section.reading(findings)
-    assert summarise(findings).progress
-    assert set(BY_TASK) <= set(tables(findings))
+        section.figure()
+        section.section.reading(section.result)
+    assert summary(findings).progress
+    assert set(tables(findings)) >= BY_TASK
 
 
 def test_all_tasks_together():
     study = small_study(datasets=5, students=1, tasks=list(TaskName))
     findings = analyse(study, finished(study, hashed_score))
     assert tuple(findings.by_task) == tuple(TaskName)
-    assert all(section.draw(findings).data for section in sections(findings))
+    assert all(section.figure().data for section in sections(findings))

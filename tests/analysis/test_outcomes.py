@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import pytest
+from analysed import Analysed as Findings
+from analysed import analyse
 from known_studies import failing, finished, plain_score, small_study, with_test_scores
 from simulation import do_work, hashed_score, make_search, make_study
 
-from analysis.findings import Findings, analyse
-from analysis.outcomes import Progress, Role
+from analysis.choices import choice_findings
+from analysis.results import Progress, Role, StudyResults
 from trials.record import TrialRecord
 
 
@@ -106,7 +108,9 @@ def test_the_order_of_records_does_not_matter():
     study = small_study()
     records = finished(study, hashed_score)
     for other in (records[::-1], records[9:] + records[:9]):
-        assert analyse(study, records) == analyse(study, other)
+        first, second = (StudyResults(study, each) for each in (records, other))
+        assert (first.outcomes, first.provenance) == (second.outcomes, second.provenance)
+        assert choice_findings(first) == choice_findings(second)
 
 
 def test_records_of_another_recipe_are_counted_but_not_used():

@@ -3,11 +3,12 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from analysed import analyse
 from known_studies import failing, finished, plain_score, small_study
 from simulation import hashed_score, make_search, make_study
 
-from analysis.findings import analyse
-from analysis.parameters import Verdict, sign_test
+from analysis.choices.parameters import Verdict
+from analysis.results import sign_test
 from study.searchers.stable import Reward, rewards
 
 

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import plotly.io
 import pytest
+from analysed import OF_CHOICES, analyse, sections
 from known_studies import failing, finished, plain_score, small_study
 from simulation import hashed_score, make_study
 
-from analysis.findings import analyse
+from analysis.presentation import PARAMETERS
 from analysis.report import write_report
-from analysis.sections import SECTIONS, sections
-from analysis.wording import PARAMETERS
 from search_spaces.space import ORDER, load_space
 from study.ledger import BadFile
 from trials.record import TrialRecord
@@ -74,7 +73,7 @@ def test_the_page_loads_nothing_and_is_well_formed(tmp_path):
     assert "default-src 'none'" in text
     # rule: plotly.js stands in the page once
     assert text.count("plotly.js v") == 1
-    assert {section.name for section in SECTIONS} <= set(page.ids)
+    assert set(OF_CHOICES) <= set(page.ids)
 
 
 def test_everything_from_users_is_escaped(tmp_path):

@@ -5,20 +5,16 @@ from __future__ import annotations
 import re
 
 import pytest
+from analysed import OF_CHOICES, analyse, sections, summary, tables
 from known_studies import small_study, with_test_scores
 from paper_b import SCORES, STUDENTS, TASKS, paper_study
 from simulated_shapes import paper_records, shape_study, write_answers
 from test_report import Page, visible
 
-from analysis.findings import analyse
 from analysis.report import write_report
-from analysis.sections import SECTIONS, sections
+from analysis.results import Factor, factors, has_one_configuration
 from analysis.shape_tables import COLUMNS, DESCRIPTIONS, ROWS
-from analysis.shapes import Factor
-from analysis.shapes_of import factors, has_one_configuration, shape_studies
-from analysis.summary import summarise
-from analysis.table_columns import OF_CHOICES
-from analysis.tables import tables
+from analysis.shapes_of import shape_studies
 from search_spaces.space import load_space
 from study.search import load_search
 from trials.record import SpeedRecord, TrialRecord
@@ -91,10 +87,10 @@ def test_a_study_of_one_configuration_shows_no_choices(findings):
     names = [section.name for section in sections(findings)]
     assert names[0] == "shapes_loss"
     assert names[-1] == "training"
-    assert not {section.name for section in SECTIONS if section.name != "training"} & set(names)
-    assert not OF_CHOICES & set(tables(findings))
-    assert all(section.draw(findings).data for section in sections(findings))
-    text = "\n".join((*summarise(findings).found, *summarise(findings).cautions))
+    assert not {name for name in OF_CHOICES if name != "training"} & set(names)
+    assert not {"gains", "deciles", "rewards", "steps", "temperatures", "task_deciles"} & set(tables(findings))
+    assert all(section.figure().data for section in sections(findings))
+    text = "\n".join((*summary(findings).found, *summary(findings).cautions))
     assert "worst choice" not in text
     assert "stable" not in text
     assert "what a shape costs includes its start" in text
@@ -102,8 +98,8 @@ def test_a_study_of_one_configuration_shows_no_choices(findings):
 
 def test_a_study_of_both_shows_shapes_after_choices():
     names = [section.name for section in sections(analyse(small_study(), []))]
-    assert names[: len(SECTIONS)] == [section.name for section in SECTIONS]
-    assert names[len(SECTIONS)] == "shapes_loss"
+    assert [name for name in names if name in OF_CHOICES] == OF_CHOICES
+    assert names.index("temperatures") < names.index("shapes_loss") < names.index("scores")
     assert "shapes_speed" not in names  # it measures none
 
 

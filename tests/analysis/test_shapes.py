@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from paper_b import TASKS, paper_study
 
-from analysis.shapes import Factor, Grid, ShapedStudent, Speed
+from analysis.results import Factor
+from analysis.shapes import Grid, ShapedStudent, Speed
 
 
 def test_a_student_of_several_factors_belongs_to_none_alone():

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from analysed import analyse, summary, tables
 from known_studies import finished, plain_score, small_study
 from simulation import do_work, make_search
 
-from analysis.findings import analyse
-from analysis.outcomes import Role
-from analysis.report import render
-from analysis.sections import sections
-from analysis.summary import summarise
-from analysis.tables import plain_rows, tables
+from analysis.report import answers_of, render
+from analysis.results import Role
 from search_spaces.space import load_space
 from study.config import Study
 from trials.record import Record, Status, TrialRecord
@@ -95,14 +92,14 @@ def test_page_and_tables_say_how_many_and_whether_they_count(grid: list[Record])
     study, number = study_of("grid"), len(stopped(grid))
     for include, words in ((False, "they do not count"), (True, "they count by their best validation until then")):
         found = analyse(study, grid, include_stopped=include)
-        said = summarise(found)
+        said = summary(found)
         assert any(f"{number} trials stopped early (asha" in line and words in line for line in said.progress)
         assert any("stopped early" in line for line in said.cautions)
-        shown = render(found, {section.name: section.draw(found) for section in sections(found)})
+        shown = render(found.results, answers_of(found.results), {})
         assert f"{number} stopped early" in shown
         assert "<th>stopped</th>" in shown or ">stopped<" in shown
-        rows = plain_rows(tables(found)["outcomes"])
+        rows = tables(found)["outcomes"].plain_rows()
         assert [row["stopped_trials"] for row in rows] == [outcome.num_stopped for outcome in found.outcomes]
         assert "Nothing failed." in shown
     plain = analyse(study_of("grid", None), finished(study_of("grid", None), plain_score))
-    assert not any("stopped" in line for line in (*summarise(plain).progress, *summarise(plain).cautions))
+    assert not any("stopped" in line for line in (*summary(plain).progress, *summary(plain).cautions))

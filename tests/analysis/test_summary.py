@@ -1,17 +1,16 @@
 from __future__ import annotations
 
 import pytest
+from analysed import analyse, summary
 from known_studies import failing, finished, plain_score, small_study, with_test_scores
 from simulation import make_study
 
-from analysis.findings import analyse
-from analysis.summary import summarise
-from analysis.wording import count, duration, listing, p_words, percent, signed_percent
+from analysis.presentation import count, duration, listing, p_words, percent, signed_percent
 
 
 def words(study, records):
-    summary = summarise(analyse(study, records))
-    return "\n".join((*summary.found, *summary.cautions, *summary.progress))
+    said = summary(analyse(study, records))
+    return "\n".join((*said.found, *said.cautions, *said.progress))
 
 
 def test_summary_of_a_known_study():
@@ -106,7 +105,7 @@ def test_a_perfect_hidden_test_never_makes_a_summary_choose():
     study = small_study()
     records = finished(study, plain_score)
     chosen = [
-        summarise(analyse(study, changed)).found for changed in (records, with_test_scores(records, lambda s: 1 - s))
+        summary(analyse(study, changed)).found for changed in (records, with_test_scores(records, lambda s: 1 - s))
     ]
     stable = [next(line for line in found if "stable configuration is" in line) for found in chosen]
     assert stable[0] == stable[1]

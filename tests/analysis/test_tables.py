@@ -4,23 +4,33 @@ import json
 
 import pandas as pd
 import pytest
+from analysed import analyse, tables
 from known_studies import failing, finished, mixed_study, plain_score, small_study
 from simulation import hashed_score, make_study
 
-from analysis import shape_tables
-from analysis.findings import analyse
-from analysis.outcomes import Role
-from analysis.table_columns import BY_TASK, COLUMNS, DESCRIPTIONS
-from analysis.tables import tables, write_tables
+from analysis.presentation import write_tables
+from analysis.results import Role
+
+NAMES = {  # tables of a study of parameter choices on one task
+    "gains",
+    "deciles",
+    "rewards",
+    "steps",
+    "temperatures",
+    "outcomes",
+    "candidates",
+    "teachers",
+    "failures",
+}
 
 
 def test_every_column_is_documented_and_filled():
     study = make_study()
     found = tables(analyse(study, finished(study, failing(lambda t: t.configuration.distance == "mse", hashed_score))))
-    of_shapes = set(shape_tables.COLUMNS) - set(shape_tables.OF_GROUPS)  # its students are shorter than their teacher
-    assert set(found) == set(COLUMNS) - {*BY_TASK, "experiments"} | of_shapes
-    assert set(COLUMNS) == set(DESCRIPTIONS)
-    for table in (found[name] for name in set(found) - of_shapes):
+    assert set(found) >= NAMES
+    for table in (found[name] for name in NAMES):
+        assert table.description
+        assert all(table.columns.values())
         assert list(table.frame.columns) == list(table.columns)
         assert len(table.frame) > 0
         empty = [name for name in table.frame if table.frame[name].isna().all()]
@@ -28,23 +38,25 @@ def test_every_column_is_documented_and_filled():
 
 
 def test_outcomes_table_has_a_column_per_role():
-    assert {f"{role}_test" for role in Role} <= set(COLUMNS["outcomes"])
+    columns = set(tables(analyse(small_study(), []))["outcomes"].columns)
+    assert {f"{role}_test" for role in Role} <= columns
 
 
 def test_csv_and_json_hold_the_same_rows(tmp_path):
     study = mixed_study()
-    write_tables(tables(analyse(study, finished(study, hashed_score))), tmp_path)
-    shown = {name: columns for name, columns in COLUMNS.items() if name != "experiments"}  # of studies that name some
-    for name, columns in shown.items():
+    found = tables(analyse(study, finished(study, hashed_score)))
+    write_tables(found, tmp_path)
+    assert set(found) >= {*NAMES, "task_deciles", "task_rewards"}
+    for name, table in found.items():
         content = json.loads((tmp_path / f"{name}.json").read_text())
         frame = pd.read_csv(tmp_path / f"{name}.csv")
-        assert content["columns"] == columns
+        assert content["columns"] == table.columns
         assert len(content["rows"]) == len(frame)
         for column in frame.select_dtypes("float"):
             values = [float("nan") if row[column] is None else row[column] for row in content["rows"]]
             assert values == pytest.approx(list(frame[column]), nan_ok=True)
     readme = (tmp_path / "README.md").read_text()
-    assert all(f"`{column}`" in readme for columns in shown.values() for column in columns)
+    assert all(f"`{column}`" in readme for table in found.values() for column in table.columns)
 
 
 def test_missing_scores_stay_missing(tmp_path):
@@ -61,5 +73,5 @@ def test_missing_scores_stay_missing(tmp_path):
 def test_tables_of_an_empty_ledger_have_headers(tmp_path):
     study = small_study()
     write_tables(tables(analyse(study, [])), tmp_path)
-    assert (tmp_path / "steps.csv").read_text().strip() == ",".join(COLUMNS["steps"])
+    assert (tmp_path / "steps.csv").read_text().strip() == ",".join(tables(analyse(study, []))["steps"].columns)
     assert len(pd.read_csv(tmp_path / "outcomes.csv")) == 4

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from analysed import Analysed as Findings
+from analysed import analyse, sections
 from simulated_experiments import experiment_study, write_answers
 from simulated_transfer import (
     GAINS,
@@ -21,9 +23,7 @@ from simulated_transfer import (
     transfer_study,
 )
 
-from analysis.findings import Findings, analyse
 from analysis.report import write_report
-from analysis.sections import sections
 from analysis.transfer_tables import COLUMNS, DESCRIPTIONS, ROWS
 from search_spaces.configuration import Distance, Schedule
 from search_spaces.space import load_space

@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from analysed import analyse, sections, tables
 from simulation import make_study, run_study
 
-from analysis.findings import analyse
-from analysis.outcomes import Role
 from analysis.report import write_report
-from analysis.sections import sections
-from analysis.tables import tables
+from analysis.results import Role
 from search_spaces.space import load_space
 from study.config import Study
 from study.ledger import Ledger

@@ -13,9 +13,7 @@ from pathlib import Path
 import pytest
 from launching import Launched, run, start
 
-from analysis.findings import analyse
-from analysis.tables import tables as tables_of
-from analysis.tables import write_tables
+from analysis.report import export_tables
 from study.config import load_study
 from study.ledger import Ledger
 from trials.checkpoints import CheckpointFile
@@ -76,7 +74,7 @@ def test_driver_killed_twice_ends_like_undisturbed_and_repeats_no_finished_trial
 def tables(launched: Launched, folder: Path, out: Path) -> dict[str, str]:
     """The report's tables, without what tells hours."""
     records = [_timeless(record) for record in Ledger(folder / "ledger").refresh()]
-    write_tables(tables_of(analyse(load_study(launched.file), records)), out)
+    export_tables(load_study(launched.file), records, out)
     return {path.name: path.read_text() for path in sorted(out.iterdir())}
 
 

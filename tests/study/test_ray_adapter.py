@@ -12,8 +12,7 @@ from known_studies import small_study
 from ray.tune.search import Searcher
 from simulation import do_work, make_search, run_study
 
-from analysis.findings import analyse
-from analysis.tables import tables, write_tables
+from analysis.report import export_tables
 from study import head
 from study.ledger import Ledger
 from study.resources import Resources
@@ -165,7 +164,7 @@ def test_results_do_not_depend_on_clocks(tmp_path: Path):
         assert load_search(study, some).finished
         # In mid-sweep the same is wanted next
         found.append([[work_id(work) for work in load_search(study, some[:at]).propose()] for at in (5, 20, 30)])
-        write_tables(tables(analyse(study, some)), tmp_path / name)
+        export_tables(study, some, tmp_path / name)
     assert found[0] == found[1]
     for path in (tmp_path / "true").iterdir():
         assert path.read_text() == (tmp_path / "jumped" / path.name).read_text()

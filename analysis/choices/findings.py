@@ -1,0 +1,150 @@
+"""Paper A's questions, answered over all triples of a study, and over those of each task: do the answers hold there?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analysis.choices.gains import Comparison, Share, at_least_as_good, best_gains, compare, lags
+from analysis.choices.parameters import Change, ParameterEffect, changes, parameter_effects
+from analysis.choices.temperatures import TemperatureCurve, temperature_curves
+from analysis.results import Role, StudyResults, TripleOutcome, computed_once
+from search_spaces.configuration import Configuration
+from study.config import Strategy
+from study.search import StudySearch
+from study.searchers.stable import stable_choice
+from trials.spec import TaskName
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What some triples say.
+
+    Attributes:
+        outcomes: The triples, in the study's order.
+        best_over_worst, best_over_random: A's figure 1.
+        stable_to_best, random_to_best, lazy_to_best: A's figure 3.
+        worst_to_best: The worst choice, seen from the best.
+        stable_share: Triples where the stable configuration is at least as good as the best.
+        effects: A's figure 2 and table 3, one per parameter.
+    """
+
+    outcomes: tuple[TripleOutcome, ...]
+    best_over_worst: Comparison
+    best_over_random: Comparison
+    stable_to_best: Comparison
+    random_to_best: Comparison
+    lazy_to_best: Comparison
+    worst_to_best: Comparison
+    stable_share: Share
+    effects: tuple[ParameterEffect, ...]
+
+    @property
+    def tasks(self) -> tuple[TaskName, ...]:
+        """Their tasks, in the study's order."""
+        return tuple(dict.fromkeys(outcome.task for outcome in self.outcomes))
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Their metrics, in the study's order."""
+        return tuple(dict.fromkeys(outcome.metric for outcome in self.outcomes))
+
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """Every comparison between roles, figure 1 first."""
+        return (
+            self.best_over_worst,
+            self.best_over_random,
+            self.stable_to_best,
+            self.random_to_best,
+            self.lazy_to_best,
+            self.worst_to_best,
+        )
+
+
+@dataclass(frozen=True)
+class ChoiceFindings(Answers):
+    """The answers over all triples of a study, and the steps behind them.
+
+    Attributes:
+        by_task: The answers of each task; empty for a study of one task.
+        changes: Every step of every search.
+        stable: The choices that the rewards pick, from the steps made so far; None without steps.
+        stable_is_final: Whether every search has ended, so that `stable` will not change.
+        temperature_curves: Validation scores by temperature.
+        alternatives: The parameters that the space has alternatives for.
+        strategy: How triples are searched.
+        compares_steps: Whether they are searched step by step, so that parameters are compared one by one.
+        num_stopped: Trials that were stopped early.
+        include_stopped: Whether these count.
+    """
+
+    by_task: dict[TaskName, Answers]
+    changes: tuple[Change, ...]
+    stable: Configuration | None
+    stable_is_final: bool
+    temperature_curves: tuple[TemperatureCurve, ...]
+    alternatives: tuple[str, ...]
+    strategy: Strategy
+    compares_steps: bool
+    num_stopped: int
+    include_stopped: bool
+
+
+@computed_once
+def choice_findings(results: StudyResults) -> ChoiceFindings | None:
+    """All of paper A's answers; None of a study that compares no choices."""
+    if not results.compares_choices:
+        return None
+    search, outcomes = results.search, results.outcomes
+    steps = list(search.steps)
+    return ChoiceFindings(
+        **vars(answer(search, outcomes)),
+        by_task=answers_by_task(search, outcomes),
+        changes=changes(search, outcomes),
+        stable=stable_choice(steps, search.study.space) if steps else None,
+        stable_is_final=search.stable_choice is not None,
+        temperature_curves=temperature_curves(results),
+        alternatives=tuple(name for name, _ in results.study.space.alternatives()),
+        strategy=results.strategy,
+        compares_steps=results.compares_steps,
+        num_stopped=results.provenance.num_stopped,
+        include_stopped=results.include_stopped,
+    )
+
+
+def step_findings(results: StudyResults) -> ChoiceFindings | None:
+    """The same; None where searches do not go step by step."""
+    found = choice_findings(results)
+    return found if found and found.compares_steps else None
+
+
+def task_findings(results: StudyResults) -> ChoiceFindings | None:
+    """The same; None of a study of one task."""
+    found = choice_findings(results)
+    return found if found and found.by_task else None
+
+
+def answer(search: StudySearch, outcomes: Sequence[TripleOutcome]) -> Answers:
+    """Answer every question over some triples of a study."""
+    over_worst, over_random = best_gains(outcomes)
+    stable, random, lazy = lags(outcomes)
+    return Answers(
+        outcomes=tuple(outcomes),
+        best_over_worst=over_worst,
+        best_over_random=over_random,
+        stable_to_best=stable,
+        random_to_best=random,
+        lazy_to_best=lazy,
+        worst_to_best=compare(outcomes, Role.WORST, Role.BEST),
+        stable_share=at_least_as_good(stable),
+        effects=parameter_effects(search, outcomes),
+    )
+
+
+def answers_by_task(search: StudySearch, outcomes: Sequence[TripleOutcome]) -> dict[TaskName, Answers]:
+    """The answers of each task, in the study's order; none for a study of one task, which has them already."""
+    tasks = dict.fromkeys(outcome.task for outcome in outcomes)
+    if len(tasks) < 2:
+        return {}
+    return {task: answer(search, [outcome for outcome in outcomes if outcome.task is task]) for task in tasks}

@@ -1,0 +1,120 @@
+"""The families that are not sections of their own yet, as sections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from analysis import shape_tables, transfer_tables
+from analysis.experiment_sections import experiment_sections
+from analysis.experiment_tables import EXPERIMENTS as EXPERIMENT_TABLE
+from analysis.experiment_wording import (
+    against_sentence,
+    best_sentences,
+    depth_sentence,
+    fidelity_sentence,
+    rows_sentence,
+)
+from analysis.old_findings import Findings, old_findings
+from analysis.old_section import OldSection
+from analysis.presentation import Answer, Column, Section, Table
+from analysis.results import StudyResults
+from analysis.shape_sections import shape_sections
+from analysis.shape_summary import shape_cautions, shape_tiles, shapes_found
+from analysis.transfer_sections import transfer_sections
+from analysis.transfer_wording import summarise_transfer
+
+
+@dataclass(frozen=True)
+class OldFamily(Section[Findings]):
+    """Old sections, and a section that the page does not show for their tables and sentences."""
+
+    old: Callable[[Findings], Iterable[OldSection]] = field(kw_only=True)
+
+    def answers(self, results: StudyResults) -> Iterator[Answer]:
+        """The old sections, then the tables and sentences of all."""
+        found = old_findings(results)
+        for old in self.old(found):
+            yield Answer(_wrapped(old, self.paper), found, old.name, old.question)
+        yield Answer(replace(self, paper=""), found, self.name, "")
+
+
+def _wrapped(old: OldSection, paper: str) -> Section[Findings]:
+    return Section(
+        name=old.name,
+        question=old.question,
+        compute=old_findings,
+        figure=old.draw,
+        reading=old.reading,
+        caption=old.caption,
+        html=old.details,
+        paper=paper,
+    )
+
+
+def _table(name: str, module: Any, rows: Callable[[Findings], Iterable[dict[str, Any]] | None]) -> Table[Findings, Any]:
+    columns = [_column(key, meaning) for key, meaning in module.COLUMNS[name].items()]
+    return Table(rows=rows, columns=columns, name=name, description=module.DESCRIPTIONS[name])
+
+
+def _column(key: str, meaning: str) -> Column[dict[str, Any]]:
+    return Column(key, lambda row: row.get(key), meaning)
+
+
+def _shape_rows(name: str) -> Callable[[Findings], Iterable[dict[str, Any]] | None]:
+    return lambda found: shape_tables.ROWS[name](found) if name in shape_tables.shape_tables(found) else None
+
+
+def _transfer_rows(name: str) -> Callable[[Findings], Iterable[dict[str, Any]] | None]:
+    return lambda found: (
+        transfer_tables.ROWS[name](found.transfer)
+        if found.transfer and name in transfer_tables.transfer_tables(found)
+        else None
+    )
+
+
+def _experiments_found(found: Findings) -> Iterator[str | None]:
+    compared = found.compared_experiments
+    yield from () if found.transfer else best_sentences(compared)
+    yield from (against_sentence(compared), fidelity_sentence(compared))
+    yield from (rows_sentence(found.experiment_families), depth_sentence(found.experiment_depths))
+
+
+PAPER_B = "(B): Mohanty et al. (2023), What is Lost in Knowledge Distillation?"
+PAPER_D = (
+    "(D): Mukherjee and Awadallah (2019), Distilling Transformers into Simple Neural Networks with Unlabeled "
+    "Transfer Data"
+)
+HIDDEN = {"question": "", "compute": old_findings, "shown": lambda _: False}
+TRANSFER = (
+    OldFamily(
+        name="of_transfer",
+        old=transfer_sections,
+        paper=PAPER_D,
+        tables=tuple(_table(name, transfer_tables, _transfer_rows(name)) for name in transfer_tables.ROWS),
+        found=lambda found: summarise_transfer(found.transfer) if found.transfer else (),
+        **HIDDEN,  # type: ignore[arg-type]  # of one type each
+    ),
+)
+EXPERIMENTS = (
+    OldFamily(
+        name="of_experiments",
+        old=experiment_sections,
+        tables=(EXPERIMENT_TABLE,),
+        found=_experiments_found,
+        **HIDDEN,  # type: ignore[arg-type]
+    ),
+)
+SHAPES = (
+    OldFamily(
+        name="of_shapes",
+        old=shape_sections,
+        paper=PAPER_B,
+        tables=tuple(_table(name, shape_tables, _shape_rows(name)) for name in shape_tables.ROWS),
+        found=shapes_found,
+        cautions=shape_cautions,
+        tiles=lambda found: () if found.compares_choices else shape_tiles(found),
+        **HIDDEN,  # type: ignore[arg-type]
+    ),
+)

@@ -1,0 +1,106 @@
+"""A section of the report: one question with its answer as figure, tables and sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import plotly.graph_objects as go
+
+from analysis.presentation.tables import Table, Text, text_for
+from analysis.results import StudyResults
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class PerTeacher(Generic[Result]):
+    """A result for each teacher, by its name: each has a section of its own."""
+
+    results: Mapping[str, Result]
+
+
+def no_sentences(_: object) -> Iterable[Any]:
+    """Nothing to say."""
+    return ()
+
+
+@dataclass(frozen=True)
+class Section(Generic[Result]):
+    """A question that studies ask. Page, figures, tables and summary are drawn from these objects alone.
+
+    All but `compute` are functions of its result, and none of them computes: a result is frozen.
+
+    Attributes:
+        name: Its place on the page, and its figure's file name, without an ending.
+        question: The heading.
+        compute: The answer from a study's results; None where the study does not ask this.
+        shown: Whether the page has the section; its tables' files and its sentences are there in any case.
+        figure: Draws it.
+        reading: What it says, in a sentence below the heading; None where there is nothing to say yet.
+        caption: What was computed, below the figure.
+        notes: A list below the caption.
+        tables: Below these, and in files.
+        found: Sentences for the summary: what the study found. None says nothing, here and below.
+        cautions: What a reader must keep in mind.
+        progress: What was run, what is missing.
+        paper: The paper that asks the question, for the page's footer.
+        tiles: Big numbers at the top of the page, each with what it is.
+    """
+
+    name: str
+    question: str
+    compute: Callable[[StudyResults], Result | PerTeacher[Result] | None]
+    shown: Callable[[Result], bool] = lambda _: True
+    figure: Callable[[Result], go.Figure] | None = None
+    reading: Callable[[Result], str | None] = lambda _: None
+    caption: Text[Result] = ""
+    notes: Callable[[Result], Iterable[str | None]] = no_sentences
+    tables: tuple[Table[Result, Any], ...] = ()
+    found: Callable[[Result], Iterable[str | None]] = no_sentences
+    cautions: Callable[[Result], Iterable[str | None]] = no_sentences
+    progress: Callable[[Result], Iterable[str | None]] = no_sentences
+    tiles: Callable[[Result], Iterable[tuple[str, str]]] = no_sentences
+    paper: str = ""
+    html: Callable[[Result], str] = lambda _: ""  # of sections that are not made of tables yet
+
+    def answers(self, results: StudyResults) -> Iterator[Answer]:
+        """The section with its result: none, one, or one for each teacher, named after it where there are several."""
+        found = self.compute(results)
+        if isinstance(found, PerTeacher):
+            for teacher, result in found.results.items():
+                ending, addition = (f"_{teacher}", f" ({teacher})") if len(found.results) > 1 else ("", "")
+                yield Answer(self, result, f"{self.name}{ending}", f"{self.question.rstrip('?')}{addition}?")
+        elif found is not None:
+            yield Answer(self, found, self.name, self.question)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A section with its result on one study.
+
+    Attributes:
+        section: The section.
+        result: What it computed.
+        name, question: Those of the section, with the teacher's name where each teacher has one.
+    """
+
+    section: Section[Any]
+    result: Any
+    name: str
+    question: str
+
+    @property
+    def shown(self) -> bool:
+        """Whether the page has it."""
+        return self.section.shown(self.result)
+
+    @property
+    def caption(self) -> str:
+        """What was computed."""
+        return text_for(self.section.caption, self.result)
+
+    def figure(self) -> go.Figure | None:
+        """Its figure; None if it has none, or the page has no such section."""
+        return self.section.figure(self.result) if self.section.figure and self.shown else None

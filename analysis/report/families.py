@@ -1,0 +1,16 @@
+"""The families of questions that a report asks, in the order of its page: a new family is one line here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from analysis import choices, old_sections, triples
+from analysis.presentation import Section
+
+FAMILIES: tuple[tuple[Section[Any], ...], ...] = (
+    old_sections.TRANSFER,
+    old_sections.EXPERIMENTS,
+    choices.SECTIONS,
+    old_sections.SHAPES,
+    triples.SECTIONS,
+)
