@@ -21,7 +21,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 demo: setup ## run a small study on this machine and write its report
-	$(BIN)/kdstudy launch study/demo.yaml
+	$(BIN)/kdstudy launch study/files/demo.yaml
 	$(BIN)/kdstudy report runs/demo
 
 test: setup ## run the tests that need neither much time nor a GPU, two files at a time
@@ -32,7 +32,7 @@ test-all: setup ## run every test, also those that need optuna-dashboard or take
 	$(BIN)/pytest -m ''
 
 golden: setup ## write the golden losses anew and print what differs
-	KDSTUDY_GOLDEN=write $(BIN)/pytest -q -s tests/trials/test_golden.py
+	KDSTUDY_GOLDEN=write $(BIN)/pytest -q -s tests/trials/training/test_golden.py
 
 bench: setup ## compare the speed of trials with Trainer's under Ray Tune (hours; BENCH=--quick: minutes)
 	$(PIP) --requirement benchmarks/requirements.txt

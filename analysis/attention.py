@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import rel_entr
 
-from search_spaces.layer_maps import LayerMap, layer_map
-from trials.attention_examples import ExampleAttention
-from trials.record import TrialRecord
-from trials.workspace import Workspace
+from search_spaces import LayerMap, layer_map
+from trials.specs import TrialRecord
+from trials.storage import Workspace
+from trials.teachers import ExampleAttention
 
 Map = NDArray[np.float64]  # [tokens, tokens], rows are distributions
 SMALLEST = 2.0**-24  # above 0 in half precision: what a student looks at less is taken for this

@@ -11,13 +11,11 @@ from math import fsum
 from typing import Any
 
 from analysis.results import mean
-from search_spaces.configuration import Configuration
-from search_spaces.faults import Fault, InputError
+from search_spaces import Configuration, Fault, InputError
 from study.config import Strategy, Study
 from study.search import StudySearch, TripleSearch, load_search
-from study.searchers.chain import final
-from trials.record import Record, TrialRecord
-from trials.spec import TaskName, Triple
+from study.search.searchers import final
+from trials.specs import Record, TaskName, TrialRecord, Triple
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,8 @@ from analysis.comparison import Opened, compare
 from analysis.comparison_figure import best_so_far
 from analysis.comparison_tables import comparison_tables
 from analysis.presentation import write_figures, write_tables
-from search_spaces.faults import fault
-from study.continuation import open_study
-from study.ledger import Ledger
+from search_spaces import fault
+from study.ledger import Ledger, open_study
 
 
 def open_studies(places: Iterable[str]) -> tuple[Opened, ...]:

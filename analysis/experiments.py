@@ -22,13 +22,12 @@ from analysis.results import (
     finished_by_seed,
     mean,
 )
-from search_spaces.configuration import Configuration
+from search_spaces import Configuration
 from study.config import Strategy, Study
 from study.search import StudySearch
-from study.searchers.named import NamedSearch
-from trials.record import TrialRecord
-from trials.spec import TaskName, Triple
-from trials.workspace import Workspace
+from study.search.searchers import NamedSearch
+from trials.specs import TaskName, TrialRecord, Triple
+from trials.storage import Workspace
 
 MOST_SHOWN = 12  # examples of a triple on which two students differ
 

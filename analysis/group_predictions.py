@@ -13,9 +13,9 @@ from analysis.presentation import listing, task_words
 from analysis.results import TripleOutcome
 from analysis.results.predictions import read_answers, read_columns, read_labels, read_teacher_answers
 from study.search import StudySearch
-from trials.predictions import EXAMPLE_COLUMNS
-from trials.spec import TaskName
-from trials.workspace import Workspace
+from trials.evaluation import EXAMPLE_COLUMNS
+from trials.specs import TaskName
+from trials.storage import Workspace
 
 WITH_PREDICTIONS = (TaskName.CLASSIFICATION, TaskName.REGRESSION)
 

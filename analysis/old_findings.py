@@ -12,7 +12,7 @@ from analysis.shape_findings import ShapeFindings, analyse_shapes
 from analysis.shapes_of import shape_studies
 from analysis.transfer_findings import TransferFindings, analyse_transfer
 from study.config import Study
-from trials.record import SpeedRecord, TeacherRecord
+from trials.specs import SpeedRecord, TeacherRecord
 
 
 @dataclass(frozen=True)

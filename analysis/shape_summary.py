@@ -12,7 +12,7 @@ from analysis.results import TIE, Role, TripleOutcome, factors
 from analysis.shape_findings import ShapeFindings
 from analysis.shape_wording import loss_sentence, speed_sentence, summarise_shapes, times
 from analysis.shapes import mean_of_known
-from trials.spec import Initialisation
+from trials.specs import Initialisation
 
 FEW_TASKS = 4
 STARTS = {  # what students of a shape start from

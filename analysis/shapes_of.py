@@ -9,8 +9,7 @@ import numpy as np
 from analysis.results import Factor, Role, TripleOutcome, compares_shapes, factors
 from analysis.shapes import ShapedStudent, ShapeStudy, Speed
 from study.search import StudySearch
-from trials.record import ModelSpeed
-from trials.spec import TeacherSpec
+from trials.specs import ModelSpeed, TeacherSpec
 
 
 def shape_studies(search: StudySearch, outcomes: Iterable[TripleOutcome]) -> dict[str, ShapeStudy]:

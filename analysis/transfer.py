@@ -11,11 +11,10 @@ from pathlib import Path
 
 from analysis.experiments import Experiment, ExperimentTriple, answers_of, compared, trials_of
 from analysis.results import Difference, OverSeeds, difference, over_seeds
-from search_spaces.configuration import Configuration, Distance, Schedule
+from search_spaces import Configuration, Distance, Schedule
 from study.config import Strategy, Study
 from study.search import StudySearch
-from trials.record import TeacherRecord
-from trials.spec import Architecture, DatasetSpec
+from trials.specs import Architecture, DatasetSpec, TeacherRecord
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from analysis.results import Difference, in_points
 from analysis.transfer import BetterTeacher, Distilled
 from analysis.transfer_findings import Certainty, Size
 from analysis.transfer_wording import schedule_words
-from search_spaces.configuration import Schedule
+from search_spaces import Schedule
 
 GAINS = ("What a teacher is worth", "Left: test scores. Right: points over no distillation; bars: 95 % intervals")
 TEACHERS = ("Better teachers, better students?", "Test scores of the distilled student and of its teacher")

@@ -22,8 +22,7 @@ from analysis.transfer import (
     learns_as_in_d,
 )
 from study.search import StudySearch
-from trials.record import ModelSpeed, TeacherRecord
-from trials.spec import TeacherSpec
+from trials.specs import ModelSpeed, TeacherRecord, TeacherSpec
 
 
 @dataclass(frozen=True)

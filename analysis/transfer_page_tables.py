@@ -12,7 +12,7 @@ from analysis.shape_wording import times
 from analysis.transfer import BetterTeacher, Distilled
 from analysis.transfer_findings import Certainty, Size
 from analysis.transfer_wording import points, schedule_words
-from search_spaces.configuration import Schedule
+from search_spaces import Schedule
 
 
 def gains(found: Sequence[Distilled]) -> str:

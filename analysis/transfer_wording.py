@@ -10,7 +10,7 @@ from analysis.results import Difference, in_points
 from analysis.shape_wording import times
 from analysis.transfer import BetterTeacher, Distilled
 from analysis.transfer_findings import Certainty, Size, TransferFindings
-from search_spaces.configuration import Schedule
+from search_spaces import Schedule
 
 SCHEDULES = {  # as D writes them (table 12): stages are parted by |, losses of a stage joined by +
     Schedule.STAGED: "staged: R | L + CE",

@@ -26,12 +26,13 @@ from rich.table import Table
 
 from benchmarks.preparation import DATA, MODEL, find_datasets
 from benchmarks.techniques import CPU, Source
-from trials.attention_cost import MAP_BYTES, keeps_maps
-from trials.attention_maps import ComputedMaps, KeptMaps, write_maps
-from trials.models import model_folder
-from trials.networks.batches import PackedBatch
+from trials.models.pretrained import model_folder
+from trials.networks.packed_batches import PackedBatch
 from trials.networks.packed_network import PackedNetwork
-from trials.spec import DatasetSpec, Precision
+from trials.specs.dataset import DatasetSpec
+from trials.specs.trial import Precision
+from trials.teachers.attention_cost import MAP_BYTES, keeps_maps
+from trials.teachers.attention_maps import ComputedMaps, KeptMaps, write_maps
 
 RESULTS = Path(__file__).parent / "results" / "attention_maps.json"
 LAYERS = (1, 3, 5)

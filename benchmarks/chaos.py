@@ -31,9 +31,9 @@ import yaml
 
 from analysis.report import export_tables
 from benchmarks.tune_cost import ROOT, machine
-from study.config import load_study
-from study.ledger import Ledger
-from trials.record import Record, TrialRecord
+from study.config.study_file import load_study
+from study.ledger.record_files import Ledger
+from trials.specs.records import Record, TrialRecord
 
 RESULTS = ROOT / "benchmarks" / "results" / "chaos.json"
 LOG = RESULTS.with_suffix(".log")
@@ -117,7 +117,7 @@ def chaos(folder: Path, seed: int, seeds: int, between: tuple[int, int], log: Te
 
 def write_study(folder: Path, seeds: int) -> Path:
     """A study file with its own data and model: trials of a second or two, which save their state after every step."""
-    from study.model_file import make_from_file
+    from study.config.model_file import make_from_file
 
     draw, data = random.Random(13), folder / "data"  # noqa: S311 - no secret
     data.mkdir(parents=True)

@@ -14,14 +14,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from study.config import Study
-from study.continuation import open_study
-from study.estimate import estimate
-from study.ledger import Ledger
-from study.plan import make_plan, planned_seconds
-from study.search import Fingerprints, StudySearch
-from trials.record import Record, TeacherRecord, TrialRecord
-from trials.work import work_id
+from study.config.study_file import Study
+from study.ledger.record_files import Ledger
+from study.ledger.study_directory import open_study
+from study.planning.study_plan import make_plan, planned_seconds
+from study.planning.work_left import estimate
+from study.search.fingerprints import Fingerprints
+from study.search.study_search import StudySearch
+from trials.specs.records import Record, TeacherRecord, TrialRecord
+from trials.specs.work import work_id
 
 SHARES = (0.05, 0.1, 0.2, 0.5)
 

@@ -11,18 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.grid import GridResult, Job, TrialResult
-from study.config import Study, load_study
-from study.ledger import Ledger
-from trials.record import TrialRecord
-from trials.workspace import Workspace
+from study.config.study_file import Study, load_study
+from study.ledger.record_files import Ledger
+from trials.specs.records import TrialRecord
+from trials.storage.workspace import Workspace
 
 
 def run(job: Job) -> GridResult:
-    """The teacher's outputs, then all trials, through `study.launch`."""
+    """The teacher's outputs, then all trials, through `study.launching.launcher`."""
     from rich.console import Console
 
-    from study.launch import LaunchOptions, launch
-    from study.progress import Progress
+    from study.launching.launcher import launch
+    from study.launching.options import LaunchOptions
+    from study.launching.progress import Progress
 
     study, workspace = load_study(Path(job.study)), borrowed(Workspace(Path(job.prepared)), Path(job.scratch) / "study")
     started = time.perf_counter()
@@ -59,7 +60,7 @@ def cache_teacher(study: Study, workspace: Workspace) -> None:
     """Compute the teacher's outputs over the training rows, on one thread, as a worker would at a teacher's end."""
     import torch
 
-    from trials.teacher_outputs import Teacher
+    from trials.teachers.outputs import Teacher
 
     torch.set_num_threads(1)
     ledger = Ledger(workspace.ledger)

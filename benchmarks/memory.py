@@ -24,11 +24,11 @@ from pathlib import Path
 from benchmarks.grid import ROOT, Job, Recipe, run_apart
 from benchmarks.preparation import DATA, LEARNING_RATES, Prepared, Setup, find_datasets
 from benchmarks.speed import FIRST_SEED, machine
-from study.config import load_study
-from study.ledger import Ledger
-from study.plan import make_plan
-from trials.record import Record
-from trials.workspace import Workspace
+from study.config.study_file import load_study
+from study.ledger.record_files import Ledger
+from study.planning.study_plan import make_plan
+from trials.specs.records import Record
+from trials.storage.workspace import Workspace
 
 RESULTS = ROOT / "benchmarks" / "results" / "memory.json"
 VARIANTS = ("kdstudy", "kdstudy_bf16")

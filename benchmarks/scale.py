@@ -82,7 +82,7 @@ def _launched(folder: Path, counts: list[int]) -> list[dict[str, float]]:
 
 
 def _run_launch(marks: str, root: str, trials: str) -> None:
-    from study.progress import Progress
+    from study.launching.progress import Progress
 
     class Marked(Progress):
         """Notes what the driver has used, for each trial."""
@@ -126,9 +126,9 @@ def _read_one(root: Path, count: int) -> list[dict[str, Any]]:
 
 def _run_records(root: str, count: str) -> None:
     """Write a ledger of so many records of a study that is under way."""
-    from study.ledger import Ledger
-    from study.search import StudySearch
-    from trials.workspace import Workspace
+    from study.ledger.record_files import Ledger
+    from study.search.study_search import StudySearch
+    from trials.storage.workspace import Workspace
 
     workspace = Workspace(Path(root))
     study, fingerprints = made_up_study(SEEDS)
@@ -147,10 +147,10 @@ def _run_records(root: str, count: str) -> None:
 
 def _run_reading(reading: str, root: str) -> None:
     from analysis.report import write_report
-    from study.ledger import Ledger
-    from study.search import StudySearch
-    from study.status import read_status
-    from trials.workspace import Workspace
+    from study.ledger.record_files import Ledger
+    from study.search.study_search import StudySearch
+    from study.views.study_status import read_status
+    from trials.storage.workspace import Workspace
 
     workspace = Workspace(Path(root))
     study, fingerprints = made_up_study(SEEDS)

@@ -31,15 +31,15 @@ from benchmarks.search import Table, simulated
 from benchmarks.tune_cost import ROOT, machine, made_up
 from search_spaces.configuration import digest
 from search_spaces.space import load_space
-from study.config import Study, StudyConfig
-from study.continuation import open_study
-from study.fingerprints import Fingerprints
-from study.ledger import Ledger
-from study.search import StudySearch, TripleSearch, load_search
-from study.speculation import Speculation
-from trials.record import Record
-from trials.spec import TeacherTask, TrialSpec
-from trials.work import Work, work_id
+from study.config.study_file import Study, StudyConfig
+from study.ledger.record_files import Ledger
+from study.ledger.study_directory import open_study
+from study.search.fingerprints import Fingerprints
+from study.search.speculation import Speculation
+from study.search.study_search import StudySearch, TripleSearch, load_search
+from trials.specs.records import Record
+from trials.specs.trial import TeacherTask, TrialSpec
+from trials.specs.work import Work, work_id
 
 RESULTS = ROOT / "benchmarks" / "results" / "scheduling.json"
 MEASURED = ROOT / "benchmarks" / "results" / "speculation.json"

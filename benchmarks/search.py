@@ -19,12 +19,12 @@ from statistics import mean, median, pstdev
 
 from search_spaces.configuration import Configuration, digest
 from search_spaces.space import SearchSpace, load_space
-from study.config import SearchConfig, Strategy
-from study.continuation import open_study
-from study.ledger import Ledger
-from study.search import load_search
-from study.searchers.chain import Chain, final
-from study.strategies import make_search
+from study.config.study_file import SearchConfig, Strategy
+from study.ledger.record_files import Ledger
+from study.ledger.study_directory import open_study
+from study.search.searchers.chain import Chain, final
+from study.search.searchers.registry import make_search
+from study.search.study_search import load_search
 
 Table = Mapping[Configuration, float]
 CHOICES = ("distance", "teacher_checkpoint", "student_temperature")

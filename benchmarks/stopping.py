@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
-from study.config import Strategy
-from study.continuation import open_study
-from study.ledger import Ledger
-from study.search import TripleSearch, load_search
-from trials.record import TrialRecord, curve_of
-from trials.stopping import Arbiter, Rule, Stopping
+from study.config.study_file import Strategy
+from study.ledger.record_files import Ledger
+from study.ledger.study_directory import open_study
+from study.search.study_search import TripleSearch, load_search
+from trials.specs.early_stopping import Arbiter, Rule, Stopping
+from trials.specs.records import TrialRecord, curve_of
 
 RULES = (
     *(Stopping(rule=Rule.ASHA, reduction_factor=factor) for factor in (2, 3, 4)),

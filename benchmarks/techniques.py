@@ -40,22 +40,27 @@ from benchmarks import floor
 from benchmarks.grid import ROOT
 from benchmarks.preparation import DATA, MODEL, find_datasets
 from search_spaces.space import load_space
-from trials.checkpoints import CheckpointFile
-from trials.datasets import load_dataset_splits
-from trials.evaluation import predict
-from trials.models import model_folder
-from trials.networks import Network, open_network, packed, packed_network
-from trials.networks.batches import PackedBatch, packed_batch
-from trials.networks.packed import PackedClassifier, Watch
+from trials.datasets.loading import load_dataset_splits
+from trials.datasets.tokenized_data import TokenizedData, tokenized
+from trials.evaluation.outputs import predict
+from trials.models.pretrained import model_folder
+from trials.networks import packed_encoder as packed
+from trials.networks import packed_network
+from trials.networks.opening import Network, open_network
+from trials.networks.packed_batches import PackedBatch, packed_batch
+from trials.networks.packed_encoder import PackedClassifier, Watch
 from trials.networks.packed_network import PackedNetwork
-from trials.networks.plain_network import PlainNetwork
-from trials.spec import DatasetSpec, Precision, StudentSpec, TrainingRecipe
-from trials.students import initial_student
+from trials.networks.transformers_network import PlainNetwork
+from trials.readers.tokenized_split import TokenizedSplit
+from trials.specs.dataset import DatasetSpec
+from trials.specs.student import StudentSpec
+from trials.specs.trial import Precision, TrainingRecipe
+from trials.storage.workspace import Workspace
+from trials.students.registry import initial_student
 from trials.tasks.classification import Classification
-from trials.tokens import TokenizedData, TokenizedSplit, tokenized
-from trials.training_run import Batch, TrainingRun, Validation
-from trials.unit import Unit
-from trials.workspace import Workspace
+from trials.training.checkpoints import CheckpointFile
+from trials.training.stacked_runs import Unit
+from trials.training.training_run import Batch, TrainingRun, Validation
 
 RESULTS = ROOT / "benchmarks" / "results" / "techniques.json"
 CPU = torch.device("cpu")
@@ -423,7 +428,7 @@ def measure_imports(repeats: int) -> list[Row]:
 
 def _cost_of_optimizer(ours: bool) -> tuple[float, float]:
     """Processor seconds and megabytes."""
-    from trials.optimizers import AdamW
+    from trials.training.optimizers import AdamW
 
     parameters = [nn.Parameter(torch.zeros(1))]
     before, began = _resident_megabytes(), time.process_time()

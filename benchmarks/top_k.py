@@ -24,21 +24,21 @@ from rich.table import Table
 from torch import Tensor
 
 from search_spaces.configuration import Distance
-from study.config import load_study
-from study.ledger import Ledger
-from trials.checkpoints import CheckpointFile
-from trials.losses import soft_label_loss
-from trials.models import model_folder
-from trials.networks import open_network
-from trials.record import TrialRecord
-from trials.run import run_work
-from trials.spec import TrialSpec
-from trials.students import initial_student
-from trials.teacher_outputs import Teacher
-from trials.tokens import tokenized
-from trials.top_k import top_k_of
-from trials.training_run import set_weights
-from trials.workspace import Workspace
+from study.config.study_file import load_study
+from study.ledger.record_files import Ledger
+from trials.datasets.tokenized_data import tokenized
+from trials.losses.distillation import soft_label_loss
+from trials.losses.top_k import top_k_of
+from trials.models.pretrained import model_folder
+from trials.networks.opening import open_network
+from trials.specs.records import TrialRecord
+from trials.specs.trial import TrialSpec
+from trials.storage.workspace import Workspace
+from trials.students.registry import initial_student
+from trials.teachers.outputs import Teacher
+from trials.training.checkpoints import CheckpointFile
+from trials.training.training_run import set_weights
+from trials.workers.run_work import run_work
 
 RESULTS = Path(__file__).parent / "results" / "top_k.json"
 KEPT = (1, 4, 16, 64)

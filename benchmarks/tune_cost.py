@@ -104,7 +104,7 @@ def _gaps(events: list[dict[str, Any]], worker: int) -> list[tuple[float, float]
 
 
 def _run_idle(root: str, trials: str, work_seconds: str) -> None:
-    from study.progress import Progress
+    from study.launching.progress import Progress
 
     run_idle(Path(root), int(trials), float(work_seconds), (13,), Progress)
 
@@ -117,17 +117,17 @@ def run_idle(root: Path, works: int, sleep: float, seeds: Sequence[int], progres
         works: Most pieces of work.
         sleep: Seconds that each takes.
         seeds: The study's.
-        progress_type: A `study.progress.Progress`, told of each record.
+        progress_type: A `study.launching.progress.Progress`, told of each record.
     """
     from rich.console import Console
 
-    from study import experiment
-    from study.launch import LaunchOptions
-    from study.ledger import Ledger
-    from study.search import StudySearch
-    from trials.trainable import WORK
-    from trials.work import work_id
-    from trials.workspace import Workspace
+    from study.launching import experiment
+    from study.launching.options import LaunchOptions
+    from study.ledger.record_files import Ledger
+    from study.search.study_search import StudySearch
+    from trials.specs.work import work_id
+    from trials.storage.workspace import Workspace
+    from trials.workers.trainable import WORK
 
     class Idle(experiment.KDTrainable):
         """A worker that sleeps instead of training."""
@@ -158,8 +158,8 @@ def run_idle(root: Path, works: int, sleep: float, seeds: Sequence[int], progres
 def made_up_study(seeds: Sequence[int] = (13,)) -> tuple[Any, Any]:
     """39 triples, as many as paper A's, of data and models that nobody opens."""
     from search_spaces.space import load_space
-    from study.config import Study, StudyConfig
-    from study.fingerprints import Fingerprints
+    from study.config.study_file import Study, StudyConfig
+    from study.search.fingerprints import Fingerprints
 
     config = {
         "name": "idle",
@@ -177,8 +177,8 @@ def made_up_study(seeds: Sequence[int] = (13,)) -> tuple[Any, Any]:
 
 def made_up(work: Any) -> Any:
     """The record that a piece of work would end with; scores are arbitrary, but always the same."""
-    from trials.record import CurvePoint, RunInfo, Status, TeacherCheckpointRecord, TeacherRecord, TrialRecord
-    from trials.spec import TeacherTask
+    from trials.specs.records import CurvePoint, RunInfo, Status, TeacherCheckpointRecord, TeacherRecord, TrialRecord
+    from trials.specs.trial import TeacherTask
 
     moment = "2026-01-01T00:00:00+00:00"
     run = RunInfo(started_at=moment, finished_at=moment, seconds=0, host="host", device="cpu", versions={})
@@ -261,7 +261,9 @@ def _one_start(folder: Path, study: Path, storage: Path) -> dict[str, float]:
 def _run_command(marks: str, *command: str) -> None:
     """In a process of its own: the `kdstudy` command with the ends of its phases noted in a file."""
     mark = functools.partial(_mark, marks)
-    from study import cli, experiment, launch
+    from study import cli
+    from study.launching import experiment
+    from study.launching import launcher as launch
 
     class Marked(experiment.KDTrainable):
         """A worker that notes its own phases."""
@@ -269,7 +271,7 @@ def _run_command(marks: str, *command: str) -> None:
         def setup(self, *arguments: Any, **options: Any) -> None:
             mark("setup")
             super().setup(*arguments, **options)
-            from trials.unit import Unit
+            from trials.training.stacked_runs import Unit
 
             Unit.step = _noted(Unit.step, after=lambda: mark("first_step"))  # type: ignore[method-assign]
 

@@ -1,4 +1,5 @@
-"""What can be chosen in knowledge distillation: configurations and the spaces they are drawn from.
+"""What can be chosen in knowledge distillation: configurations and the spaces they are drawn from."""
 
-Pure Python: nothing here imports torch or ray.
-"""
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -15,9 +15,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from search_spaces.faults import InputError, fault
-from trials.object_store import StoreError
-from trials.persistence import StorageFull
+from search_spaces import InputError, fault
+from trials.storage import StorageFull, StoreError
 
 UNFINISHED, BAD_INPUT = 3, 2
 COMPARED = (  # of the table of searches what `compare` prints
@@ -75,11 +74,9 @@ def plan(study: StudyArgument, as_json: JsonOption = False) -> None:
 
     Of a study's directory, hours are corrected by the trials so far.
     """
-    from study.continuation import open_study
-    from study.plan import make_plan
-    from study.plan_lines import plan_lines
-    from study.progress import left_in_words, left_table
-    from study.status import read_left
+    from study.ledger import open_study
+    from study.planning import left_in_words, left_table, make_plan, plan_lines
+    from study.views import read_left
 
     opened, workspace = open_study(study)
     made = make_plan(opened)
@@ -100,12 +97,12 @@ def plan(study: StudyArgument, as_json: JsonOption = False) -> None:
 @app.command()
 def doctor(study: StudyArgument, storage: StorageOption = "runs") -> None:
     """Check all that a study needs: data, columns, labels, metrics, models, tokenizers, depths, storage."""
-    from study.continuation import open_study
-    from study.preflight import preflight
-    from study.resources import lacks
-    from study.sizes import forward_path
+    from study.checks import preflight
+    from study.launching import lacks
+    from study.ledger import open_study
+    from study.planning import forward_path
     from trials.tasks import task_of
-    from trials.workbench import gpus_here
+    from trials.workers import gpus_here
 
     opened, workspace = open_study(study)
     found = preflight(opened, workspace or _workspace(storage, opened))
@@ -149,7 +146,7 @@ def launch(
 
     Exit code 0: all chains finished. 3: unfinished or failed chains, named. 2: bad input.
     """
-    from study.continuation import open_study
+    from study.ledger import open_study
 
     opened, workspace = open_study(study)
     workspace = workspace or _workspace(storage, opened)
@@ -195,8 +192,8 @@ def resume(
 @app.command()
 def status(directory: DirectoryArgument, as_json: JsonOption = False) -> None:
     """Show where a study stands, from its ledger, also while it runs elsewhere."""
-    from study.progress import duration, left_in_words
-    from study.status import read_status
+    from study.planning import duration, left_in_words
+    from study.views import read_status
 
     found = read_status(*_directory(directory))
     if as_json:
@@ -267,14 +264,14 @@ def export(
     stable: Annotated[bool, typer.Option("--stable", help="The stable configuration, not the triple's best.")] = False,
 ) -> None:
     """Write a trained student as a folder to use: its trial is run again on this machine, and its weights are kept."""
-    from study.export import chosen_trial, model_card
     from study.ledger import Ledger
+    from study.views import chosen_trial, model_card
 
     opened, workspace = _directory(directory)
     record = chosen_trial(opened, Ledger(workspace.ledger).refresh(), triple, experiment=experiment, stable=stable)
     if output.exists():
         raise fault("command line", "--output", str(output), "is there already")
-    from trials.export import export_student
+    from trials.workers import export_student
 
     out.print(f"training again: {record.configuration}", highlight=False, markup=False, soft_wrap=True)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -317,7 +314,7 @@ def mirror(
     url: Annotated[str, typer.Argument(metavar="URL", help="An Optuna storage, such as sqlite:///studies.db.")],
 ) -> None:
     """Copy a study's trials into an Optuna storage, for optuna-dashboard; what is there already stays as it is."""
-    from study.mirror import Mirror, open_storage
+    from study.views import Mirror, open_storage
 
     added = Mirror(*_directory(directory), open_storage(url, "URL")).update()
     out.print(f"mirror: {added} trial{'s' * (added != 1)} added", highlight=False, markup=False)
@@ -329,7 +326,7 @@ def make_model(
     output: Annotated[Path, typer.Option("--output", "-o", help="The model's folder, which is not there yet.")],
 ) -> None:
     """Make a model from scratch: random weights, and a tokenizer trained on a data set's training texts."""
-    from study.model_file import make_from_file
+    from study.config import make_from_file
 
     spec, made = make_from_file(specification, output)
     wanted, vocabulary = spec.tokenizer.vocabulary, f"{made.vocabulary:,} tokens"
@@ -363,8 +360,7 @@ def _launch(opened: Any, workspace: Any, *, max_hours: float | None, **options: 
     if options["autoscaling"] and options["workers"] is None:
         message = "is needed with --autoscaling: the most trials that the grown cluster shall run at a time"
         raise fault("command line", "--workers", None, message)
-    from study.launch import LaunchOptions, launch
-    from study.progress import Progress
+    from study.launching import LaunchOptions, Progress, launch
 
     until = None if max_hours is None else began + 3600 * max_hours
     result = launch(opened, workspace, LaunchOptions(until=until, **options), Progress(out))
@@ -385,7 +381,7 @@ def _launch(opened: Any, workspace: Any, *, max_hours: float | None, **options: 
 
 
 def _directory(directory: str) -> tuple[Any, Any]:
-    from study.continuation import open_study
+    from study.ledger import open_study
 
     opened, workspace = open_study(directory)
     if workspace is None:
@@ -394,7 +390,7 @@ def _directory(directory: str) -> tuple[Any, Any]:
 
 
 def _workspace(storage: str, opened: Any) -> Any:
-    from trials.workspace import Workspace
+    from trials.storage import Workspace
 
     return Workspace.at(f"{storage}/{opened.config.name}")
 

@@ -18,16 +18,16 @@ from ray import cloudpickle
 from rich.console import Console
 from simulation import do_work, fingerprints_of, make_study
 
-from study import experiment
-from study.launch import LaunchOptions
-from study.ledger import Ledger
-from study.progress import Progress
-from study.resources import Resources
-from study.search import StudySearch
-from trials.spec import TrialSpec
-from trials.trainable import WORK
-from trials.work import work_id
-from trials.workspace import Workspace
+from study.config.resources import Resources
+from study.launching import experiment
+from study.launching.options import LaunchOptions
+from study.launching.progress import Progress
+from study.ledger.record_files import Ledger
+from study.search.study_search import StudySearch
+from trials.specs.trial import TrialSpec
+from trials.specs.work import work_id
+from trials.storage.workspace import Workspace
+from trials.workers.trainable import WORK
 
 PATIENCE_SECONDS = 150
 

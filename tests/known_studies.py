@@ -8,9 +8,10 @@ from typing import Any
 from simulation import Scores, make_study, run_study
 
 from search_spaces.space import SearchSpace, load_space
-from study.config import Study
-from trials.record import Record, TrialRecord
-from trials.spec import TaskName, TrialSpec
+from study.config.study_file import Study
+from trials.specs.dataset import TaskName
+from trials.specs.records import Record, TrialRecord
+from trials.specs.trial import TrialSpec
 
 DEMO = load_space("demo")
 FEW = SearchSpace.model_validate(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from trials.spec import DatasetSpec, TaskName
+from trials.specs.dataset import DatasetSpec, TaskName
 
 GOOD = ["bright", "happy", "lovely", "fine", "great", "warm", "sweet", "clever"]
 BAD = ["dark", "sad", "ugly", "poor", "awful", "cold", "bitter", "dull"]

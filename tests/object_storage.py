@@ -50,7 +50,7 @@ def object_storage(bucket: str) -> Iterator[dict[str, str]]:
                 patch.setenv(name, value)
             import boto3
 
-            from trials.object_store import _client
+            from trials.storage.object_store import _client
 
             _client.cache_clear()
             boto3.session.Session().client("s3").create_bucket(Bucket=bucket)

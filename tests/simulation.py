@@ -9,10 +9,11 @@ from typing import Any
 
 from search_spaces.configuration import Configuration
 from search_spaces.space import SearchSpace, load_space
-from study.config import SearchConfig, Study, StudyConfig
-from study.fingerprints import Fingerprints
-from study.search import StudySearch
-from trials.record import (
+from study.config.study_file import SearchConfig, Study, StudyConfig
+from study.search.fingerprints import Fingerprints
+from study.search.study_search import StudySearch
+from trials.specs.dataset import DatasetSpec, TaskName
+from trials.specs.records import (
     CurvePoint,
     ModelSpeed,
     Record,
@@ -23,8 +24,9 @@ from trials.record import (
     TeacherRecord,
     TrialRecord,
 )
-from trials.spec import DatasetSpec, StudentSpec, TaskName, TeacherSpec, TeacherTask, TrialSpec
-from trials.work import SpeedTask, Work
+from trials.specs.student import StudentSpec
+from trials.specs.trial import TeacherSpec, TeacherTask, TrialSpec
+from trials.specs.work import SpeedTask, Work
 
 Scores = Callable[[TrialSpec], tuple[float, float] | None]
 """trial -> (validation score, test score), or None for a failed trial"""
@@ -167,3 +169,13 @@ def configurations(records: list[Record]) -> list[Configuration]:
 def _run_info() -> RunInfo:
     moment = "2026-01-01T00:00:00+00:00"
     return RunInfo(started_at=moment, finished_at=moment, seconds=10.0, host="host", device="cpu", versions={})
+
+
+def drawn_score(salt: int) -> Scores:
+    """Validation and test scores drawn at random, the same ones for equal salts."""
+
+    def score(trial: TrialSpec) -> tuple[float, float]:
+        noise = hashlib.sha256(f"{salt} {trial.trial_id}".encode()).digest()
+        return noise[0] / 256, noise[1] / 256
+
+    return score

@@ -15,12 +15,15 @@ from typer.testing import CliRunner
 
 from search_spaces.space import Choices, Experiment, Internals, SearchSpace, SoftLabelWeights, TemperatureSearch
 from study.cli import app
-from study.config import Resources, SearchConfig, StudyConfig, load_study
-from study.model_file import load_model_spec
-from trials.scratch import ModelSpec
-from trials.spec import CarvedSplit, DatasetSpec, StudentSpec, TeacherSpec, TrainingRecipe
-from trials.stopping import Stopping
-from trials.tokenizer_training import TokenizerSpec
+from study.config.model_file import load_model_spec
+from study.config.resources import Resources
+from study.config.study_file import SearchConfig, StudyConfig, load_study
+from trials.models.from_scratch import ModelSpec
+from trials.models.tokenizer_training import TokenizerSpec
+from trials.specs.dataset import CarvedSplit, DatasetSpec
+from trials.specs.early_stopping import Stopping
+from trials.specs.student import StudentSpec
+from trials.specs.trial import TeacherSpec, TrainingRecipe
 
 ROOT = Path(__file__).parents[1]
 README, GUIDE = ROOT / "README.md", ROOT / "docs/user-guide.md"

@@ -9,13 +9,15 @@ import pytest
 
 from search_spaces.configuration import Configuration
 from search_spaces.space import load_space
-from trials import unit
-from trials.datasets import load_dataset_splits
-from trials.models import model_fingerprint, models_fingerprint
-from trials.record import TeacherRecord, TrialRecord
-from trials.run import run_work
-from trials.spec import DatasetSpec, StudentSpec, TeacherSpec, TeacherTask, TrainingRecipe, TrialSpec, Triple
-from trials.workspace import Workspace
+from trials.datasets.loading import load_dataset_splits
+from trials.models.pretrained import model_fingerprint, models_fingerprint
+from trials.specs.dataset import DatasetSpec
+from trials.specs.records import TeacherRecord, TrialRecord
+from trials.specs.student import StudentSpec
+from trials.specs.trial import TeacherSpec, TeacherTask, TrainingRecipe, TrialSpec, Triple
+from trials.storage.workspace import Workspace
+from trials.training import stacked_runs as unit
+from trials.workers.run_work import run_work
 
 RECIPE = TrainingRecipe(epochs=2, batch_size=16, max_length=16)
 TEACHER_RECIPE = TrainingRecipe(epochs=8, batch_size=16, max_length=16, learning_rate=0.003, evaluate_every=3)

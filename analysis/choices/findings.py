@@ -9,11 +9,11 @@ from analysis.choices.gains import Comparison, Share, at_least_as_good, best_gai
 from analysis.choices.parameters import Change, ParameterEffect, changes, parameter_effects
 from analysis.choices.temperatures import TemperatureCurve, temperature_curves
 from analysis.results import Role, StudyResults, TripleOutcome, computed_once
-from search_spaces.configuration import Configuration
+from search_spaces import Configuration
 from study.config import Strategy
 from study.search import StudySearch
-from study.searchers.stable import stable_choice
-from trials.spec import TaskName
+from study.search.searchers import stable_choice
+from trials.specs import TaskName
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from analysis.results import TIE, Role, TripleOutcome, relative_gain
-from search_spaces.configuration import digest
+from search_spaces import digest
 
 NUM_DRAWS = 1000
 PERCENTILES = (0.05, 0.5, 0.95)

@@ -10,10 +10,9 @@ import numpy as np
 
 from analysis.choices.gains import Comparison, Gain, gain_of
 from analysis.results import Scored, TripleOutcome, relative_gain, scored, sign_test
-from search_spaces.space import SearchSpace
+from search_spaces import SearchSpace
 from study.search import StudySearch, TripleSearch
-from study.searchers.greedy import Step
-from study.searchers.stable import Reward, rewards
+from study.search.searchers import Reward, Step, rewards
 
 WEIGHT = "soft_label_weight"
 OF_SOFTMAX = ("distance", "student_temperature")  # no parameters of a task without softmax, such as regression

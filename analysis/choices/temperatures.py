@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from analysis.results import StudyResults, counts, has_softmax, mean
-from search_spaces.configuration import Configuration, Distance
+from search_spaces import Configuration, Distance
 from study.search import TripleSearch
 
 

@@ -21,7 +21,7 @@ from analysis.presentation import (
 )
 from analysis.triples import TEST
 from study.config import Strategy
-from study.searchers.stable import Reward
+from study.search.searchers import Reward
 
 PAPER = (
     "(A): Sultan et al. (2024), An Empirical Investigation into the Effect of Parameter Choices in Knowledge "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis.results import Scored, full_score
-from search_spaces.configuration import Configuration
+from search_spaces import Configuration
 
 MISSING = "–"
 

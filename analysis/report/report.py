@@ -24,7 +24,7 @@ from analysis.report.families import FAMILIES
 from analysis.results import StudyResults
 from study.config import Study
 from study.ledger import BadFile
-from trials.record import Record
+from trials.specs import Record
 
 log = logging.getLogger(__name__)
 REPORT = "report.html"

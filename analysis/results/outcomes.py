@@ -11,12 +11,10 @@ from enum import StrEnum
 from math import fsum
 
 from analysis.results.scales import full_score
-from search_spaces.configuration import Configuration
+from search_spaces import Configuration
 from study.search import StudySearch, TripleSearch
-from study.searchers.chain import Candidate
-from study.searchers.stable import FixedChoice
-from trials.record import Status, TeacherRecord, TrialRecord
-from trials.spec import TaskName, Triple
+from study.search.searchers import Candidate, FixedChoice
+from trials.specs import Status, TaskName, TeacherRecord, TrialRecord, Triple
 from trials.tasks import task_of
 
 

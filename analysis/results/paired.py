@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from analysis.results.predictions import Answered
 from analysis.results.significance import Bootstrap, Classes, OverSeeds, mcnemar, over_seeds, paired_bootstrap
-from trials.record import TrialRecord
+from trials.specs import TrialRecord
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from analysis.results.outcomes import TripleOutcome
 from study.search import StudySearch
-from trials.predictions import EXAMPLE_COLUMNS, PREDICTION, PROBABILITIES
-from trials.record import TeacherRecord, TrialRecord
-from trials.workspace import Workspace
+from trials.evaluation import EXAMPLE_COLUMNS, PREDICTION, PROBABILITIES
+from trials.specs import TeacherRecord, TrialRecord
+from trials.storage import Workspace
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ from math import fsum
 
 from study.ledger import BadFile
 from study.search import StudySearch
-from trials.record import Record, SpeedRecord, Status, TeacherRecord, TrialRecord
-from trials.work import record_ids
+from trials.specs import Record, SpeedRecord, Status, TeacherRecord, TrialRecord, record_ids
 
 
 @dataclass(frozen=True)

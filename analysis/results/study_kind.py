@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from search_spaces.space import SearchSpace
+from search_spaces import SearchSpace
 from study.config import Strategy, Study
-from trials.spec import StudentSpec, TeacherSpec
+from trials.specs import StudentSpec, TeacherSpec
 
 FEWEST_SHAPES = 2  # students of one teacher and data set that have less of something than the teacher
 

@@ -13,7 +13,7 @@ from analysis.results.study_kind import compares_choices, compares_shapes
 from study.config import Strategy, Study
 from study.ledger import BadFile
 from study.search import StudySearch, load_search
-from trials.record import Record, SpeedRecord, TeacherRecord, TrialRecord
+from trials.specs import Record, SpeedRecord, TeacherRecord, TrialRecord
 
 Found = TypeVar("Found")
 

@@ -18,8 +18,7 @@ from analysis.presentation import (
     value_words,
 )
 from analysis.results import Failure, Role, Scored, StudyResults, TripleOutcome
-from trials.record import TeacherRecord
-from trials.spec import DatasetSpec
+from trials.specs import DatasetSpec, TeacherRecord
 
 Row = TypeVar("Row")
 

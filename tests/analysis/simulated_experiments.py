@@ -12,11 +12,11 @@ from simulation import make_study, run_study
 
 from search_spaces.layer_maps import layer_map
 from search_spaces.space import load_space
-from study.config import Study
-from trials.attention_examples import ExampleAttention
-from trials.record import CurvePoint, Record, TeacherRecord, TrialRecord
-from trials.spec import TrialSpec
-from trials.workspace import Workspace
+from study.config.study_file import Study
+from trials.specs.records import CurvePoint, Record, TeacherRecord, TrialRecord
+from trials.specs.trial import TrialSpec
+from trials.storage.workspace import Workspace
+from trials.teachers.attention_examples import ExampleAttention
 
 ROWS = 400  # test examples
 CLASSES = ("no", "yes")

@@ -12,11 +12,13 @@ from paper_b import MODELS, SCORES, SPEEDS, STUDENTS, TASKS, TRAINING_ROWS
 from simulation import run_study
 
 from search_spaces.space import load_space
-from study.config import SearchConfig, Study, StudyConfig
-from trials.record import ModelSpeed, Record, SpeedRecord, TeacherRecord, TrialRecord
-from trials.spec import DatasetSpec, StudentSpec, TaskName, TeacherSpec, TrialSpec
-from trials.work import SpeedSettings
-from trials.workspace import Workspace
+from study.config.study_file import SearchConfig, Study, StudyConfig
+from trials.specs.dataset import DatasetSpec, TaskName
+from trials.specs.records import ModelSpeed, Record, SpeedRecord, TeacherRecord, TrialRecord
+from trials.specs.student import StudentSpec
+from trials.specs.trial import TeacherSpec, TrialSpec
+from trials.specs.work import SpeedSettings
+from trials.storage.workspace import Workspace
 
 METRICS = {"CoLA": "matthews_corrcoef", "MRPC": "accuracy_f1", "QQP": "accuracy_f1"}
 PAIRS = {"CoLA": False, "SST2": False}

@@ -10,10 +10,12 @@ from simulation import run_study
 
 from search_spaces.configuration import Distance, Schedule
 from search_spaces.space import load_space
-from study.config import SearchConfig, Study, StudyConfig
-from trials.record import ModelSpeed, Record, SpeedRecord, TeacherRecord
-from trials.spec import DatasetSpec, StudentSpec, TeacherSpec, TrialSpec
-from trials.work import SpeedSettings
+from study.config.study_file import SearchConfig, Study, StudyConfig
+from trials.specs.dataset import DatasetSpec
+from trials.specs.records import ModelSpeed, Record, SpeedRecord, TeacherRecord
+from trials.specs.student import StudentSpec
+from trials.specs.trial import TeacherSpec, TrialSpec
+from trials.specs.work import SpeedSettings
 
 SEEDS = (13, 14, 15)
 TRAIN_ROWS = {"few": 100, "many": 1000, "few-short": 100, "other": 500}

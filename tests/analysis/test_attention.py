@@ -24,8 +24,8 @@ from analysis.attention import head_divergences
 from analysis.attention_figures import side_by_side
 from analysis.report import write_report
 from search_spaces.layer_maps import layer_map
-from trials.record import TrialRecord
-from trials.workspace import Workspace
+from trials.specs.records import TrialRecord
+from trials.storage.workspace import Workspace
 
 
 @pytest.fixture(scope="module")

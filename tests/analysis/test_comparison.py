@@ -18,12 +18,12 @@ from analysis.comparison_tables import comparison_tables
 from search_spaces.faults import InputError
 from search_spaces.space import load_space
 from study.cli import app, main
-from study.config import Study
-from study.continuation import claim
-from study.ledger import Ledger
-from trials.record import Record, TeacherRecord, TrialRecord
-from trials.spec import TeacherSpec, TeacherTask, TrainingRecipe, TrialSpec
-from trials.workspace import Workspace
+from study.config.study_file import Study
+from study.ledger.record_files import Ledger
+from study.ledger.study_directory import claim
+from trials.specs.records import Record, TeacherRecord, TrialRecord
+from trials.specs.trial import TeacherSpec, TeacherTask, TrainingRecipe, TrialSpec
+from trials.storage.workspace import Workspace
 
 SEARCHES: dict[str, dict[str, Any]] = {
     "greedy": {"strategy": "greedy"},

@@ -6,7 +6,7 @@ from known_studies import finished
 from simulation import hashed_score, make_study
 
 from analysis.triples.curves import training_curves
-from trials.record import TrialRecord
+from trials.specs.records import TrialRecord
 
 
 @pytest.fixture(scope="module")

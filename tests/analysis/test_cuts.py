@@ -12,7 +12,7 @@ from analysis.choices.figures import cost_of_choices
 from analysis.choices.task_figures import gains_by_task
 from analysis.presentation import axis_cut, note_cut
 from analysis.presentation.axis_cuts import CUT, CUT_ABOVE
-from trials.spec import TaskName
+from trials.specs.dataset import TaskName
 
 
 @pytest.mark.parametrize(

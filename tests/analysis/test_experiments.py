@@ -17,7 +17,7 @@ from simulated_experiments import EPOCHS, ROWS, SEEDS, experiment_records, exper
 
 from analysis.experiment_wording import depth_sentence
 from analysis.report import write_report
-from trials.record import TeacherRecord, TrialRecord
+from trials.specs.records import TeacherRecord, TrialRecord
 
 
 @pytest.fixture(scope="module")

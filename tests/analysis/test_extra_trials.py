@@ -14,12 +14,12 @@ from analysis.choices import choice_findings
 from analysis.comparison import Opened, compare
 from analysis.report import write_report
 from search_spaces.space import TemperatureSearch
-from study.config import Study
-from study.export import chosen_trial
-from study.ledger import Ledger
-from study.status import read_status
-from trials.record import Record
-from trials.workspace import Workspace
+from study.config.study_file import Study
+from study.ledger.record_files import Ledger
+from study.views.exported_student import chosen_trial
+from study.views.study_status import read_status
+from trials.specs.records import Record
+from trials.storage.workspace import Workspace
 
 # three coarse temperatures, each with another one around it: choices ask for different ones
 TEMPERATURES = TemperatureSearch(start=1, stop=4, num=3, fine=1, default=1)

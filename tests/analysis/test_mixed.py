@@ -26,10 +26,11 @@ from analysis.report import write_report
 from analysis.results import HUNDREDS, Role
 from analysis.triples.curves import training_curves
 from search_spaces.configuration import Distance
-from study.config import Study, StudyConfig
-from trials.record import TrialRecord
-from trials.spec import TaskName, TrialSpec
-from trials.tasks import TASKS
+from study.config.study_file import Study, StudyConfig
+from trials.specs.dataset import TaskName
+from trials.specs.records import TrialRecord
+from trials.specs.trial import TrialSpec
+from trials.tasks.registry import TASKS
 
 CLASSIFICATION, REGRESSION, TRANSLATION = MIXED
 UNDEFINED = "teacher/3L/data1"  # its worst test score is -.05
@@ -133,7 +134,7 @@ def test_distance_and_student_temperature_are_no_parameters_of_regression(findin
 
 def test_rewards_without_void_steps_are_those_of_the_search(study, records, findings):
     # ties aside, which decide nothing
-    from study.searchers.stable import rewards
+    from study.search.searchers.stable import rewards
 
     for reward in rewards(make_search(study, records).steps, study.space):
         assert effects_of(findings)[reward.parameter].reward.reward == reward.reward

@@ -8,7 +8,7 @@ from simulation import do_work, hashed_score, make_search, make_study
 
 from analysis.choices import choice_findings
 from analysis.results import Progress, Role, StudyResults
-from trials.record import TrialRecord
+from trials.specs.records import TrialRecord
 
 
 def test_outcomes_of_a_known_study():

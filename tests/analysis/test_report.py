@@ -15,8 +15,8 @@ from simulation import hashed_score, make_study
 from analysis.presentation import PARAMETERS
 from analysis.report import write_report
 from search_spaces.space import ORDER, load_space
-from study.ledger import BadFile
-from trials.record import TrialRecord
+from study.ledger.record_files import BadFile
+from trials.specs.records import TrialRecord
 
 AXES_OF_C = {
     "experiments": [],

@@ -16,9 +16,10 @@ from analysis.results import Factor, factors, has_one_configuration
 from analysis.shape_tables import COLUMNS, DESCRIPTIONS, ROWS
 from analysis.shapes_of import shape_studies
 from search_spaces.space import load_space
-from study.search import load_search
-from trials.record import SpeedRecord, TrialRecord
-from trials.spec import StudentSpec, TeacherSpec
+from study.search.study_search import load_search
+from trials.specs.records import SpeedRecord, TrialRecord
+from trials.specs.student import StudentSpec
+from trials.specs.trial import TeacherSpec
 
 FEW = ("CoLA", "MRPC", "RTE", "STSB")
 

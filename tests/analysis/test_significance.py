@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom, ttest_rel
 
 from analysis.results import mcnemar, over_seeds, paired_bootstrap, score_of_counts
-from trials.metrics import CLASSIFICATION_METRICS
+from trials.tasks.metrics import CLASSIFICATION_METRICS
 
 
 @settings(deadline=None, max_examples=60)

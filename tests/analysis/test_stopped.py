@@ -10,9 +10,9 @@ from simulation import do_work, make_search
 from analysis.report import answers_of, render
 from analysis.results import Role
 from search_spaces.space import load_space
-from study.config import Study
-from trials.record import Record, Status, TrialRecord
-from trials.spec import TrialSpec
+from study.config.study_file import Study
+from trials.specs.records import Record, Status, TrialRecord
+from trials.specs.trial import TrialSpec
 
 ASHA = {"rule": "asha"}
 

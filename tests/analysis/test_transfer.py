@@ -27,7 +27,7 @@ from analysis.report import write_report
 from analysis.transfer_tables import COLUMNS, DESCRIPTIONS, ROWS
 from search_spaces.configuration import Distance, Schedule
 from search_spaces.space import load_space
-from trials.record import TeacherRecord, TrialRecord
+from trials.specs.records import TeacherRecord, TrialRecord
 
 NAMES = {"distillation", "better_teachers", "soft_and_hard", "teacher_certainty", "few_labels"}
 NAMES |= {"transfer_rows", "schedules", "size_and_speed"}

@@ -12,12 +12,12 @@ from simulation import make_study, run_study
 from analysis.report import write_report
 from analysis.results import Role
 from search_spaces.space import load_space
-from study.config import Study
-from study.ledger import Ledger
-from study.status import read_status
-from trials.record import Record, TrialRecord
-from trials.spec import TaskName
-from trials.workspace import Workspace
+from study.config.study_file import Study
+from study.ledger.record_files import Ledger
+from study.views.study_status import read_status
+from trials.specs.dataset import TaskName
+from trials.specs.records import Record, TrialRecord
+from trials.storage.workspace import Workspace
 
 SEARCHES: dict[str, dict[str, Any]] = {
     "grid": {"strategy": "grid"},

@@ -10,10 +10,10 @@ from simulation import make_study, run_study
 
 from benchmarks.search import from_ledger, searched, side_by_side, simulated
 from search_spaces.space import load_space
-from study.config import SearchConfig
-from study.continuation import claim
-from study.ledger import Ledger
-from trials.workspace import Workspace
+from study.config.study_file import SearchConfig
+from study.ledger.record_files import Ledger
+from study.ledger.study_directory import claim
+from trials.storage.workspace import Workspace
 
 SPACE = load_space("demo")
 

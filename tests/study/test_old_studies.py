@@ -10,12 +10,12 @@ import pytest
 from compare_reports import OLD_STUDY, unpack
 from launching import run
 
-from study.config import load_study
-from study.continuation import claim
-from study.ledger import Ledger
-from trials.checkpoints import CheckpointFile
-from trials.record import SpeedRecord, Status, TeacherRecord, TrialRecord
-from trials.workspace import Workspace
+from study.config.study_file import load_study
+from study.ledger.record_files import Ledger
+from study.ledger.study_directory import claim
+from trials.specs.records import SpeedRecord, Status, TeacherRecord, TrialRecord
+from trials.storage.workspace import Workspace
+from trials.training.checkpoints import CheckpointFile
 
 TRIALS = 9  # finished ones in the kept directory
 INTERRUPTED = {"0229894397d9854a7310cba8", "dc78e577365c62ef89b3ceef"}  # trials that were running when it was stopped

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from tiny import Tiny, prepare
 
-from trials.spec import DatasetSpec
+from trials.specs.dataset import DatasetSpec
 
 
 @pytest.fixture(scope="session")

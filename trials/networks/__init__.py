@@ -1,53 +1,5 @@
-"""Networks: what the training loop trains. Transformers have two ways to compute one forward.
+"""Networks: how a model is computed, packed or by Transformers' own forward."""
 
-The packed encoder computes the families that it knows; any other architecture takes Transformers' own forward. Both
-read and write Transformers' folders; recurrent students have files of the same names. And
-`network(network.inputs(split, rows))` gives float32 outputs [positions, width], as `trials/tasks/task.py` has them.
-"""
+import lazy_loader
 
-from __future__ import annotations
-
-import copy
-import json
-from functools import lru_cache
-from pathlib import Path
-
-import torch
-
-from trials.families import Head, why_not_packed
-from trials.networks.packed_network import PackedNetwork
-from trials.networks.plain_network import PlainNetwork
-from trials.networks.recurrent_network import RecurrentNetwork
-from trials.networks.seq2seq_network import Seq2SeqNetwork
-from trials.spec import Precision
-from trials.students.shapes import RECURRENT
-from trials.tokens import TokenizedData
-
-Network = PackedNetwork | PlainNetwork | Seq2SeqNetwork | RecurrentNetwork
-
-
-def open_network(
-    folder: Path, data: TokenizedData, precision: Precision, device: torch.device, *, attention: bool = False
-) -> Network:
-    """The model in a Transformers folder, for the tokens of one data set; a new one at each call.
-
-    Args:
-        folder: config.json and model.safetensors, as `save_pretrained` writes them; it must not change.
-        data: The data that it will see.
-        precision: Of its computations; weights are float32.
-        device: Where to compute.
-        attention: Whether its attention maps will be asked for.
-    """
-    return copy.deepcopy(_opened(folder, data, precision, attention)).to(device)
-
-
-@lru_cache(maxsize=2)  # a worker's next trial is likely to start from the same weights
-def _opened(folder: Path, data: TokenizedData, precision: Precision, attention: bool) -> Network:
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    if config["model_type"] == RECURRENT:
-        return RecurrentNetwork.open(folder, precision)
-    if why_not_packed(config) is None:
-        return PackedNetwork.open(folder, config, data, precision)
-    if data.head is Head.SEQ2SEQ:
-        return Seq2SeqNetwork.open(folder, precision)
-    return PlainNetwork.open(folder, precision, data.head, attention=attention)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

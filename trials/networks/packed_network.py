@@ -13,12 +13,14 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from trials.families import FAMILIES, ONE_LAYER_HEADS, Family, Head
-from trials.networks.batches import PackedBatch, packed_batch
-from trials.networks.insides import Internals, MapLayout
-from trials.networks.packed import PackedClassifier, PackedConfig, Watch
-from trials.spec import Precision
-from trials.tokens import TokenizedData, TokenizedSplit
+from trials.datasets import TokenizedData
+from trials.models import FAMILIES, ONE_LAYER_HEADS, Family
+from trials.networks.layer_outputs import Internals, MapLayout
+from trials.networks.packed_batches import PackedBatch, packed_batch
+from trials.networks.packed_encoder import PackedClassifier, PackedConfig, Watch
+from trials.readers import TokenizedSplit
+from trials.specs import Precision
+from trials.tasks import Head
 
 COMPUTE_DTYPES = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16}
 ROUND_TOKENS = 64  # bfloat16 kernels and CUDA graphs are made once per shape: token counts are rounded up to this

@@ -13,11 +13,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from trials.families import Head
-from trials.networks.insides import Internals
-from trials.networks.padded import padded_inputs
-from trials.spec import Precision
-from trials.tokens import TokenizedSplit
+from trials.networks.layer_outputs import Internals
+from trials.networks.padded_batches import padded_inputs
+from trials.readers import TokenizedSplit
+from trials.specs import Precision
+from trials.tasks import Head
 
 RECURRENT_WEIGHTS = "weight_hh_l0"
 GATES = 4

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trials.families import Head
 from trials.models import load_model
-from trials.spec import Precision
-from trials.tokens import TokenizedSplit, padded
+from trials.readers import TokenizedSplit, padded
+from trials.specs import Precision
+from trials.tasks import Head
 
 
 class Seq2SeqNetwork(nn.Module):

@@ -11,11 +11,11 @@ import transformers
 from torch import Tensor, nn
 from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 
-from search_spaces.faults import fault
-from trials.families import Head
-from trials.labels import label
-from trials.spec import Initialisation, StudentSpec
-from trials.students.shapes import kept_layers, width_changes
+from search_spaces import fault
+from trials.datasets import label
+from trials.models import kept_layers, width_changes
+from trials.specs import Initialisation, StudentSpec
+from trials.tasks import Head
 
 HEAD_OF_PRETRAINING = "pooler."
 FIRST_NORM = "layers.0.attn_norm."  # of ModernBERT, whose first layer has none

@@ -13,12 +13,11 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForSeq2SeqLM, PreTrainedModel
 
-from search_spaces.faults import fault
-from trials.families import Head
-from trials.models import load_model
-from trials.spec import Initialisation, StudentSpec
+from search_spaces import fault
+from trials.models import Stack, kept_layers, load_model
+from trials.specs import Initialisation, StudentSpec
 from trials.students.encoder import renumbered
-from trials.students.shapes import Stack, kept_layers
+from trials.tasks import Head
 
 STACKS: tuple[Stack, Stack] = ("encoder", "decoder")
 DEPTHS = {  # the configuration's names for the depths of encoder and decoder, and of their layers' list

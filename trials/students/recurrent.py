@@ -11,14 +11,12 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from trials.datasets import load_dataset_splits
-from trials.families import Head
-from trials.models import copy_files, load_tokenizer, tokenizer_files
-from trials.networks.recurrent_network import RecurrentNetwork
-from trials.spec import DatasetSpec, StudentSpec
-from trials.students.shapes import recurrent_config
-from trials.tokens import InputsChanged
-from trials.word_vectors import WordVectors, load_word_vectors
+from trials.datasets import InputsChanged, load_dataset_splits
+from trials.models import recurrent_config
+from trials.networks import RecurrentNetwork
+from trials.readers import WordVectors, copy_files, load_tokenizer, load_word_vectors, tokenizer_files
+from trials.specs import DatasetSpec, StudentSpec
+from trials.tasks import Head
 
 UNKNOWN = 0.1  # words without a vector are uniform between minus and plus this (D, section 6)
 PIECE_MARKS = ("##", "Ġ", "▁")  # of pieces inside a word (BERT), or at its start (byte-level BPE, SentencePiece)

@@ -7,17 +7,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from search_spaces.faults import Fault, fault, nearest
-from trials.encoding import EncodedSplit, Encoder
-from trials.examples import UNLABELLED, Examples, known_labels, label_key, named_labels
-from trials.families import Head
-from trials.metrics import CLASSIFICATION_METRICS, classification_scores
-from trials.spec import DatasetSpec, Split
-from trials.tables import Table, key_of, source_of
+from search_spaces import Fault, fault, nearest
+from trials.readers import (
+    UNLABELLED,
+    EncodedSplit,
+    Encoder,
+    Examples,
+    Table,
+    key_of,
+    known_labels,
+    label_key,
+    named_labels,
+    source_of,
+)
+from trials.specs import DatasetSpec, Split
+from trials.tasks.head import Head
+from trials.tasks.metrics import CLASSIFICATION_METRICS, classification_scores
 from trials.tasks.task import Scores, Task
 
 if TYPE_CHECKING:
-    from trials.tokens import TokenizedSplit
+    from trials.readers import TokenizedSplit
 
 
 class Classification(Task):

@@ -16,20 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from search_spaces.configuration import Configuration
-from search_spaces.faults import Fault, fault
-from trials.encoding import EncodedSplit, Encoder, Parts
-from trials.examples import Examples, label_key, require
-from trials.families import Head
-from trials.metrics import answer_scores
-from trials.spec import DatasetSpec, Split, TrainingRecipe
-from trials.tables import Table, key_of, source_of
+from search_spaces import Configuration, Fault, fault
+from trials.readers import EncodedSplit, Encoder, Examples, Parts, Table, key_of, label_key, require, source_of
+from trials.specs import DatasetSpec, Split, TrainingRecipe
+from trials.tasks.head import Head
+from trials.tasks.metrics import answer_scores
 from trials.tasks.task import Scores, Targets, Task, useless
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from trials.tokens import TokenizedSplit
+    from trials.readers import TokenizedSplit
 
 MOST_STRIDE = 128  # tokens that windows share where the study does not say
 SPECIAL_TOKENS = 4  # of a pair, at most

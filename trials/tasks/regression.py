@@ -9,20 +9,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from search_spaces.configuration import Configuration
-from search_spaces.faults import Fault
-from trials.encoding import EncodedSplit, Encoder
-from trials.examples import Examples, label_key, require
-from trials.families import Head
-from trials.metrics import correlation_scores
-from trials.spec import DatasetSpec, Split
-from trials.tables import Table, key_of, source_of
+from search_spaces import Configuration, Fault
+from trials.readers import EncodedSplit, Encoder, Examples, Table, key_of, label_key, require, source_of
+from trials.specs import DatasetSpec, Split
+from trials.tasks.head import Head
+from trials.tasks.metrics import correlation_scores
 from trials.tasks.task import Scores, Targets, Task, useless
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from trials.tokens import TokenizedSplit
+    from trials.readers import TokenizedSplit
 
 
 class Regression(Task):

@@ -14,18 +14,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from search_spaces.configuration import Configuration
-from search_spaces.faults import Fault, fault, nearest
-from trials.encoding import EncodedSplit, Encoder
-from trials.examples import Examples, Labels, strings
-from trials.families import Head
-from trials.spec import OF_TRANSLATION, DatasetSpec, Split, TrainingRecipe
-from trials.tables import Table, collecting, key_of
+from search_spaces import Configuration, Fault, fault, nearest
+from trials.readers import EncodedSplit, Encoder, Examples, Labels, Table, collecting, key_of, strings
+from trials.specs import OF_TRANSLATION, DatasetSpec, Split, TrainingRecipe
+from trials.tasks.head import Head
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from trials.tokens import TokenizedSplit
+    from trials.readers import TokenizedSplit
 
 Scores = dict[str, float]
 Targets = Mapping[str, Any]

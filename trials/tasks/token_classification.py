@@ -12,17 +12,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from search_spaces.faults import Fault, fault, nearest
-from trials.encoding import EncodedSplit, Encoder, Parts
-from trials.examples import Examples, known_labels, label_key, named_labels, require
-from trials.families import Head
-from trials.metrics import span_scores
-from trials.spec import DatasetSpec, Split
-from trials.tables import Table, key_of, source_of
+from search_spaces import Fault, fault, nearest
+from trials.readers import (
+    EncodedSplit,
+    Encoder,
+    Examples,
+    Parts,
+    Table,
+    key_of,
+    known_labels,
+    label_key,
+    named_labels,
+    require,
+    source_of,
+)
+from trials.specs import DatasetSpec, Split
+from trials.tasks.head import Head
+from trials.tasks.metrics import span_scores
 from trials.tasks.task import Scores, Task, useless
 
 if TYPE_CHECKING:
-    from trials.tokens import TokenizedSplit
+    from trials.readers import TokenizedSplit
 
 OUTSIDE = "O"
 

@@ -12,21 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from search_spaces.configuration import Configuration, Distance
-from search_spaces.faults import fault, nearest
-from trials.encoding import EncodedSplit, Encoder, Parts
-from trials.examples import Examples, label_key, require, strings
-from trials.families import Head
-from trials.metrics import translation_scores
-from trials.spec import DatasetSpec
-from trials.tables import Table, key_of
+from search_spaces import Configuration, Distance, fault, nearest
+from trials.readers import EncodedSplit, Encoder, Examples, Parts, Table, key_of, label_key, require, strings
+from trials.specs import DatasetSpec
+from trials.tasks.head import Head
+from trials.tasks.metrics import translation_scores
 from trials.tasks.task import Scores, Targets, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from trials.tokens import TokenizedSplit
-    from trials.top_k import TopK
+    from trials.losses import TopK
+    from trials.readers import TokenizedSplit
 
 
 class Translation(Task):
@@ -71,7 +68,7 @@ class Translation(Task):
         if not isinstance(teacher, tuple):
             return super().soft_loss(outputs, teacher, targets, configuration)
         assert configuration.distance is Distance.CE and configuration.temperature == 1  # noqa: PT018 - a launch sees it
-        from trials.top_k import top_k_loss
+        from trials.losses import top_k_loss
 
         return top_k_loss(outputs, teacher)
 

@@ -9,14 +9,16 @@ import torch
 import transformers
 from transformers import AutoConfig
 
-from trials.families import FAMILIES, Head, why_not_packed
-from trials.labels import label
-from trials.networks import open_network
-from trials.networks.packed import dropout, relative_position_buckets
+from trials.datasets.label_matching import label
+from trials.datasets.tokenized_data import TokenizedData
+from trials.models.families import FAMILIES, why_not_packed
+from trials.networks.opening import open_network
+from trials.networks.packed_encoder import dropout, relative_position_buckets
 from trials.networks.packed_network import PackedNetwork
-from trials.networks.plain_network import PlainNetwork
-from trials.spec import Precision
-from trials.tokens import TokenizedData, TokenizedSplit
+from trials.networks.transformers_network import PlainNetwork
+from trials.readers.tokenized_split import TokenizedSplit
+from trials.specs.trial import Precision
+from trials.tasks.head import Head
 
 CPU = torch.device("cpu")
 LENGTHS = (3, 17, 9, 40, 16, 2)

@@ -1,0 +1,5 @@
+"""Everything that can be known to be wrong before a study starts."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

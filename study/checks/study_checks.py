@@ -1,0 +1,226 @@
+"""Preflight: everything that can be known to be wrong before anything starts, and the fingerprints of what is right."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from search_spaces import Fault, InputError, digest
+from study.checks.compatibility import TokenizerFacts, config_of, head_faults, tokenizer_facts, triple_faults
+from study.checks.passed_checks import Memory
+from study.config import Study
+from study.search import Fingerprints
+from trials.datasets import load_dataset_splits
+from trials.models import FAMILIES, model_fingerprint, model_folder, models_fingerprint, shape_faults
+from trials.readers import collecting, load_word_vectors, source_digest, vectors_fingerprint
+from trials.specs import DatasetSpec, Split, StudentSpec, TeacherSpec, TrainingRecipe
+from trials.storage import SharedFolder, StoreError, Workspace
+from trials.tasks import task_of
+
+CHECKS = 1  # raise it when data or tokenizers are checked or fingerprinted otherwise: findings so far are forgotten
+
+
+@dataclass(frozen=True)
+class CheckedDataset:
+    """What a data set without faults was found to be.
+
+    Attributes:
+        label_names: Labels in the order of their numbers.
+        rows: Examples per split.
+        fingerprint: Hash of its content.
+    """
+
+    label_names: tuple[str, ...]
+    rows: dict[Split, int]
+    fingerprint: str
+
+
+@dataclass
+class Preflight:
+    """What a study was found to be made of.
+
+    Attributes:
+        faults: Everything that is wrong.
+        data: Data sets by name.
+        models: Model configurations (config.json) by what `Study.teacher_source` or `Study.student_source` name.
+        tokenizers: What is known of their tokenizers, likewise.
+        fingerprints: Content hashes of data and models.
+        memory: Findings of earlier launches about the very same files.
+    """
+
+    faults: list[Fault] = field(default_factory=list)
+    data: dict[str, CheckedDataset] = field(default_factory=dict)
+    models: dict[tuple[str, ...], dict[str, Any]] = field(default_factory=dict)
+    tokenizers: dict[tuple[str, ...], TokenizerFacts] = field(default_factory=dict)
+    fingerprints: Fingerprints = field(default_factory=Fingerprints)
+    memory: Memory = field(default_factory=Memory)
+
+
+def preflight(study: Study, workspace: Workspace | None = None, memory: Memory | None = None) -> Preflight:
+    """Read all data and models of a study; all faults are collected, none is raised.
+
+    Args:
+        study: The study.
+        workspace: Its directory, which need not be there yet; checked to be writable unless None.
+        memory: Findings of earlier launches; None looks at everything anew.
+    """
+    found = Preflight(memory=memory or Memory())
+    for dataset in study.config.datasets:
+        _check_dataset(dataset, study.student_recipe(dataset), found)
+    for teacher, dataset in study.teacher_pairs:
+        _check_teacher(study, teacher, dataset, found)
+    for student in study.config.students:
+        _check_student(study, student, found)
+    for triple in study.triples:
+        if triple.dataset.name in found.data:
+            found.faults += triple_faults(study, triple, found.models, found.tokenizers)
+    if workspace is not None:
+        found.faults += writable_faults(workspace)
+    found.faults = list({str(fault): fault for fault in found.faults}.values())
+    return found
+
+
+def writable_faults(workspace: Workspace) -> list[Fault]:
+    """A fault if records cannot be written into a study's directory, or, where it is not there yet, beside it."""
+    if workspace.shared is not None:
+        return _shared_faults(workspace.shared)
+    storage = workspace.root if workspace.root.exists() else workspace.root.parent
+    probe = storage / f".probe-{uuid.uuid4().hex}"
+    try:
+        storage.mkdir(parents=True, exist_ok=True)
+        probe.write_text("")
+        os.link(probe, f"{probe}-link")
+        os.unlink(f"{probe}-link")
+        probe.unlink()
+    except OSError as error:
+        return [Fault("command line", "--storage", str(storage), f"is not writable: {error.strerror or error}")]
+    return []
+
+
+def _shared_faults(folder: SharedFolder) -> list[Fault]:
+    """A fault if objects cannot be put, or if the store does not keep what is there from being replaced."""
+    probe = f".probe-{uuid.uuid4().hex}"
+    try:
+        kept = folder.create(probe, b"") and not folder.create(probe, b"")
+        folder.remove(probe)
+    except StoreError as error:
+        return [Fault("command line", "--storage", str(folder), f"is not writable: {error}")]
+    message = "replaces objects in spite of `If-None-Match: *`, by which a record is written once; use another store"
+    return [] if kept else [Fault("command line", "--storage", str(folder), message)]
+
+
+def _check_dataset(dataset: DatasetSpec, recipe: TrainingRecipe, found: Preflight) -> None:
+    try:
+        checked = _checked(dataset, found.memory)
+    except InputError as error:
+        found.faults += error.faults
+        return
+    with collecting(found.faults):
+        task_of(dataset).check_metric(dataset, checked.label_names)
+    with collecting(found.faults):
+        task_of(dataset).check_recipe(dataset, recipe)
+    found.data[dataset.name] = checked
+    found.fingerprints.data[dataset.name] = checked.fingerprint
+
+
+def _checked(dataset: DatasetSpec, memory: Memory) -> CheckedDataset:
+    """The data set as it was found now, or by an earlier launch that read the same files."""
+
+    def look() -> dict[str, Any]:
+        loaded = load_dataset_splits(dataset)
+        rows = {split: len(examples) for split, examples in loaded.splits.items()}
+        return asdict(CheckedDataset(loaded.label_names, rows, loaded.fingerprint))
+
+    content = source_digest(dataset)
+    key = None if content is None else digest([CHECKS, dataset.model_dump(mode="json"), content])
+    values = memory.recall(key, look)
+    return CheckedDataset(**{**values, "label_names": tuple(values["label_names"])})
+
+
+def _check_teacher(study: Study, teacher: TeacherSpec, dataset: DatasetSpec, found: Preflight) -> None:
+    source = study.teacher_source(teacher, dataset)
+    given = teacher.checkpoints.get(dataset.name)
+    references = [(folder, None) for folder in given] if given else [(teacher.model, teacher.revision)]
+    max_length = study.teacher_recipe(teacher, dataset).max_length
+    folders = [_check_model(f"teachers.{teacher.name}", *reference, max_length, found) for reference in references]
+    present = [folder for folder in folders if folder is not None]
+    if len(present) < len(folders):
+        return
+    found.models[source] = config_of(present[0])
+    found.tokenizers[source] = tokenizer_facts(present[0], found.memory)
+    found.fingerprints.models[source] = models_fingerprint(present)
+    if given and dataset.name in found.data:
+        for folder in present:
+            found.faults += head_faults(f"teachers.{teacher.name}", folder, dataset)
+            if not task_of(dataset).output_names:
+                _check_labels(folder, found.data[dataset.name], found)
+
+
+def _check_student(study: Study, student: StudentSpec, found: Preflight) -> None:
+    source = study.student_source(student)
+    key = f"students.{student.name}"
+    datasets = {triple.dataset.name: triple.dataset for triple in study.triples if triple.student == student}
+    longest = max((study.student_recipe(dataset).max_length for dataset in datasets.values()), default=0)
+    folder = _check_model(key, source[0], source[1] or None, longest, found)
+    if folder is None:
+        return
+    found.models[source] = config = config_of(folder)
+    found.tokenizers[source] = tokenizer_facts(folder, found.memory)
+    found.fingerprints.models[source] = model_fingerprint(folder)
+    if student.is_simple:
+        _check_vectors(student, found)
+    else:
+        found.faults += shape_faults(student, source[0], config)
+
+
+def _check_vectors(student: StudentSpec, found: Preflight) -> None:
+    """The word vectors of a recurrent student, where it starts from such."""
+    if student.embeddings is None:
+        return
+    try:
+        load_word_vectors(student.embeddings)
+        found.fingerprints.vectors[student.embeddings] = vectors_fingerprint(student.embeddings)
+    except InputError as error:
+        key = f"students.{student.name}.embeddings"
+        found.faults += [Fault("study file", key, item.value, f"{item.where}: {item.message}") for item in error.faults]
+
+
+def _check_model(key: str, reference: str, revision: str | None, max_length: int, found: Preflight) -> Path | None:
+    """The model's folder if model, tokenizer and window are right."""
+    try:
+        folder = model_folder(reference, revision)
+        facts = tokenizer_facts(folder, found.memory)
+    except InputError as error:
+        found.faults += [Fault("study file", key, item.value, f"{item.where}: {item.message}") for item in error.faults]
+        return None
+    window = min(_positions(config_of(folder), max_length), facts.window)
+    if max_length > window:
+        message = f"{reference} reads {window} tokens at most"
+        found.faults.append(Fault("study file", f"{key}.training.max_length", max_length, message))
+    return folder
+
+
+def _positions(config: dict[str, Any], default: int) -> int:
+    """Tokens that a model has positions for; those of RoBERTa and MPNet start after the padding token's."""
+    positions = int(config.get("max_position_embeddings", default))
+    family = FAMILIES.get(config.get("model_type", ""))
+    if family is None or "max_position_embeddings" not in config:
+        return positions
+    return positions - (
+        int(config.get("pad_token_id") or 0) + 1 if family.first_position is None else family.first_position
+    )
+
+
+def _check_labels(folder: Path, checked: CheckedDataset, found: Preflight) -> None:
+    from trials.datasets import match_labels
+
+    config = config_of(folder)
+    unnamed = {str(index): f"LABEL_{index}" for index in range(config.get("num_labels", 2))}  # Transformers' default
+    names = config.get("id2label") or unnamed
+    try:
+        match_labels(names, checked.label_names, folder)
+    except InputError as error:
+        found.faults += error.faults

@@ -1,0 +1,75 @@
+"""Whether a triple can learn as in D: recurrent students, transfer sets, D's terms and schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from search_spaces import UNFREEZING, Configuration, Distance, Fault, Optimizer
+from study.config import Study
+from trials.models import RECURRENT_PARTS
+from trials.readers import key_of
+from trials.specs import Architecture, Triple
+from trials.tasks import Head, task_of
+from trials.training import stages_of
+
+OF_TEXTS = (Head.SEQUENCE,)
+OF_RECURRENT = {Architecture.BILSTM: (Head.SEQUENCE, Head.TOKENS), Architecture.RNN: OF_TEXTS}
+
+
+def transfer_faults(study: Study, triple: Triple) -> Iterator[Fault]:
+    """What of D a triple cannot do.
+
+    Args:
+        study: The study.
+        triple: The triple.
+    """
+    yield from _student_faults(study, triple)
+    task, dataset, tried = task_of(triple.dataset), triple.dataset, study.tried
+    if not dataset.has_transfer_set and any(each.transfer_rows for each in tried):
+        message = f"{dataset.name} has no transfer set: give it labelled, or splits.unlabeled"
+        yield Fault("study file", "search.space (transfer_rows)", None, message)
+    if dataset.has_transfer_set and any(each.teaches_layers for each in tried):
+        message = "layers are compared on labelled data alone: weigh them 0, or give the data no transfer set"
+        yield Fault("study file", key_of(dataset, "labelled"), dataset.name, message)
+    of_texts = {
+        "representation_weight": any(each.representation_weight for each in tried),
+        "distance (logits, hard)": any(each.distance in (Distance.LOGITS, Distance.HARD) for each in tried),
+        "labelled_per_class": any(each.labelled_per_class for each in tried),
+    }
+    if task.head not in (Head.SEQUENCE, Head.TOKENS) and any(each.optimizer is not Optimizer.ADAMW for each in tried):
+        message = f"adamw is what {dataset.task} ({dataset.name}) is trained by"
+        yield Fault("study file", "search.space (optimizer)", None, message)
+    right = task.head in OF_TEXTS and task.softmax
+    for name in (name for name, is_tried in of_texts.items() if is_tried and not right):
+        message = f"is for classification of texts, not for {dataset.task} ({dataset.name})"
+        yield Fault("study file", f"search.space ({name})", None, message)
+
+
+def _student_faults(study: Study, triple: Triple) -> Iterator[Fault]:
+    """Tasks and layers that a student is not made for, and schedules without an epoch for their last stage."""
+    student, dataset = triple.student, triple.dataset
+    key, head = f"students.{student.name}.architecture", task_of(dataset).head
+    if student.is_simple and head not in OF_RECURRENT[student.architecture]:
+        yield Fault("study file", key, str(student.architecture), f"does no {dataset.task} (data {dataset.name})")
+    if not student.distil and not study.space.without_teacher().experiments:
+        message = "learns without a teacher, and the study has no such experiment: name one of soft_label_weight 0"
+        yield Fault("study file", f"students.{student.name}.distil", False, message)
+    if student.is_simple and any(each.teaches_layers for each in study.tried):
+        message = "has no layers to compare with a teacher's: weigh its last representation (representation_weight)"
+        yield Fault("study file", key, str(student.architecture), message)
+    thawing = [each for each in study.tried if each.schedule in UNFREEZING]
+    if thawing and not student.is_simple:
+        message = f"schedule {thawing[0].schedule} thaws recurrent students (bilstm, rnn); a transformer learns jointly"
+        yield Fault("study file", key, str(student.architecture), message)
+    epochs = study.student_recipe(dataset).epochs
+    weights = study.space.soft_label_weight.then
+    others = [replace(each, soft_label_weight=weight) for each in thawing for weight in weights]
+    longest = max((_epochs_before_last(each) for each in (*thawing, *others)), default=0)
+    if longest >= epochs:
+        message = f"leaves {triple.triple_id} no epoch for its last stage: those before may take {longest}"
+        yield Fault("study file", "training.epochs", epochs, message)
+
+
+def _epochs_before_last(configuration: Configuration) -> int:
+    return sum(stage.epochs or 0 for stage in stages_of(configuration.canonical(), parts=RECURRENT_PARTS))

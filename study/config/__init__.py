@@ -1,0 +1,5 @@
+"""Study files, presets and model files: read and checked whole."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

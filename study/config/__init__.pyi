@@ -1,0 +1,10 @@
+from .model_file import make_from_file as make_from_file
+from .presets import rows_of as rows_of
+from .resources import OTHERS as OTHERS
+from .resources import Resources as Resources
+from .resources import amount as amount
+from .study_file import SearchConfig as SearchConfig
+from .study_file import Strategy as Strategy
+from .study_file import Study as Study
+from .study_file import Tuning as Tuning
+from .study_file import load_study as load_study

@@ -1,0 +1,104 @@
+"""What a trial occupies, what nodes hold, and where work goes next. Pure: no torch, no ray."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from trials.specs import Part
+
+OTHERS = ""  # the kind of all nodes whose type the study file does not name
+
+
+class Share(Part):
+    """What one trial occupies on nodes of one type.
+
+    Attributes:
+        cpu: CPU cores; also the number of torch threads. None: as elsewhere.
+        gpu: GPUs; a fraction shares one. None: as elsewhere.
+    """
+
+    cpu: float | None = Field(None, gt=0)
+    gpu: float | None = Field(None, ge=0)
+
+    @field_validator("gpu")
+    @classmethod
+    def _several_are_whole(cls, gpu: float | None) -> float | None:
+        if gpu is not None and gpu > 1 and gpu % 1:
+            raise ValueError("only one GPU can be shared: several are a whole number")
+        return gpu
+
+
+class Resources(Share):
+    """What one trial occupies, or the trials of one group side by side.
+
+    Attributes:
+        cpu: CPU cores; also the number of torch threads.
+        gpu: GPUs; a fraction shares one.
+        group: Most trials that share this as one vectorised unit: same data, student, teaching checkpoint and seed.
+            More than one need a whole GPU; without any, as in tests, all groups of a node share one process.
+        accelerators: What one trial occupies instead on nodes with an accelerator of a type, by the type's name in Ray;
+            a trial goes to the first one with room, and elsewhere if there is none.
+    """
+
+    cpu: float = Field(1, gt=0)
+    gpu: float = Field(0, ge=0)
+    group: int = Field(1, gt=0)
+    accelerators: Mapping[str, Share] = Field({})
+
+    @field_validator("group")
+    @classmethod
+    def _of_one_gpu(cls, group: int, info: ValidationInfo) -> int:
+        if group > 1 and info.data.get("gpu", 1) not in (0, 1):
+            raise ValueError(f"a group shares one whole GPU: set gpu to 1, not {info.data['gpu']:g}, or group to 1")
+        return group
+
+    @field_validator("accelerators")
+    @classmethod
+    def _without_groups(cls, accelerators: Mapping[str, Share], info: ValidationInfo) -> Mapping[str, Share]:
+        if accelerators and info.data.get("group", 1) > 1:
+            raise ValueError("groups take the same share on all nodes: leave it out, or set group to 1")
+        return accelerators
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The types that are named, in the file's order, and `OTHERS`."""
+        return *self.accelerators, OTHERS
+
+    def on(self, kind: str) -> Occupied:
+        """What one trial, or a group, occupies on nodes of a kind."""
+        share = self.accelerators.get(kind, self)
+        return Occupied(
+            self.cpu if share.cpu is None else share.cpu,
+            self.gpu if share.gpu is None else share.gpu,
+        )
+
+
+@dataclass(frozen=True)
+class Occupied:
+    """CPU cores and GPUs."""
+
+    cpu: float
+    gpu: float
+
+    def __str__(self) -> str:
+        return amount(self.cpu, self.gpu)
+
+    def fits(self, resources: Mapping[str, float]) -> int:
+        """How often it fits into a node's resources; a fraction of a GPU lies on one GPU."""
+        cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
+        times = _times(cpus, self.cpu)
+        if self.gpu == 0:
+            return times
+        return min(times, _times(gpus, self.gpu) if self.gpu >= 1 else int(gpus) * _times(1, self.gpu))
+
+
+def amount(cpus: float, gpus: float) -> str:
+    """CPUs and GPUs in words: ``2 CPUs and 1 GPU``."""
+    return f"{cpus:g} CPU{'s' * (cpus != 1)} and {gpus:g} GPU{'s' * (gpus != 1)}"
+
+
+def _times(whole: float, part: float) -> int:
+    return int(whole / part + 1e-9)

@@ -1,0 +1,5 @@
+"""A study on Ray Tune: the launch, its progress, and what looks after it."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,64 @@
+"""What Ray says of its nodes and of workers that start, and how a trial asks for its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import ray
+from ray import tune
+from ray._private import state  # what has a public name asks a dashboard, which a local Ray has not
+from ray.util.accelerators import accelerators
+
+from study.config import OTHERS, Resources
+from study.launching.placement import TYPE, Node
+
+LABEL, NODE_LABEL = "ray.io/accelerator-type", "ray.io/node-id"  # by which Ray labels its nodes
+PIN = 0.001  # of the one that each node has of its type: nobody else wants for it
+KNOWN_TYPES = sorted(value for value in vars(accelerators).values() if isinstance(value, str) and "." not in value)
+
+
+def nodes() -> list[Node]:
+    """All nodes that are alive."""
+    free = state.available_resources_per_node()
+    return [
+        Node(
+            name=node["NodeManagerHostname"] or node["NodeManagerAddress"],
+            resources=node["Resources"],
+            free=free.get(node["NodeID"], {}),
+            node_id=node["NodeID"],
+            label=(node.get("Labels") or {}).get(LABEL, ""),
+        )
+        for node in ray.nodes()
+        if node["Alive"]
+    ]
+
+
+def starting() -> dict[str, str]:
+    """This launch's workers that have not come up yet: Ray's id -> address of the node."""
+    job = ray.get_runtime_context().get_job_id()
+    return {
+        name: actor["Address"]["IPAddress"] or "a node to be chosen"
+        for name, actor in state.actors().items()
+        if actor["JobID"] == job and actor["State"] in ("DEPENDENCIES_UNREADY", "PENDING_CREATION")
+    }
+
+
+def request(resources: Resources) -> Callable[[dict[str, Any]], tune.PlacementGroupFactory]:
+    """From a trial's configuration to its place on a node of its kind."""
+
+    def place(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        share, kind = resources.on(config["kind"]), config["kind"]
+        bundle = {"CPU": share.cpu / resources.group, "GPU": share.gpu / resources.group}
+        if not resources.accelerators:
+            return tune.PlacementGroupFactory([bundle])
+        if kind != OTHERS:
+            return tune.PlacementGroupFactory([{**bundle, f"{TYPE}{kind}": PIN}])
+        # Anywhere but on nodes of the named types, some of which may bear no label or another one
+        named = [node for node in nodes() if node.kind(resources) != OTHERS]
+        elsewhere = {LABEL: f"!in({','.join(resources.accelerators)})"}
+        if unlabelled := sorted(node.node_id for node in named if node.label not in resources.accelerators):
+            elsewhere[NODE_LABEL] = f"!in({','.join(unlabelled)})"
+        return tune.PlacementGroupFactory([bundle], bundle_label_selector=[elsewhere])
+
+    return place

@@ -1,0 +1,248 @@
+"""The experiment: one Tune run that holds all chains of a study, and the Ray that it runs on."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import shutil
+import socket
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+# Before Ray is imported: its own reporters and snapshots off, one placement group per worker kept pending
+TUNE_SETTINGS = {
+    "RAY_AIR_NEW_OUTPUT": "0",  # we report progress ourselves
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the announced future default; silences its warning
+    "RAY_raylet_client_connect_timeout_milliseconds": "100",  # Ray starts a second sooner: its first try comes early
+    "RAY_raylet_client_num_connect_attempts": "100",
+    "RAY_worker_niceness": "0",  # Ray would run workers at nice 15
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # else thousands of files are copied at each snapshot
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # results name a record, not a metric
+    "TUNE_GLOBAL_CHECKPOINT_S": "300",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "31536000",  # the preflight has spoken
+}
+os.environ.update({name: os.environ.get(name, value) for name, value in TUNE_SETTINGS.items()})
+
+import ray
+from ray import tune
+from ray._private import ray_constants
+
+from search_spaces import InputError, fault
+from study.config import Study
+from study.launching import cluster_nodes as cluster
+from study.launching.head_node import head_watched
+from study.launching.interrupts import interrupts
+from study.launching.options import LaunchOptions
+from study.launching.placement import misfits, slots
+from study.launching.progress import Progress
+from study.launching.supervision import Handover, Silence, Watch
+from study.launching.tune_searcher import Outlook, StudySearcher
+from study.ledger import Ledger
+from study.search import StudySearch
+from trials.specs import (
+    TrialSpec,
+    Work,
+)
+from trials.storage import Workspace
+from trials.workers import (
+    KDTrainable,
+    Workbench,
+    announce,
+    ask_to_stop,
+    open_judge,
+    open_keeper,
+    take_back,
+)
+
+MAX_WORKER_LOSSES = 3  # a piece of work whose worker is lost more often is blocked for this launch
+
+
+def run_experiment(
+    study: Study,
+    search: StudySearch,
+    ledger: Ledger,
+    workspace: Workspace,
+    options: LaunchOptions,
+    workers: int,
+    progress: Progress,
+) -> tuple[Outlook, bool]:
+    """One Tune experiment that holds all chains.
+
+    Returns:
+        What happened, and whether it was interrupted.
+    """
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(workers)
+    resources = study.config.resources
+    bench = _workbench(study, workspace)
+    keeper = open_keeper(bench) if bench.group > 1 else None
+
+    def started(work: Work) -> None:
+        progress.started(work)
+        if keeper is not None:
+            announce(keeper, work)
+
+    def returned(work: Work) -> None:
+        progress.returned(work)
+        if keeper is not None:
+            take_back(keeper, work)
+
+    searcher = StudySearcher(
+        search,
+        ledger,
+        source_of=lambda work: study.student_source(work.triple.student) if isinstance(work, TrialSpec) else ("", ""),
+        workers=workers,
+        resources=resources,
+        nodes=cluster.nodes,
+        growing=options.autoscaling,
+        max_trials=options.max_trials,
+        until=options.until,
+        speculate=options.speculate,
+        on_start=started,
+        on_record=progress.recorded,
+        on_return=returned,
+    )
+    watch = Watch(
+        searcher,
+        progress,
+        search,
+        workspace,
+        resources=resources,
+        workers=workers,
+        autoscaling=options.autoscaling,
+        checkpoint_seconds=study.config.checkpoint_seconds,
+    )
+    trainable = tune.with_parameters(KDTrainable, bench=bench, keeper=keeper)
+    tuner = _tuner(tune.with_resources(trainable, cluster.request(resources)), searcher, watch, workspace.root)
+    with _head_watched(options, workspace, progress), interrupts(searcher.stop, ask_to_stop) as signals:
+        try:
+            tuner.fit()
+        except Exception:
+            if searcher.outlook.full is None:
+                raise  # else Tune has read its own report, torn, from the full disk: all is known
+    return searcher.outlook, bool(signals)
+
+
+def _workbench(study: Study, workspace: Workspace) -> Workbench:
+    """How the study's work is done, wherever that is."""
+    config = study.config
+    return Workbench(
+        workspace=workspace,
+        ledger=Ledger(workspace.ledger),
+        threads=max(1, int(config.resources.cpu)),
+        gpu=config.resources.gpu > 0,
+        checkpoint_seconds=config.checkpoint_seconds,
+        group=config.resources.group,
+        show_attention=study.shows_attention,
+        judge=open_judge(Ledger(workspace.ledger)) if config.search.stopping else None,
+    )
+
+
+def _tuner(trainable: Any, searcher: StudySearcher, watch: Watch, root: Path) -> tune.Tuner:
+    """Tune, which asks the searcher for all it runs; its own notes are never read again."""
+    folder = root / ".tune"
+    shutil.rmtree(folder, ignore_errors=True)
+    return tune.Tuner(
+        trainable,
+        tune_config=tune.TuneConfig(
+            search_alg=searcher,
+            scheduler=Handover(searcher),
+            num_samples=-1,
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: trial.trial_id,
+            trial_name_creator=lambda trial: trial.trial_id,
+        ),
+        run_config=tune.RunConfig(
+            name="experiment",
+            storage_path=str(folder),
+            verbose=0,
+            failure_config=tune.FailureConfig(max_failures=MAX_WORKER_LOSSES),
+            callbacks=[watch, Silence()],
+        ),
+    )
+
+
+def _head_watched(options: LaunchOptions, workspace: Workspace, progress: Progress) -> AbstractContextManager[None]:
+    """Of a cluster that was joined; a local Ray ends with its driver."""
+    if options.address is None:
+        return nullcontext()
+    go_on = f"nothing is lost; when a cluster is up go on with: kdstudy resume {workspace.place} --address ..."
+    return head_watched(ray.get_runtime_context().gcs_address, lambda what: progress.say(f"{what}; {go_on}"))
+
+
+@contextmanager
+def ray_started(
+    study: Study, workspace: Workspace, options: LaunchOptions, say: Callable[[str], None] = lambda text: None
+) -> Iterator[int]:
+    """Ray, started here or joined; yields how many trials may run at a time.
+
+    Raises:
+        InputError: There is no such cluster, or none of its nodes can hold a trial.
+    """
+    logging.getLogger("ray").setLevel(logging.CRITICAL)  # what went wrong, the launch says itself at its end
+    warnings.filterwarnings("ignore", module=r"ray(\.|$)")
+    here = Path.cwd()
+    os.chdir(workspace.root)  # Ray puts the current folder on its workers' path: a user's own must not shadow ours
+    try:
+        _connect(study, options)
+        yield _workers(study, options, say)
+    finally:
+        ray.shutdown()
+        os.chdir(here)
+
+
+def _connect(study: Study, options: LaunchOptions) -> None:
+    """Start Ray on this machine, or join a cluster.
+
+    Raises:
+        InputError: There is no such cluster.
+    """
+    if options.address is None:
+        resources = study.config.resources
+        cpus = options.workers and math.ceil(options.workers * resources.cpu / resources.group)
+        ray_constants.ENABLE_RAY_CLUSTER = False  # listen on 127.0.0.1 alone, as Ray does by default off Linux
+        ray.init("local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
+        return
+    try:
+        _check_reachable(options.address)
+        ray.init(options.address, log_to_driver=False, logging_level=logging.CRITICAL)
+    except ConnectionError as error:
+        raise fault("command line", "--address", options.address, f"no Ray cluster: {error}") from None
+
+
+def _check_reachable(address: str) -> None:
+    """Ask a ``host:port`` for a connection first: Ray itself would try for many minutes.
+
+    Raises:
+        ConnectionError: Nobody answers.
+    """
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit():
+        try:
+            socket.create_connection((host, int(port)), timeout=10).close()
+        except OSError as error:
+            raise ConnectionError(error) from None
+
+
+def _workers(study: Study, options: LaunchOptions, say: Callable[[str], None]) -> int:
+    """How many trials the cluster holds now, or `--workers`.
+
+    Raises:
+        InputError: No node holds a trial, or there are nodes of a type, and none of them does.
+    """
+    resources, nodes = study.config.resources, cluster.nodes()
+    room = sum(slots(resources, nodes).values())
+    if not options.autoscaling:
+        faults, notes = misfits(resources, nodes, study.path, cluster.KNOWN_TYPES)
+        if faults:
+            raise InputError(faults)
+        for note in notes:
+            say(f"note: {note}")
+        if options.workers and options.workers > room:
+            say(f"note: --workers {options.workers}, but only {room} trials fit at a time")
+    return options.workers or max(room, resources.group)

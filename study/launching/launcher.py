@@ -1,0 +1,110 @@
+"""Launch: run a study on Ray Tune, or go on with it. The ledger is the only state; launching again is the resume.
+
+Ray is imported when there is something to run, so that a user's mistake is answered at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from types import MappingProxyType
+
+from filelock import FileLock, Timeout
+
+from search_spaces import InputError, fault
+from study.checks import Memory, preflight
+from study.config import Study
+from study.launching.options import LaunchOptions, LaunchResult
+from study.launching.progress import Progress
+from study.ledger import Ledger, claim
+from study.search import StudySearch, work_name
+from study.views import mirrored, open_storage
+from trials.specs import work_id
+from trials.storage import Workspace, storage_named
+
+
+def launch(study: Study, workspace: Workspace, options: LaunchOptions, progress: Progress) -> LaunchResult:
+    """Run all that the study still lacks.
+
+    Raises:
+        InputError: The study cannot run as it is; nothing was started.
+        StorageFull: There is no room to begin.
+    """
+    if options.speculate and study.config.resources.group > 1:
+        message = "is not for groups: a unit of guesses would keep its GPU from the trials that are waited for"
+        raise fault("command line", "--speculate", None, message)
+    if options.speculate and study.config.search.stopping is not None:
+        message = "is not for searches that stop trials early: trials that nobody asked for would stop others"
+        raise fault("command line", "--speculate", None, message)
+    with storage_named(workspace.place):
+        return _launch(study, workspace, options, progress)
+
+
+def _launch(study: Study, workspace: Workspace, options: LaunchOptions, progress: Progress) -> LaunchResult:
+    storage = None if options.optuna_storage is None else open_storage(options.optuna_storage)
+    progress.say(f"study {study.config.name}: reading data and models")
+    memory = Memory(workspace.root / "cache" / "preflight.json")
+    checked = preflight(study, workspace, memory)
+    if checked.faults:
+        raise InputError(checked.faults)
+    with _alone(workspace), mirrored(study, workspace, storage, progress.say):
+        claim(study, workspace)
+        memory.save()
+        ledger = Ledger(workspace.ledger)
+        search = StudySearch(study, checked.fingerprints, ledger.refresh())
+        workspace.sweep(search.settled)
+        if search.finished:
+            return _result(search, ledger)
+        from study.launching.experiment import ray_started, run_experiment
+
+        with ray_started(study, workspace, options, progress.say) as workers:
+            progress.begin(search, workers)
+            outlook, interrupted = run_experiment(study, search, ledger, workspace, options, workers, progress)
+            progress.end()
+        if options.speculate:
+            progress.say(_speculated(search, outlook.ahead))
+    if outlook.crash is not None:
+        raise outlook.crash
+    found = _result(search, ledger, outlook.blocked)
+    return replace(found, interrupted=interrupted, time_is_up=outlook.time_is_up, full=outlook.full)
+
+
+@contextmanager
+def _alone(workspace: Workspace) -> Iterator[None]:
+    """Only one launch of a study at a time; the lock goes with its process, however that ends.
+
+    Of a study in an object store it is only the launches of one machine that see each other. Two at once on two
+    machines do some work twice, and the second record of it is dropped; nothing is lost and no record changes.
+
+    Raises:
+        InputError: Another process is launching the study.
+    """
+    workspace.root.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(workspace.root / ".launch.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise fault(workspace.root, "(folder)", None, "another process is launching this study") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _speculated(search: StudySearch, ahead: set[str]) -> str:
+    """What came of the trials that were run before the search asked for them."""
+    done = [record for record in search.trials if record.spec.trial_id in ahead]
+    asked = sum(map(search.asks_for, done))
+    return f"speculation: {len(done)} trial{'s' * (len(done) != 1)} run ahead, {asked} of them asked for"
+
+
+def _result(search: StudySearch, ledger: Ledger, blocked: Mapping[str, str] = MappingProxyType({})) -> LaunchResult:
+    unfinished = dict(search.failures)
+    for work in search.propose():
+        name, key = work_name(work), work_id(work)
+        if key in blocked:
+            unfinished[name] = f"blocked: {blocked[key]} ({key})"
+        else:
+            unfinished.setdefault(name, "not finished yet")
+    return LaunchResult(finished=not unfinished, interrupted=False, unfinished=unfinished, bad_files=ledger.bad_files)

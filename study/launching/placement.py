@@ -1,0 +1,102 @@
+"""What nodes hold, and where work goes next. Pure: no torch, no ray."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from search_spaces import Fault, nearest
+from study.config import OTHERS, Resources, amount
+
+TYPE = "accelerator_type:"  # how Ray begins the resource that a node of a type has
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node that is alive.
+
+    Attributes:
+        name: Its host name or address.
+        resources: What it has in all, by Ray's names.
+        free: What of that nobody has reserved.
+        node_id: Ray's id of it.
+        label: The type that Ray has labelled it with; empty for none.
+    """
+
+    name: str
+    resources: Mapping[str, float]
+    free: Mapping[str, float] = field(default_factory=dict)
+    node_id: str = ""
+    label: str = ""
+
+    def kind(self, resources: Resources) -> str:
+        """The named type that it is of, the first of several, or `OTHERS`."""
+        return next((name for name in resources.accelerators if f"{TYPE}{name}" in self.resources), OTHERS)
+
+
+def slots(resources: Resources, nodes: Iterable[Node]) -> dict[str, int]:
+    """How many trials the nodes of each kind hold at a time."""
+    found = dict.fromkeys(resources.kinds, 0)
+    for node in nodes:
+        kind = node.kind(resources)
+        found[kind] += resources.on(kind).fits(node.resources) * resources.group
+    return found
+
+
+def next_kind(free: Mapping[str, int], *, wait: bool) -> str | None:
+    """Where the next piece of work goes: the first kind with a free slot.
+
+    Args:
+        free: Slots less work in flight, by kind, in the order of preference.
+        wait: Without a free slot it is handed out later (None), not now, to where the fewest wait for a node.
+    """
+    with_room = next((kind for kind, number in free.items() if number > 0), None)
+    return with_room if with_room is not None or wait else max(free, key=lambda kind: free[kind])
+
+
+def largest(nodes: Sequence[Node], *, gpu: bool) -> str:
+    """What the largest of some nodes has, counted in GPUs or in CPUs."""
+    if not nodes:
+        return "there is none"
+    first, second = ("GPU", "CPU") if gpu else ("CPU", "GPU")
+    best = max(nodes, key=lambda node: (node.resources.get(first, 0), node.resources.get(second, 0)))
+    return f"the largest has {amount(best.resources.get('CPU', 0), best.resources.get('GPU', 0))}"
+
+
+def misfits(
+    resources: Resources, nodes: Sequence[Node], where: object, known: Iterable[str] = ()
+) -> tuple[list[Fault], list[Fault]]:
+    """Shares that no node holds, and types that no node is of: faults as well if no node is left, else to be noted.
+
+    Args:
+        resources: The study's.
+        nodes: All nodes that are alive.
+        where: The study file.
+        known: Types of accelerators that Ray knows.
+    """
+    room = slots(resources, nodes)
+    types = {name.removeprefix(TYPE) for node in nodes for name in node.resources if name.startswith(TYPE)}
+    faults, absent = [], []
+    for kind in resources.accelerators:
+        of_kind, share = [node for node in nodes if node.kind(resources) == kind], resources.on(kind)
+        key = f"resources.accelerators.{kind}"
+        if not of_kind:
+            message = f"no node is of this type; {nearest(kind, types or known)}"
+            absent.append(Fault(str(where), key, str(share), message))
+        elif not room[kind]:
+            message = f"no node of this type holds one trial: {largest(of_kind, gpu=share.gpu > 0)}"
+            faults.append(Fault(str(where), key, str(share), message))
+    if any(room.values()):
+        return faults, absent
+    message = f"no node holds one trial: {largest(nodes, gpu=resources.gpu > 0)}"
+    return [Fault(str(where), "resources", str(resources.on(OTHERS)), message), *absent, *faults], []
+
+
+def lacks(resources: Resources, cpus: float, gpus: float) -> Iterator[str]:
+    """What a machine lacks for one trial, share by share."""
+    here = {"CPU": cpus, "GPU": gpus}
+    for kind in resources.kinds:
+        share = resources.on(kind)
+        if not share.fits(here):
+            key = f"resources.accelerators.{kind}" if kind else "resources"
+            yield f"{key}: a trial occupies {share}; here are {amount(cpus, gpus)}"

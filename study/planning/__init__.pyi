@@ -1,0 +1,11 @@
+from .model_sizes import forward_path as forward_path
+from .plan_text import plan_lines as plan_lines
+from .study_plan import PlannedSeconds as PlannedSeconds
+from .study_plan import make_plan as make_plan
+from .study_plan import planned_seconds as planned_seconds
+from .study_plan import trials_in_all as trials_in_all
+from .work_left import Estimate as Estimate
+from .work_left import estimate as estimate
+from .work_left_text import duration as duration
+from .work_left_text import left_in_words as left_in_words
+from .work_left_text import left_table as left_table

@@ -1,0 +1,143 @@
+"""How long work takes: measured where it was measured, else the plan's guess, corrected by what was. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from statistics import fmean
+from typing import TypeVar
+
+from search_spaces import Configuration
+from study.config import Study
+from study.planning.study_plan import PlannedSeconds
+from study.search import kind_of
+from trials.specs import Record, SpeedRecord, TeacherRecord, TrialRecord
+
+ROUNDS = 8  # of fitting triples to kinds and kinds to triples
+QUARTERS = 4
+LOAD = 0.1  # how far a triple's pace may be off, either way, for what else its machines do later
+SCATTER = 0.3  # and for the trials that it was measured on, over the root of their number
+UNMEASURED = 0.5  # of a triple without trials, once those of others have corrected the plan
+
+Key = TypeVar("Key")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds of work.
+
+    Attributes:
+        planned: Of a trial, by triple; equal ones where no plan can be made.
+        triples: Measured over planned seconds, of the triples with trials.
+        kinds: Factor of each kind of configuration; 1 where it was not measured.
+        others: Measured over planned seconds of trials of triples that have none yet.
+        teachers: Of each teacher's preparation, measured or planned, by teacher and data set.
+        speeds: Of each measurement of response times, likewise.
+        trials: How many each triple has.
+        fastest, slowest: Seconds of the fastest and the slowest quarter of the trials so far, over the mean ones.
+    """
+
+    planned: Mapping[str, float]
+    triples: Mapping[str, float]
+    kinds: Mapping[Configuration, float]
+    others: float
+    teachers: Mapping[tuple[str, str], float]
+    speeds: Mapping[tuple[str, str], float]
+    trials: Mapping[str, int]
+    fastest: float = 1.0
+    slowest: float = 1.0
+
+    def seconds(self, triple_id: str, configuration: Configuration) -> float:
+        """Of a trial."""
+        of_kind = self.kinds.get(kind_of(configuration), 1.0)
+        return self.planned[triple_id] * self.triples.get(triple_id, self.others) * of_kind
+
+    def span(self, triple_id: str = "") -> tuple[float, float]:
+        """Factors of a triple's seconds, or of other work's: at the fastest, and at the slowest."""
+        number = self.trials.get(triple_id, 0)
+        off = 1 + (max(LOAD, SCATTER / math.sqrt(number)) if number else UNMEASURED)
+        return min(self.fastest, 1 / off), max(self.slowest, off)
+
+
+def measured(study: Study, planned: PlannedSeconds | None, records: Iterable[Record]) -> Pace:
+    """The pace of a study's work.
+
+    A trial takes what is planned of its triple, times a factor of the triple, times one of its kind. The factors are
+    fitted to the trials so far; a kind's is drawn to 1 as by one more trial. Triples without trials take the mean
+    factor of those with some, or else of teachers.
+
+    Args:
+        study: The study; records of other triples or recipes say nothing of it.
+        planned: What it should take; None where that is not known.
+        records: Its ledger.
+    """
+    records = sorted(records, key=lambda record: record.run.finished_at)
+    if planned is None or not all(planned.trials.values()):
+        pairs = dict.fromkeys(((t.name, d.name) for t, d in study.teacher_pairs), 1.0)
+        planned = PlannedSeconds({t.triple_id: 1.0 for t in study.triples}, pairs, pairs if study.config.speed else {})
+    recipes = {triple.triple_id: study.student_recipe(triple.dataset) for triple in study.triples}
+    trials = [r for r in records if isinstance(r, TrialRecord) and r.spec.training == recipes.get(r.triple_id)]
+    triples, kinds = _fit(trials, planned.trials)
+    teachers, of_teachers = _corrected(planned.teachers, _took(records, TeacherRecord))
+    others = _ratio({t: triples[t] * planned.trials[t] for t in triples}, planned.trials) or of_teachers or 1.0
+    if of_teachers is None:
+        teachers = {pair: others * seconds for pair, seconds in planned.teachers.items()}
+    speeds, of_speeds = _corrected(planned.speeds, _took(records, SpeedRecord))
+    if of_speeds is None:
+        speeds = {pair: others * seconds for pair, seconds in planned.speeds.items()}
+    numbers = Counter(trial.triple_id for trial in trials)
+    pace = Pace(planned.trials, triples, kinds, others, teachers, speeds, numbers)
+    if len(trials) < QUARTERS:
+        return pace
+    quarters = _quarters([(t.run.seconds, pace.seconds(t.triple_id, t.configuration)) for t in trials])
+    return replace(pace, fastest=min(*quarters, 1.0), slowest=max(*quarters, 1.0))
+
+
+def _fit(
+    trials: Sequence[TrialRecord], planned: Mapping[str, float]
+) -> tuple[dict[str, float], dict[Configuration, float]]:
+    """Factors of triples and of kinds; means, for it is totals that they foretell."""
+    took = [(t.triple_id, kind_of(t.configuration), t.run.seconds / planned[t.triple_id]) for t in trials]
+    triples: dict[str, float] = {}
+    kinds: dict[Configuration, float] = {}
+    for _ in range(ROUNDS):
+        of_triple: dict[str, list[float]] = {}
+        of_kind: dict[Configuration, list[float]] = {}
+        for triple, kind, factor in took:
+            of_triple.setdefault(triple, []).append(factor / kinds.get(kind, 1.0))
+        triples = {triple: fmean(factors) or 1.0 for triple, factors in of_triple.items()}
+        for triple, kind, factor in took:
+            of_kind.setdefault(kind, []).append(factor / triples[triple])
+        kinds = {kind: fmean([1.0, *factors]) for kind, factors in of_kind.items()}
+    return triples, kinds
+
+
+def _took(records: Iterable[Record], kind: type[TeacherRecord | SpeedRecord]) -> dict[tuple[str, str], float]:
+    """Seconds of the newest record of each teacher and data set."""
+    found = [record for record in records if isinstance(record, kind)]
+    return {(each.task.teacher.name, each.task.dataset.name): each.run.seconds for each in found}
+
+
+def _corrected(
+    planned: dict[tuple[str, str], float], took: dict[tuple[str, str], float]
+) -> tuple[dict[tuple[str, str], float], float | None]:
+    """Seconds of each, measured or else planned times the ratio of those measured; and that ratio."""
+    took = {pair: seconds for pair, seconds in took.items() if pair in planned}
+    ratio = _ratio(took, planned)
+    return {pair: took.get(pair, (ratio or 1.0) * seconds) for pair, seconds in planned.items()}, ratio
+
+
+def _ratio(took: Mapping[Key, float], planned: Mapping[Key, float]) -> float | None:
+    """Sum of what was taken over the sum of what was planned for it; None where there is nothing of it."""
+    expected = sum(planned[each] for each in took)
+    return sum(took.values()) / expected if expected else None
+
+
+def _quarters(took: Sequence[tuple[float, float]]) -> list[float]:
+    """Of (seconds, seconds expected) pairs in order: the ratio of each quarter."""
+    cuts = [len(took) * quarter // QUARTERS for quarter in range(QUARTERS + 1)]
+    parts = [took[start:stop] for start, stop in pairwise(cuts)]
+    return [sum(seconds for seconds, _ in part) / sum(expected for _, expected in part) for part in parts]

@@ -1,0 +1,180 @@
+"""What is still ahead of a triple: trials and requests, as far as scores that are not known yet decide them. Pure.
+
+A search is run again over the scores at hand, and where one is missing a drawn score stands for it: the mean over some
+such futures is what is expected. Fewest and most are the plan's bounds, less what is done.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from functools import lru_cache
+from statistics import fmean
+
+from search_spaces import Configuration, SearchSpace
+from study.config import SearchConfig, Study
+from study.planning.study_plan import most_per_choice, search_bounds, triple_bounds
+from study.search import TripleSearch
+from study.search.searchers import (
+    Chain,
+    FixedChoice,
+    GreedySearch,
+    NamedSearch,
+    PointSearch,
+    Score,
+    Search,
+    final,
+    lazy_choice,
+    lazy_tuner,
+    make_search,
+    make_tuner,
+    requests_of,
+)
+from trials.specs import Triple
+from trials.tasks import task_of
+
+FUTURES = 8
+
+Known = tuple[tuple[Configuration, Score], ...]
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What is left of a triple.
+
+    Attributes:
+        open: Configurations that its chains wait for now, one entry per seed.
+        fewest, expected, most: Trials left, those among them.
+        requests: How many requests are expected, one after the other; the trials of one can run side by side.
+    """
+
+    open: tuple[Configuration, ...] = ()
+    fewest: int = 0
+    expected: float = 0.0
+    most: int = 0
+    requests: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Outset:
+    """What decides a triple's futures.
+
+    Attributes:
+        space, own: The study's space, and what of it the triple searches.
+        search: How it is searched.
+        one_checkpoint: The teacher's highest-score and lowest-loss checkpoints are one and the same.
+        softmax: Whether the task's outputs are logits.
+        lazy: The lazy baseline's choice; None where there is none.
+        stable: The stable configuration, or the choices that can become it; none where it is not evaluated.
+    """
+
+    space: SearchSpace
+    own: SearchSpace
+    search: SearchConfig
+    one_checkpoint: bool
+    softmax: bool
+    lazy: Configuration | None
+    stable: tuple[Configuration, ...]
+
+    def first(self) -> Search:
+        """The triple's own search."""
+        return make_search(self.own, self.search, one_checkpoint=self.one_checkpoint, softmax=self.softmax)
+
+    def references(self, number: int) -> list[Search]:
+        """What is evaluated after it, in one of its futures."""
+        chosen = random.Random(number).choice(self.stable) if self.stable else None  # noqa: S311 - no secret
+        pairs = ((self.lazy, lazy_tuner), (chosen, make_tuner(self.search)))
+        return [
+            FixedChoice(choice, tuner, self.space, one_checkpoint=self.one_checkpoint)
+            for choice, tuner in pairs
+            if choice is not None
+        ]
+
+
+def ahead_of(study: Study, triple: Triple, started: TripleSearch | None) -> Ahead:
+    """What is left of a triple that has not failed.
+
+    Args:
+        study: The study.
+        triple: The triple.
+        started: Its search so far; None before its teacher is ready.
+    """
+    outset, seeds = _outset(study, triple, started), len(study.config.seeds)
+    search = make_search(outset.own, outset.search, one_checkpoint=False, softmax=outset.softmax, seed=triple.triple_id)
+    chain = started.chain if started else Chain(search, study.config.seeds, lambda *_: None)
+    search = started.search if started else search
+    waiting = dict.fromkeys((each.on_task(outset.softmax), seed) for each, seed in chain.propose())
+    more = ((spec.configuration, spec.seed) for spec in (started.propose() if started else ()))
+    everything = waiting | dict.fromkeys(more)
+    asked = {each.on_task(outset.softmax) for each, _ in chain.asked}
+    done = len(asked) * seeds - len(waiting)
+    open_now = tuple(each for each, _ in everything)
+    if isinstance(search, PointSearch):
+        left = search.budget * seeds - done
+        fewest = left if started else triple_bounds(study, triple)[0]
+        return Ahead(open_now, fewest, left, left, left / len(waiting) if waiting else 0.0)
+    bounds = search_bounds(outset.own, outset.search, outset.softmax, outset.one_checkpoint if started else None)
+    if chain.finished or _is_last_request(search):
+        fewest = most = len(waiting)
+    else:
+        fewest, most = (max(len(waiting), bound * seeds - done) for bound in bounds)
+    fewest, most = max(fewest, len(everything)), most + len(everything) - len(waiting)
+    most += seeds * _most_references(outset, started)
+    known = {each.on_task(outset.softmax): score for each, score in started.tried.items()} if started else {}
+    configurations, requests = _mean_future(outset, tuple(known.items()))
+    partly = len({each for each, _ in everything}) * seeds - len(everything)  # of which some seeds are done
+    return Ahead(open_now, fewest, min(max(fewest, configurations * seeds - partly), most), most, requests)
+
+
+def _outset(study: Study, triple: Triple, started: TripleSearch | None) -> _Outset:
+    search, space = study.config.search, study.space
+    stable = tuple(space.combinations()) if "stable" in search.evaluate else ()
+    return _Outset(
+        space=space,
+        own=space if triple.student.distil else space.without_teacher(),
+        search=search,
+        one_checkpoint=started.teacher.one_checkpoint if started else False,
+        softmax=task_of(triple.dataset).softmax,
+        lazy=lazy_choice(space, triple.triple_id) if "lazy" in search.evaluate else None,
+        stable=(started.stable.choice,) if started and started.stable else stable,
+    )
+
+
+def _is_last_request(search: Search) -> bool:
+    """Whether greedy search has made all its comparisons but the last, of soft-label weights."""
+    if not isinstance(search, GreedySearch) or isinstance(search, NamedSearch) or search.incumbent is None:
+        return False
+    return len(search.steps) == len(list(search.space.alternatives()))
+
+
+def _most_references(outset: _Outset, started: TripleSearch | None) -> int:
+    """Most configurations of the references that the triple does not wait for yet."""
+    lazy = outset.lazy is not None and not (started and started.lazy)
+    stable = bool(outset.stable) and not (started and started.stable and started.stable.candidate)
+    per_choice = most_per_choice(outset.space, outset.search, outset.softmax) if stable else 0
+    return lazy * len(outset.space.learning_rates) + per_choice
+
+
+@lru_cache(maxsize=512)
+def _mean_future(outset: _Outset, known: Known) -> tuple[float, float]:
+    """Configurations without a score, and requests that have such, in the mean over futures."""
+    futures = [_future(outset, dict(known), number) for number in range(FUTURES)]
+    return fmean(new for new, _ in futures), fmean(requests for _, requests in futures)
+
+
+def _future(outset: _Outset, known: dict[Configuration, Score], number: int) -> tuple[int, int]:
+    scores = [score for score in map(final, known.values()) if score is not None]
+    low, high = min(scores, default=0.0), max(scores, default=1.0)
+
+    def score(configuration: Configuration) -> Score:
+        same = configuration.on_task(outset.softmax)
+        drawn = random.Random(f"{number} {same}").random()  # noqa: S311 - no secret
+        return known[same] if same in known else low + drawn * ((high - low) or 1.0)
+
+    new: set[Configuration] = set()
+    lengths = []
+    for search in (outset.first(), *outset.references(number)):
+        requests = [{each.on_task(outset.softmax) for each in request} for request in requests_of(search, score)]
+        lengths.append(sum(bool(request - known.keys()) for request in requests))
+        new |= set().union(*requests) - known.keys()
+    return len(new), lengths[0] + max(lengths[1:], default=0)

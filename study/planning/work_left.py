@@ -1,0 +1,191 @@
+"""How much work a study has left, from its ledger: trials ahead of each triple, at the pace of those so far. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from study.config import Study
+from study.planning.measured_speed import Pace, measured
+from study.planning.study_plan import PlannedSeconds, triple_bounds
+from study.planning.trials_ahead import Ahead, ahead_of
+from study.search import StudySearch
+from trials.specs import Record, TrialRecord, Triple
+
+HANDING_OUT_SECONDS = 0.08  # between two trials of a worker (python -m benchmarks.tune_cost)
+RECENT = 32  # records that say how many run at a time
+
+
+@dataclass(frozen=True)
+class Span:
+    """An expected number and its bounds."""
+
+    lower: float
+    expected: float
+    upper: float
+
+    def times(self, factor: float) -> Span:
+        """All three, multiplied."""
+        return Span(self.lower * factor, self.expected * factor, self.upper * factor)
+
+
+NOTHING = Span(0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class TripleLeft:
+    """What is left of a triple.
+
+    Attributes:
+        triple: Triple id.
+        done: Its finished trials.
+        trials: Trials left.
+        requests: Expected requests left, one after the other.
+        trial_seconds: Of one of its trials left, in the mean; of its next ones where none is left.
+        planned_hours: What the plan says of all its trials, as many as it could need; None where it knows nothing.
+        done_hours: Hours that those so far took.
+        hours: Hours of one worker left.
+    """
+
+    triple: str
+    done: int
+    trials: Span
+    requests: float
+    trial_seconds: float
+    planned_hours: float | None
+    done_hours: float
+    hours: Span
+
+    @property
+    def corrected_hours(self) -> float:
+        """What all its trials are expected to take."""
+        return self.done_hours + self.hours.expected
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is left of a study.
+
+    Attributes:
+        measured: Trials that say how long others take.
+        trials: Trials left.
+        done_hours: Hours that all work so far took, summed.
+        teacher_hours, speed_hours: Expected hours of teachers and response times left.
+        hours: Hours of one worker left.
+        workers: Trials at a time.
+        wall_hours: Hours that they take: work over workers, or the longest chain.
+        triples: Its triples.
+    """
+
+    measured: int
+    trials: Span
+    done_hours: float
+    teacher_hours: float
+    speed_hours: float
+    hours: Span
+    workers: int
+    wall_hours: Span
+    triples: tuple[TripleLeft, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self)
+
+
+def estimate(
+    search: StudySearch, planned: PlannedSeconds | None, records: Iterable[Record], *, workers: int | None = None
+) -> Estimate:
+    """What is left of a study.
+
+    Args:
+        search: Its state.
+        planned: What its work should take; None where data or models are not at hand.
+        records: Its ledger.
+        workers: Trials at a time; None means as many as there were lately.
+    """
+    study, records = search.study, list(records)
+    workers = workers or at_a_time(records)
+    pace = measured(study, planned, records)
+    trials = [record for record in records if isinstance(record, TrialRecord)]
+    lefts = tuple(_left(search, triple, pace, planned, trials) for triple in study.triples)
+    pairs = [(pair, (pair[0].name, pair[1].name)) for pair in study.teacher_pairs]
+    teachers = {name: pace.teachers[name] for pair, name in pairs if search.teacher_record(*pair) is None}
+    speeds = sum(pace.speeds[name] for pair, name in pairs if study.config.speed and search.speed_record(*pair) is None)
+    fast, slow = pace.span()
+    rest = Span(fast, 1.0, slow).times((sum(teachers.values()) + speeds) / 3600)
+    hours = _sum([*(left.hours for left in lefts), rest])
+    return Estimate(
+        measured=len(trials),
+        trials=_sum(left.trials for left in lefts),
+        done_hours=sum(record.run.seconds for record in records) / 3600,
+        teacher_hours=sum(teachers.values()) / 3600,
+        speed_hours=speeds / 3600,
+        hours=hours,
+        workers=workers,
+        wall_hours=_wall(study, hours, speeds / 3600, lefts, teachers, workers),
+        triples=lefts,
+    )
+
+
+def at_a_time(records: Sequence[Record]) -> int:
+    """Most pieces of work that ran at one time, of the latest ones; 1 where there are none."""
+    latest = sorted(records, key=lambda record: record.run.finished_at)[-RECENT:]
+    ends = [(datetime.fromisoformat(record.run.finished_at), -1) for record in latest]
+    starts = [(datetime.fromisoformat(record.run.started_at), 1) for record in latest]
+    most = running = 0
+    for _, change in sorted(ends + starts):  # an end comes before a start in the same second
+        running += change
+        most = max(most, running)
+    return max(1, most)
+
+
+def _left(
+    search: StudySearch, triple: Triple, pace: Pace, planned: PlannedSeconds | None, trials: Collection[TrialRecord]
+) -> TripleLeft:
+    name, study = triple.triple_id, search.study
+    ahead = Ahead() if name in search.failures else ahead_of(study, triple, search.triples.get(name))
+    open_seconds = [pace.seconds(name, configuration) for configuration in ahead.open]
+    later = pace.seconds(name, study.tried[0])
+    seconds = sum(open_seconds) + (ahead.expected - len(ahead.open)) * later
+    each = seconds / ahead.expected if ahead.expected else later
+    fast, slow = pace.span(name)
+    own = [record.run.seconds for record in trials if record.triple_id == name]
+    return TripleLeft(
+        triple=name,
+        done=len(own),
+        trials=Span(ahead.fewest, ahead.expected, ahead.most),
+        requests=ahead.requests,
+        trial_seconds=each,
+        planned_hours=None if planned is None else planned.trials[name] * triple_bounds(study, triple)[1] / 3600,
+        done_hours=sum(own) / 3600,
+        hours=Span(ahead.fewest * fast, ahead.expected, ahead.most * slow).times(each / 3600),
+    )
+
+
+def _wall(
+    study: Study,
+    hours: Span,
+    speed_hours: float,
+    lefts: Iterable[TripleLeft],
+    teachers: dict[tuple[str, str], float],
+    workers: int,
+) -> Span:
+    """Work over workers, but not less than the longest chain; response times come last and alone."""
+    waits = {t.triple_id: teachers.get((t.teacher.name, t.dataset.name), 0.0) for t in study.triples}
+    group = study.config.resources.group
+    lanes = max(1.0, workers / group)  # a trial's seconds are its share of its group's
+    longest = max((waits[left.triple] + left.requests * left.trial_seconds * group for left in lefts), default=0.0)
+    lefts_trials = sum(left.trials.expected for left in lefts)
+    idle = HANDING_OUT_SECONDS * lefts_trials / workers / 3600
+    wall = max((hours.expected - speed_hours) / lanes, longest / 3600) + speed_hours + idle
+    factor = wall / hours.expected if hours.expected else 0.0
+    return hours.times(factor)
+
+
+def _sum(spans: Iterable[Span]) -> Span:
+    total = NOTHING
+    for span in spans:
+        total = Span(total.lower + span.lower, total.expected + span.expected, total.upper + span.upper)
+    return total

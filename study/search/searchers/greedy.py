@@ -1,0 +1,104 @@
+"""A's greedy search (section 3): change one choice at a time, tune inside each choice, keep what validates better."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from search_spaces import Configuration, SearchSpace, TeacherCheckpoint
+from study.search.searchers.chain import Asking, Candidate, Program, Search, SearchFailed, ask, best_of
+from study.search.searchers.tuning import Tuner
+
+
+@dataclass(frozen=True)
+class Step:
+    """One comparison of the search.
+
+    Attributes:
+        parameter: The changed parameter.
+        before: The incumbent.
+        after: The changed choice, tuned; for the soft-label weight the best of the other weights.
+    """
+
+    parameter: str
+    before: Candidate
+    after: Candidate
+
+    @property
+    def accepted(self) -> bool:
+        """Whether `after` became the incumbent."""
+        return self.after.beats(self.before)
+
+    @property
+    def merged(self) -> bool:
+        """Both sides are one configuration (say, one checkpoint is both best-scored and least-loss): a tie."""
+        return self.before.configuration == self.after.configuration
+
+
+class GreedySearch(Search):
+    """The search of one triple.
+
+    Attributes:
+        steps: The comparisons made so far.
+        candidates: The tuned choices seen so far, in order, each once.
+        incumbent: The best so far.
+    """
+
+    def __init__(self, space: SearchSpace, tuner: Tuner, *, one_checkpoint: bool):
+        self.space = space
+        self.tuner = tuner
+        self.one_checkpoint = one_checkpoint
+        self.steps: list[Step] = []  # these three are made anew by `run`, so that a copy runs for itself
+        self.candidates: list[Candidate] = []
+        self.incumbent: Candidate | None = None
+
+    def run(self) -> Program:
+        """Start from the defaults, change the choices in order, then try other soft-label weights on the winner."""
+        self.steps, self.candidates, self.incumbent = [], [], None
+        incumbent = yield from self._tuned(self.space.default())
+        if incumbent.score is None:
+            raise SearchFailed(f"the default configuration failed ({incumbent.configuration}); see the failed trials")
+        self.incumbent = incumbent
+        for parameter, value in self.space.alternatives():
+            after = yield from self._tuned(self._changed(parameter, value))
+            self._decide(parameter, after)
+        yield from self._weights()
+
+    def _changed(self, parameter: str, value: object) -> Configuration:
+        """The incumbent with one choice changed and the tuned parameters back at their starting values."""
+        assert self.incumbent is not None  # set by `run`
+        default = self.space.default()
+        return replace(
+            self.incumbent.choice,
+            learning_rate=default.learning_rate,
+            temperature=default.temperature,
+            **{parameter: value},  # type: ignore[arg-type]  # the parameter's own type
+        )
+
+    def _tuned(self, choice: Configuration) -> Asking[Candidate]:
+        if self.one_checkpoint:
+            choice = replace(choice, teacher_checkpoint=TeacherCheckpoint.HIGHEST_SCORE)
+        candidate = yield from self.tuner(choice, self.space)
+        self._remember(candidate)
+        return candidate
+
+    def _weights(self) -> Asking[None]:
+        assert self.incumbent is not None  # set by `run`
+        winner = self.incumbent.choice
+        weights = [weight for weight in self.space.soft_label_weight.then if weight != winner.soft_label_weight]
+        if not weights:
+            return
+        tried = yield from ask(replace(winner, soft_label_weight=weight) for weight in weights)
+        for candidate in tried:
+            self._remember(candidate)
+        self._decide("soft_label_weight", best_of(tried))
+
+    def _decide(self, parameter: str, after: Candidate) -> None:
+        assert self.incumbent is not None  # set by `run`
+        step = Step(parameter, self.incumbent, after)
+        self.steps.append(step)
+        if step.accepted:
+            self.incumbent = after
+
+    def _remember(self, candidate: Candidate) -> None:
+        if candidate.configuration not in [known.configuration for known in self.candidates]:
+            self.candidates.append(candidate)

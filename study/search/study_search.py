@@ -1,0 +1,426 @@
+"""The search of a whole study: which trials are wanted now, given the records there are. Pure: no torch, no ray.
+
+A study's state is this object, rebuilt from the ledger: launch asks it what to run, status and analysis read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import replace
+from statistics import median
+
+from search_spaces import Configuration
+from study.config import Study
+from study.search.fingerprints import Fingerprints
+from study.search.first_trials import aspects_of, kind_of, probes
+from study.search.pieces_of_work import speed_task, teacher_task
+from study.search.priority import Pending, effort, most_depending, seconds_left
+from study.search.searchers import (
+    Chain,
+    FixedChoice,
+    Score,
+    Search,
+    Step,
+    Stopped,
+    Tuner,
+    lazy_choice,
+    lazy_tuner,
+    make_search,
+    make_tuner,
+    stable_choice,
+)
+from trials.specs import (
+    DatasetSpec,
+    Record,
+    SpeedRecord,
+    Status,
+    TeacherRecord,
+    TeacherSpec,
+    TrialRecord,
+    TrialSpec,
+    Triple,
+    Work,
+    record_ids,
+    work_id,
+    work_of,
+)
+from trials.tasks import task_of
+
+
+class TripleSearch:
+    """All chains of one triple, once its teacher is ready.
+
+    Attributes:
+        triple: The triple.
+        teacher: Its teacher's record.
+        search: The search and what it has found.
+        lazy, stable: The evaluations that follow it; None until they start, or where the study has none.
+        chain: The search's chain.
+        asked: Ids of the records of the trials that it has asked for.
+        num_recorded: How many of those trials have a record.
+        num_observed: How often records came in that may concern it: what was true before may be out of date.
+        seconds: What these took, the median; None before the first.
+        effort: What a trial costs against other triples', as far as it is known without any.
+    """
+
+    def __init__(self, triple: Triple, owner: StudySearch, teacher: TeacherRecord):
+        self.triple = triple
+        self.teacher = teacher
+        self._owner = owner
+        self.search = make_search(
+            owner.study.space if triple.student.distil else owner.study.space.without_teacher(),
+            owner.study.config.search,
+            one_checkpoint=teacher.one_checkpoint,
+            softmax=task_of(triple.dataset).softmax,
+            seed=triple.triple_id,
+        )
+        self._specs: dict[tuple[Configuration, int, bool], TrialSpec] = {}
+        self.lazy: FixedChoice | None = None
+        self.stable: FixedChoice | None = None
+        self.chain = self.chain_of(self.search)
+        self._evaluations: list[Chain] = []
+        self.asked: frozenset[str] = frozenset()
+        self._specs_asked: dict[tuple[str, ...], TrialSpec] = {}
+        self._num_pairs = 0
+        self.num_observed = 0
+        self.num_recorded = 0
+        self.seconds: float | None = None
+        self.effort = effort(owner.study, triple, teacher.rows.get("train", 1))
+        self.advance()
+
+    @property
+    def include_stopped(self) -> bool:
+        """As of `StudySearch`."""
+        return self._owner.include_stopped
+
+    @property
+    def chains(self) -> tuple[Chain, ...]:
+        """The search's chain, and those of the evaluations started so far."""
+        return self.chain, *self._evaluations
+
+    @property
+    def searched(self) -> bool:
+        """Whether the search has ended."""
+        return self.chain.finished
+
+    @property
+    def finished(self) -> bool:
+        """Whether the search and the evaluations started so far have ended."""
+        return all(chain.finished for chain in self.chains)
+
+    @property
+    def failure(self) -> str | None:
+        """Why the search ended early, if it did."""
+        return self.chain.failure
+
+    @property
+    def tried(self) -> dict[Configuration, Score]:
+        """Scores of all that its chains asked for, as far as they are known; those that the search saw count first."""
+        return {each: score for chain in reversed(self.chains) for each, score in chain.tried.items()}
+
+    @property
+    def pending(self) -> Pending:
+        """What is left of it: requests, and what one takes."""
+        return Pending(self.seconds, self.effort, max(chain.requests_left for chain in self.chains))
+
+    def propose(self) -> list[TrialSpec]:
+        """The trials that this triple waits for."""
+        specs = [spec for chain in self.chains for spec in self._specs_of(chain, chain.propose())]
+        return list({spec.trial_id: spec for spec in specs}.values())
+
+    def advance(self) -> None:
+        """Go on as far as the records reach; the lazy baseline follows the search."""
+        self.chain.advance()
+        if self.searched and not self.failure and self.lazy is None and self._owner.evaluates("lazy"):
+            self.lazy = self.lazy_search()
+            self._evaluations.append(self.chain_of(self.lazy, undisturbed=True))
+        for chain in self._evaluations:
+            chain.advance()
+        self._take_stock()
+
+    def evaluate_stable(self, choice: Configuration) -> None:
+        """Evaluate the study's stable configuration on this triple."""
+        if self.stable is None and not self.failure:
+            self.stable = self.stable_search(choice)
+            self._evaluations.append(self.chain_of(self.stable, undisturbed=True))
+            self._take_stock()
+
+    def lazy_search(self) -> FixedChoice:
+        """The evaluation of the lazy baseline."""
+        return self._fixed(lazy_choice(self._owner.study.space, self.triple.triple_id), lazy_tuner)
+
+    def stable_search(self, choice: Configuration) -> FixedChoice:
+        """The evaluation of a stable configuration."""
+        return self._fixed(choice, make_tuner(self._owner.study.config.search))
+
+    def spec(self, configuration: Configuration, seed: int, *, undisturbed: bool = False) -> TrialSpec:
+        """The trial of one configuration and seed on this triple; configurations may share one.
+
+        Args:
+            configuration: What is tried.
+            seed: With which seed.
+            undisturbed: Never stop it early, as those that others are measured by.
+        """
+        key = configuration, seed, undisturbed
+        if key not in self._specs:
+            self._specs[key] = self._spec(*key)
+        return self._specs[key]
+
+    def _spec(self, configuration: Configuration, seed: int, undisturbed: bool) -> TrialSpec:
+        study, fingerprints = self._owner.study, self._owner.fingerprints
+        trained, stopping = self._trained(configuration), study.config.search.stopping
+        if stopping is not None and (undisturbed or self.is_default(trained)):
+            stopping = None
+        return TrialSpec(
+            triple=self.triple,
+            configuration=trained,
+            seed=seed,
+            stopping=stopping,
+            training=study.student_recipe(self.triple.dataset),
+            data_fingerprint=self.teacher.task.data_fingerprint,
+            teacher_fingerprint=self.teacher.selected(trained.teacher_checkpoint).fingerprint or "",
+            source_fingerprint=fingerprints.of_student(study, self.triple.student),
+        )
+
+    def _trained(self, configuration: Configuration) -> Configuration:
+        return configuration if task_of(self.triple.dataset).softmax else configuration.without_softmax()
+
+    def is_default(self, trained: Configuration) -> bool:
+        """Whether it is the default choice, at any learning rate and temperature."""
+        default = self._owner.study.space.default()
+        default = replace(default, learning_rate=trained.learning_rate, temperature=trained.temperature)
+        return trained == self._trained(default.canonical(one_checkpoint=self.teacher.one_checkpoint))
+
+    def records(self, configuration: Configuration) -> list[TrialRecord]:
+        """The records of one configuration on this triple, one per finished seed; stopped ones without others.
+
+        None of what was not asked for.
+        """
+        seeds = self._owner.study.config.seeds
+        trials = [[self.spec(configuration, seed, undisturbed=each) for each in (True, False)] for seed in seeds]
+        found = [self._owner.trial_record(ended) or self._owner.trial_record(spec) for ended, spec in trials]
+        return [record for record in found if record is not None and record.record_id in self.asked]
+
+    def chain_of(self, search: Search, *, undisturbed: bool = False) -> Chain:
+        """A search driven by this triple's records, or by those of trials that are never stopped early."""
+
+        def lookup(configuration: Configuration, seed: int) -> tuple[Score] | None:
+            record = self._owner.trial_record(self.spec(configuration, seed, undisturbed=undisturbed))
+            return None if record is None else (_score_of(record),)
+
+        return Chain(search, self._owner.study.config.seeds, lookup)
+
+    def _fixed(self, choice: Configuration, tuner: Tuner) -> FixedChoice:
+        return FixedChoice(choice, tuner, self._owner.study.space, one_checkpoint=self.teacher.one_checkpoint)
+
+    def _specs_of(self, chain: Chain, pairs: Iterable[tuple[Configuration, int]]) -> list[TrialSpec]:
+        return [self.spec(*pair, undisturbed=chain is not self.chain) for pair in pairs]
+
+    def _take_stock(self) -> None:
+        self.num_observed += 1
+        if (number := sum(len(chain.asked) for chain in self.chains)) != self._num_pairs:
+            specs = [spec for chain in self.chains for spec in self._specs_of(chain, chain.asked)]
+            self._specs_asked, self._num_pairs = {record_ids(spec): spec for spec in specs}, number
+            self.asked = frozenset(record_id for spec in specs for record_id in record_ids(spec))
+        found = map(self._owner.trial_record, self._specs_asked.values())
+        seconds = {record.record_id: record.run.seconds for record in found if record is not None}
+        self.num_recorded = len(seconds)
+        self.seconds = median(seconds.values()) if seconds else None
+
+
+class StudySearch:
+    """Proposes teacher preparations and trials; observes records, in any order.
+
+    Attributes:
+        study: The study.
+        fingerprints: Content hashes that records must match; records of other contents are ignored.
+        include_stopped: Whether who reads results counts stopped trials by what they had come to; searches never do.
+        triples: Started triples by id.
+    """
+
+    def __init__(
+        self, study: Study, fingerprints: Fingerprints, records: Iterable[Record] = (), *, include_stopped: bool = False
+    ):
+        self.study = study
+        self.fingerprints = fingerprints
+        self.include_stopped = include_stopped
+        self.triples: dict[str, TripleSearch] = {}
+        self._trials: dict[str, TrialRecord] = {}
+        self._teachers: dict[str, TeacherRecord] = {}
+        self._speed_records: dict[str, SpeedRecord] = {}
+        self._aspects: set[Hashable] = set()  # of the trials observed so far
+        self._kinds = {kind_of(each.canonical()) for each in study.tried}
+        self._teacher_tasks = {
+            (t.name, d.name): teacher_task(study, fingerprints, t, d) for t, d in most_depending(study)
+        }
+        for record in records:
+            self._remember(record)
+        self._advance(study.triples)
+
+    def propose(self) -> list[Work]:
+        """All work that can start now: teachers first, then the trials of the chains with the most time left.
+
+        Among teachers the one comes first whose students have most to do, among trials the first ones of each triple,
+        data set, student and kind, which say how long others take. Response times come when all else has its record,
+        one at a time, so that nothing runs beside them.
+        """
+        tasks = self._teacher_tasks.values()
+        missing: list[Work] = [task for task in tasks if task.teacher_id not in self._teachers]
+        trials = [spec for triple in self.in_order() for spec in triple.propose()]
+        first = [] if self.all_measured and self._kinds <= self._aspects else self._probes()
+        return [*missing, *{spec.trial_id: spec for spec in first + trials}.values()] or self._speeds()[:1]
+
+    def _probes(self) -> list[TrialSpec]:
+        """First trials, in the study's order: the costliest first would say more of itself than of the others."""
+        started = [self.triples[t.triple_id] for t in self.study.triples if t.triple_id in self.triples]
+        return probes((spec for triple in started for spec in triple.propose()), self._aspects)
+
+    def in_order(self) -> list[TripleSearch]:
+        """The started triples, those whose trials come first at the front."""
+        left = seconds_left([triple.pending for triple in self.triples.values()])
+        return [
+            triple for _, triple in sorted(zip(left, self.triples.values(), strict=True), key=lambda pair: -pair[0])
+        ]
+
+    def observe(self, record: Record) -> None:
+        """Take in one record."""
+        self._remember(record)
+        concerned = record.task.dataset.name if isinstance(record, TeacherRecord) else None
+        self._advance(
+            triple
+            for triple in self.study.triples
+            if triple.dataset.name == concerned or triple.triple_id == getattr(record, "triple_id", None)
+        )
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do: every teacher decided, every chain ended."""
+        return not self.propose()
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Failed chains by triple id, each with its reason."""
+        found = {}
+        for triple in self.study.triples:
+            teacher = self.teacher_record(triple.teacher, triple.dataset)
+            if teacher is not None and not teacher.status.has_scores:
+                found[triple.triple_id] = f"teacher {triple.teacher.name}: {teacher.reason}"
+            elif (started := self.triples.get(triple.triple_id)) and started.failure:
+                found[triple.triple_id] = started.failure
+        return found
+
+    @property
+    def steps(self) -> Iterator[Step]:
+        """The steps of all triples."""
+        return (step for triple in self.triples.values() for step in triple.search.steps)
+
+    @property
+    def stable_choice(self) -> Configuration | None:
+        """The choices that rewards pick; None until every search has ended."""
+        ended = self.failures.keys() | {name for name, triple in self.triples.items() if triple.searched}
+        if len(ended) < len(self.study.triples) or not self.triples:
+            return None
+        return stable_choice(self.steps, self.study.space)
+
+    @property
+    def trials(self) -> list[TrialRecord]:
+        """All trial records observed so far, those of other contents included."""
+        return list(self._trials.values())
+
+    @property
+    def all_measured(self) -> bool:
+        """Whether every triple has a trial, which says how long its others take."""
+        return all(triple.triple_id in self._aspects for triple in self.study.triples)
+
+    @property
+    def needs_plan(self) -> bool:
+        """Whether only the plan says how long some work left takes: trials of a triple without any, response times."""
+        return not self.all_measured or (bool(self._speeds()) and not self._speed_records)
+
+    @property
+    def records(self) -> list[Record]:
+        """All records observed so far."""
+        return [*self._teachers.values(), *self._speed_records.values(), *self._trials.values()]
+
+    @property
+    def num_trials(self) -> int:
+        """How many trials that the search asked for have a record."""
+        return sum(triple.num_recorded for triple in self.triples.values())
+
+    @property
+    def extra_trials(self) -> list[TrialRecord]:
+        """Trial records observed so far that the search has not asked for: run ahead, or of other contents."""
+        return [record for record in self._trials.values() if not self.asks_for(record)]
+
+    def asks_for(self, record: TrialRecord) -> bool:
+        """Whether the search has asked for a trial; what it has not asked for, it does not use."""
+        triple = self.triples.get(record.triple_id)
+        return triple is not None and record.record_id in triple.asked
+
+    def evaluates(self, reference: str) -> bool:
+        """Whether every triple is evaluated on a reference configuration: ``lazy`` or ``stable``."""
+        return reference in self.study.config.search.evaluate
+
+    @property
+    def settled(self) -> set[str]:
+        """Ids of work that has a record and is not wanted again; what was stopped by another rule may be."""
+        return {work_of(record) for record in self.records} - {work_id(work) for work in self.propose()}
+
+    def trial_record(self, spec: TrialSpec) -> TrialRecord | None:
+        """The record of a trial, if it has finished."""
+        found = (self._trials.get(record_id) for record_id in record_ids(spec))
+        return next((record for record in found if record is not None), None)
+
+    def teacher_record(self, teacher: TeacherSpec, dataset: DatasetSpec) -> TeacherRecord | None:
+        """The record of a teacher's preparation for a data set, if it has finished."""
+        return self._teachers.get(self._teacher_tasks[teacher.name, dataset.name].teacher_id)
+
+    def _remember(self, record: Record) -> None:
+        if isinstance(record, TeacherRecord):
+            self._teachers[record.record_id] = record
+        elif isinstance(record, SpeedRecord):
+            self._speed_records[record.record_id] = record
+        else:
+            self._trials[record.record_id] = record
+            self._aspects |= aspects_of(record.spec.triple, record.configuration)
+
+    def _advance(self, triples: Iterable[Triple]) -> None:
+        for triple in triples:
+            teacher = self.teacher_record(triple.teacher, triple.dataset)
+            if teacher is None or not teacher.status.has_scores:
+                continue
+            if triple.triple_id in self.triples:
+                self.triples[triple.triple_id].advance()
+            else:
+                self.triples[triple.triple_id] = TripleSearch(triple, self, teacher)
+        self._start_stable()
+
+    def _start_stable(self) -> None:
+        if self.evaluates("stable") and (choice := self.stable_choice):
+            for triple in self.triples.values():
+                triple.evaluate_stable(choice)
+
+    def _speeds(self) -> list[Work]:
+        """The response times that are missing."""
+        if (settings := self.study.config.speed) is None:
+            return []
+        tasks = [speed_task(self.study, self.fingerprints, *pair, settings) for pair in self.study.teacher_pairs]
+        return [task for task in tasks if task.speed_id not in self._speed_records]
+
+    def speed_record(self, teacher: TeacherSpec, dataset: DatasetSpec) -> SpeedRecord | None:
+        """The record of a teacher's and its students' response times on a data set, if there is one."""
+        if (settings := self.study.config.speed) is None:
+            return None
+        return self._speed_records.get(speed_task(self.study, self.fingerprints, teacher, dataset, settings).speed_id)
+
+
+def _score_of(record: TrialRecord) -> Score:
+    if record.status is Status.STOPPED and record.validation_score is not None:
+        return Stopped(record.validation_score, record.curve[-1].epoch)
+    return record.validation_score
+
+
+def load_search(study: Study, records: Iterable[Record], *, include_stopped: bool = False) -> StudySearch:
+    """A study's state from its ledger alone, for status pages and reports."""
+    records = list(records)
+    return StudySearch(study, Fingerprints.from_records(study, records), records, include_stopped=include_stopped)

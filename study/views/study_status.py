@@ -1,0 +1,140 @@
+"""Where a study stands, from its ledger alone. Torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from study.config import Study
+from study.ledger import Ledger
+from study.planning import Estimate, estimate, planned_seconds, trials_in_all
+from study.search import StudySearch, load_search, stage
+from trials.specs import Record, Status, TrialRecord, Triple
+from trials.storage import Workspace
+
+
+@dataclass(frozen=True)
+class TripleStatus:
+    """One chain.
+
+    Attributes:
+        triple: Triple id.
+        stage: Where it stands, in words.
+        trials: Its finished trials that its search asked for.
+        stopped_trials: Those of them that were stopped early.
+        steps: The comparisons made: parameter, validation before and after, whether the change was kept.
+        incumbent: The best configuration so far; None before the first.
+        validation_score: Its validation score.
+    """
+
+    triple: str
+    stage: str
+    trials: int
+    stopped_trials: int
+    steps: tuple[dict[str, Any], ...]
+    incumbent: dict[str, Any] | None
+    validation_score: float | None
+
+
+@dataclass(frozen=True)
+class StudyStatus:
+    """A study.
+
+    Attributes:
+        name: Its name.
+        finished: Nothing is left to do.
+        trials: Finished trials that the search asked for.
+        extra_trials: Finished ones that it has not asked for: run ahead, or of other data, models or searches.
+        most_trials: Trials that it can need at most.
+        stopped_trials: Those of its trials that were stopped early.
+        hours: Hours that all of its records took, summed.
+        left: What is left to do; None before the first trial, and of a finished study.
+        chains: Its triples.
+        failed_trials: Trials that failed, with their reasons.
+        unfinished_work: Trials and teachers that a worker has started and not ended.
+        bad_files: Files in the ledger that are no records.
+    """
+
+    name: str
+    finished: bool
+    trials: int
+    extra_trials: int
+    most_trials: int
+    stopped_trials: int
+    hours: float
+    left: Estimate | None
+    chains: tuple[TripleStatus, ...]
+    failed_trials: tuple[str, ...]
+    unfinished_work: tuple[str, ...]
+    bad_files: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self)
+
+
+def read_status(study: Study, workspace: Workspace) -> StudyStatus:
+    """Read a study's state."""
+    ledger = Ledger(workspace.ledger)
+    records = ledger.refresh()
+    search = load_search(study, records)
+    return StudyStatus(
+        name=study.config.name,
+        finished=search.finished,
+        trials=search.num_trials,
+        extra_trials=len(search.extra_trials),
+        most_trials=trials_in_all(study)[1],
+        stopped_trials=_stopped(filter(search.asks_for, search.trials)),
+        hours=sum(record.run.seconds for record in records) / 3600,
+        left=_left(search, records) if search.num_trials and not search.finished else None,
+        chains=tuple(_chain(triple, search) for triple in study.triples),
+        failed_trials=tuple(_failure(record) for record in ledger.trials if record.status is Status.FAILED),
+        unfinished_work=tuple(sorted(workspace.running() - search.settled)),
+        bad_files=tuple(map(str, ledger.bad_files)),
+    )
+
+
+def read_left(study: Study, workspace: Workspace) -> Estimate | None:
+    """What a study has left, with what was planned of it; None before its first trial."""
+    ledger = Ledger(workspace.ledger)
+    records = ledger.refresh()
+    return estimate(load_search(study, records), planned_seconds(study), records) if ledger.trials else None
+
+
+def _left(search: StudySearch, records: list[Record]) -> Estimate:
+    """The plan, which reads data, is asked only where nothing else says how long work takes."""
+    return estimate(search, planned_seconds(search.study) if search.needs_plan else None, records)
+
+
+def _chain(triple: Triple, search: StudySearch) -> TripleStatus:
+    started = search.triples.get(triple.triple_id)
+    failure = search.failures.get(triple.triple_id)
+    incumbent = started.search.incumbent if started else None
+    own = [record for record in search.trials if record.triple_id == triple.triple_id and search.asks_for(record)]
+    return TripleStatus(
+        triple=triple.triple_id,
+        stage=f"failed: {failure}" if failure else stage(started),
+        trials=started.num_recorded if started else 0,
+        stopped_trials=_stopped(own),
+        steps=tuple(
+            {
+                "parameter": step.parameter,
+                "before": step.before.score,
+                "after": step.after.score,
+                "changed_to": str(getattr(step.after.choice, step.parameter)),
+                "kept": step.accepted,
+            }
+            for step in (started.search.steps if started else ())
+        ),
+        incumbent=incumbent.configuration.as_dict() if incumbent else None,
+        validation_score=incumbent.score if incumbent else None,
+    )
+
+
+def _stopped(trials: Iterable[TrialRecord]) -> int:
+    return sum(record.status is Status.STOPPED for record in trials)
+
+
+def _failure(record: TrialRecord) -> str:
+    return f"{record.triple_id}: {record.configuration}: {record.reason} ({record.record_id})"

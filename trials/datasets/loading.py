@@ -1,0 +1,122 @@
+"""A data set's texts and labels: checked whole, every fault at once; carved and sampled. Torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from search_spaces import Fault, InputError, digest, fault, nearest
+from trials.datasets.transfer_sets import unlabelled, with_transfer_set
+from trials.readers import SPLITS, Examples, Table, collecting, key_of, read_tables, shuffled, source_of
+from trials.specs import DatasetSpec, Split
+from trials.tasks import task_of
+
+
+@dataclass(frozen=True)
+class LoadedDataset:
+    """A data set in memory.
+
+    Attributes:
+        spec: Where it came from.
+        label_names: Names of the labels in the order of their numbers, or of the outputs where there are no classes.
+        splits: train, validation and test, carved and sampled; and ``unlabeled``, if there is a transfer set.
+        fingerprint: SHA-256 of label names, texts, pairs and labels in order: of the content, not of path or format.
+    """
+
+    spec: DatasetSpec
+    label_names: tuple[str, ...]
+    splits: dict[Split, Examples]
+    fingerprint: str
+
+
+def load_dataset_splits(spec: DatasetSpec) -> LoadedDataset:
+    """Read, check, carve and sample a data set, and strip labels for its transfer set.
+
+    Raises:
+        InputError: All faults of the data set, each with its file (or hub name), key and value.
+    """
+    task, faults = task_of(spec), list[Fault]()
+    tables = read_tables(spec, faults)
+    faults += _column_faults(spec, tables)
+    names: tuple[str, ...] = ()
+    with collecting(faults):
+        names = task.label_names(spec, tables)
+    splits = {split: _examples(spec, split, table, names, faults) for split, table in tables.items()}
+    if not faults:
+        with collecting(faults):
+            splits = _sample(spec, with_transfer_set(spec, _carve(spec, splits), names))
+            faults += task.check_splits(spec, splits, names)
+    if faults:
+        raise InputError(faults)
+    return LoadedDataset(spec, names, splits, fingerprint(names, splits))
+
+
+def _examples(spec: DatasetSpec, split: Split, table: Table, names: tuple[str, ...], faults: list[Fault]) -> Examples:
+    """A split's examples; of the transfer set no labels are read."""
+    examples = task_of(spec).examples(spec, table, () if split == "unlabeled" else names, faults)
+    return unlabelled(examples) if split == "unlabeled" else examples
+
+
+def fingerprint(label_names: Sequence[str], splits: Mapping[Split, Examples]) -> str:
+    """SHA-256, in hexadecimal, of a data set's content."""
+    parts = {name: digest(split.content) for name, split in splits.items()}
+    return digest({"label_names": label_names, "splits": parts})
+
+
+def stratified_rows(labels: np.ndarray, limit: int, seed: int) -> np.ndarray:
+    """Which rows of `labels` [rows] stand for all of them: row numbers [min(limit, rows)], ascending.
+
+    Classes get their shares by the method of Sainte-Lague; a smaller sample is part of every larger one.
+    """
+    priority = np.empty(len(labels))
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        priority[rows[shuffled(len(rows), seed)]] = (np.arange(len(rows)) + 0.5) / len(rows)
+    return np.sort(np.argsort(priority, kind="stable")[:limit])
+
+
+def _column_faults(spec: DatasetSpec, tables: Mapping[Split, Table]) -> Iterator[Fault]:
+    """Columns that splits lack: one fault per column."""
+    for key, name in _columns(spec).items():
+        needing = [table for split, table in tables.items() if key != "label" or split != "unlabeled"]
+        lacking = [table for table in needing if name not in table.columns]
+        if lacking:
+            where = ", ".join(table.where for table in lacking)
+            yield Fault(where, key_of(spec, key), name, f"no such column; {nearest(name, lacking[0].columns)}")
+
+
+# Carving and sampling.
+
+
+def _carve(spec: DatasetSpec, splits: dict[Split, Examples]) -> dict[Split, Examples]:
+    for split in (split for split in SPLITS if split in spec.carve):
+        carve = spec.carve[split]
+        key = key_of(spec, f"carve.{split}")
+        if carve.source in spec.carve:
+            raise fault(source_of(spec), f"{key}.source", carve.source, "is carved itself")
+        source = splits[carve.source]
+        if carve.rows >= len(source):
+            raise fault(source_of(spec), f"{key}.rows", carve.rows, f"{carve.source} has only {len(source)} rows")
+        rows = shuffled(len(source), carve.seed)
+        splits |= {split: source.take(np.sort(rows[: carve.rows]))}
+        splits |= {carve.source: source.take(np.sort(rows[carve.rows :]))}
+    return {split: splits[split] for split in (*SPLITS, "unlabeled") if split in splits}
+
+
+def _sample(spec: DatasetSpec, splits: dict[Split, Examples]) -> dict[Split, Examples]:
+    limits = {split: spec.examples.get(split, len(examples)) for split, examples in splits.items()}
+    return {
+        split: examples.take(stratified_rows(_strata(spec, split, examples), limits[split], spec.sample_seed))
+        for split, examples in splits.items()
+    }
+
+
+def _strata(spec: DatasetSpec, split: Split, examples: Examples) -> np.ndarray:
+    return np.zeros(len(examples), np.int64) if split == "unlabeled" else task_of(spec).strata(examples)
+
+
+def _columns(spec: DatasetSpec) -> dict[str, str]:
+    columns = {"text": spec.text, "text_pair": spec.text_pair, "label": spec.label}
+    return {key: name for key, name in columns.items() if name is not None}

@@ -1,0 +1,5 @@
+"""A network over a whole split: outputs, scores, translations and response times."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

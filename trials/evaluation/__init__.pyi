@@ -1,0 +1,13 @@
+from .beam_search import translate as translate
+from .outputs import evaluate as evaluate
+from .outputs import predict as predict
+from .outputs import tensors as tensors
+from .outputs import write_decoder_states as write_decoder_states
+from .outputs import write_spoken as write_spoken
+from .outputs import write_states as write_states
+from .outputs import write_top_k as write_top_k
+from .prediction_files import EXAMPLE_COLUMNS as EXAMPLE_COLUMNS
+from .prediction_files import PREDICTION as PREDICTION
+from .prediction_files import PROBABILITIES as PROBABILITIES
+from .prediction_files import write_examples as write_examples
+from .response_times import measure_speed as measure_speed

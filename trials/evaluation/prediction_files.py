@@ -1,0 +1,54 @@
+"""What models answered to each test example, and the examples themselves: parquet files that people can read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trials.datasets import load_dataset_splits
+from trials.specs import DatasetSpec
+from trials.storage import Workspace, write_whole
+
+PREDICTION, PROBABILITIES = "prediction", "probabilities"
+EXAMPLE_COLUMNS = ("text", "text_pair", "label")
+
+
+def write_predictions(file: Path, answers: np.ndarray | None, probabilities: np.ndarray | None) -> None:
+    """One answer per test example, in the data's order, and the classes' probabilities; nothing where tasks have none.
+
+    Args:
+        file: The file.
+        answers: Class numbers, or scores, [rows].
+        probabilities: Of each class [rows, classes]; None of scores.
+    """
+    if answers is not None:
+        classes = {} if probabilities is None else {PROBABILITIES: list(probabilities)}
+        _write(file, {PREDICTION: answers, **classes})
+
+
+def write_examples(dataset: DatasetSpec, data_fingerprint: str, workspace: Workspace) -> None:
+    """The test split's texts and labels, once per content: class names, or scores."""
+    file = workspace.examples(data_fingerprint)
+    if not file.is_file():
+        _write(file, _example_columns(dataset))
+    workspace.share(file)
+
+
+def _example_columns(dataset: DatasetSpec) -> dict[str, Any]:
+    loaded = load_dataset_splits(dataset)
+    test = loaded.splits["test"]
+    labels = np.asarray(test.labels)
+    named = [loaded.label_names[label] for label in labels] if labels.dtype.kind == "i" else labels
+    pairs = test.text_pairs or [None] * len(test)
+    return dict(zip(EXAMPLE_COLUMNS, (list(test.texts), list(pairs), named), strict=True))
+
+
+def _write(file: Path, columns: dict[str, Any]) -> None:
+    """A parquet file."""
+    import pyarrow
+    import pyarrow.parquet
+
+    table = pyarrow.table(columns)
+    write_whole(file, lambda temporary: pyarrow.parquet.write_table(table, temporary, compression="zstd"))

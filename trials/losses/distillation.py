@@ -1,0 +1,138 @@
+"""The KD objective (A, eq. 1). All terms work in float32 log-space and return scalars."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from search_spaces import Distance
+
+
+def soft_label_loss(
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    *,
+    distance: Distance | str,
+    student_temperature: float,
+    teacher_temperature: float,
+    mask: Tensor | None = None,
+    class_mask: Tensor | None = None,
+) -> Tensor:
+    """Distance between teacher and student, times the student's temperature squared (A, eq. 1, L2).
+
+    With z the logits, ts and tt the temperatures::
+
+        ce:   ts^2 * -sum_c softmax(z_t / tt)_c * log_softmax(z_s / ts)_c
+        mse:  ts^2 * mean_c (z_s / ts - z_t / tt)^2
+        hard: -log_softmax(z_s)_c at c = argmax_c z_t, whatever the temperatures (D, section 4.1)
+
+    averaged over the valid positions. The factor keeps gradients comparable across temperatures, for ts = tt
+    (Hinton et al., 2014) as for ts = 1: with q, p the softmaxes, d ce / d z_s = ts * (q - p) either way.
+    Example: z_s = (0, 0), z_t = (0, 2 ln 3), ts = tt = 2, ce: p = (1/4, 3/4), q = (1/2, 1/2): 4 ln 2 = 2.7726.
+
+    Args:
+        student_logits: [..., classes].
+        teacher_logits: [..., classes], the same shape; no gradient flows into it.
+        distance: ``ce``, ``mse`` or ``hard``.
+        student_temperature: ts > 0.
+        teacher_temperature: tt > 0.
+        mask: [...], true at valid positions; None means all are.
+        class_mask: [..., classes], or what broadcasts to it, true at classes that are possible; None means all are.
+            The mean of mse is over these.
+
+    Returns:
+        Scalar. Zero, not NaN, if no position is valid.
+
+    Raises:
+        ValueError: Shapes differ, a temperature is not positive, log-odds are asked for, or there is only one class (a
+            softmax over one logit is constant: regression needs another loss).
+    """
+    if student_logits.shape != teacher_logits.shape:
+        raise ValueError(f"logits differ in shape: {tuple(student_logits.shape)}, {tuple(teacher_logits.shape)}")
+    if student_logits.shape[-1] < 2:
+        raise ValueError("soft labels need at least two classes")
+    if Distance(distance) is Distance.LOGITS:
+        raise ValueError("log-odds are compared by log_odds_loss")
+    if student_temperature <= 0 or teacher_temperature <= 0:
+        raise ValueError(f"temperatures must be positive: {student_temperature}, {teacher_temperature}")
+    if Distance(distance) is Distance.HARD:
+        student_temperature = teacher_temperature = 1.0
+    student = _at_least_float32(student_logits) / student_temperature
+    teacher = _at_least_float32(teacher_logits.detach()) / teacher_temperature
+    if class_mask is not None:
+        student, teacher = (_only(logits, class_mask) for logits in (student, teacher))
+    if Distance(distance) is Distance.HARD:
+        each = -student.log_softmax(-1).gather(-1, teacher.argmax(-1, keepdim=True)).squeeze(-1)  # [...]
+    elif Distance(distance) is Distance.CE:
+        each = -(teacher.softmax(-1) * student.log_softmax(-1)).sum(-1)  # [...]
+    elif class_mask is None:
+        each = (student - teacher).square().mean(-1)  # [...]
+    else:
+        each = (student - teacher).square().sum(-1) / class_mask.sum(-1)  # [...]
+    return student_temperature**2 * _mean(each, mask)
+
+
+def log_odds_loss(student: Tensor, teacher_logits: Tensor) -> Tensor:
+    """Half the squared error between a regression and the log-odds of the teacher's probabilities (D, eq. 5).
+
+    ``logit(p_c) = log(p_c / (1 - p_c)) = z_c - logsumexp of the other classes' z``, finite for any finite logits.
+
+    Args:
+        student: [rows, classes].
+        teacher_logits: z, [rows, classes]; no gradient flows into them.
+
+    Returns:
+        Scalar: averaged over classes ("element-wise mean-squared error") and rows.
+    """
+    return 0.5 * (_at_least_float32(student) - log_odds(teacher_logits)).square().mean()
+
+
+def log_odds(logits: Tensor) -> Tensor:
+    """log(p / (1 - p)) of softmax probabilities p, [rows, classes]; of one output itself."""
+    logits = _at_least_float32(logits.detach())
+    classes = logits.shape[-1]
+    if classes == 1:
+        return logits
+    others = logits[..., None, :].expand(*logits.shape, classes)  # [rows, classes, classes]
+    itself = torch.eye(classes, dtype=torch.bool, device=logits.device)
+    return logits - others.masked_fill(itself, -torch.inf).logsumexp(-1)
+
+
+def representation_loss(student: Tensor, teacher: Tensor) -> Tensor:
+    """Half the squared error between representations (D, eq. 7).
+
+    Args:
+        student: [rows, width], transformed to the teacher's width.
+        teacher: [rows, width].
+
+    Returns:
+        Scalar: averaged over the width ("element-wise mean-squared error") and rows.
+    """
+    return 0.5 * (_at_least_float32(student) - teacher).square().mean()
+
+
+def hard_label_loss(student_logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy against human labels, averaged over rows (A, eq. 1, L1).
+
+    Args:
+        student_logits: [rows, classes].
+        labels: int64 [rows].
+    """
+    return F.cross_entropy(_at_least_float32(student_logits), labels)
+
+
+def _only(logits: Tensor, classes: Tensor) -> Tensor:
+    """Logits with impossible classes so unlikely that they weigh nothing, in probabilities or differences."""
+    return logits.masked_fill(~classes, -1e4)
+
+
+def _at_least_float32(logits: Tensor) -> Tensor:
+    return logits if logits.dtype is torch.float64 else logits.float()
+
+
+def _mean(each: Tensor, mask: Tensor | None) -> Tensor:
+    """Mean over valid positions; what stands at invalid ones, NaN included, reaches neither value nor gradient."""
+    if mask is None:
+        return each.mean()
+    return each.masked_fill(~mask.bool(), 0.0).sum() / mask.sum().clamp(min=1)

@@ -1,0 +1,5 @@
+"""Pretrained models, models from scratch, and the shapes that students may have."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,76 @@
+"""Pretrained models as local folders: found, fingerprinted, loaded. Safetensors only; no remote code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from search_spaces import fault
+from trials.readers import TOKENIZER_FILES, files_fingerprint, first_line, tokenizer_files, verify_embedded_model
+from trials.tasks import Head
+
+WEIGHTS = "*.safetensors"
+INDEX = "*.safetensors.index.json"  # of weights in several files
+
+
+@lru_cache
+def model_folder(reference: str, revision: str | None = None) -> Path:
+    """The local folder of a model: a folder, ``package:...``, or a hub name (downloaded or from the hub's cache).
+
+    Raises:
+        InputError: There is no such model, or it has no safetensors weights.
+    """
+    if reference.startswith("package:"):
+        folder = verify_embedded_model(reference)
+    elif Path(reference).is_dir():
+        folder = Path(reference)
+    else:
+        folder = _from_hub(reference, revision)
+    if not (folder / "config.json").is_file():
+        raise fault(folder, "model", reference, "has no config.json")
+    if not any(folder.glob(WEIGHTS)):
+        raise fault(folder, "model", reference, "has no .safetensors weights (pickled weights are not loaded)")
+    return folder
+
+
+def model_files(folder: Path) -> list[Path]:
+    """A model folder's configuration, weights and tokenizer."""
+    return sorted({*tokenizer_files(folder), *folder.glob("config.json"), *folder.glob(WEIGHTS), *folder.glob(INDEX)})
+
+
+def model_fingerprint(folder: Path) -> str:
+    """16 hexadecimal digits: hash of a model folder's configuration, tokenizer and weights."""
+    return files_fingerprint(model_files(folder))
+
+
+def models_fingerprint(folders: Iterable[Path]) -> str:
+    """The fingerprints of several folders, as one text."""
+    return "+".join(model_fingerprint(folder) for folder in folders)
+
+
+def load_model(folder: Path, head: Head, **options: Any) -> Any:
+    """The Transformers model in a folder, in float32.
+
+    Args:
+        folder: Its folder.
+        head: What stands on its encoder.
+        options: Further ones of ``from_pretrained``, which may ask it for more than the model.
+    """
+    import torch
+    import transformers
+
+    settings = {"local_files_only": True, "trust_remote_code": False, "use_safetensors": True}
+    return getattr(transformers, head).from_pretrained(folder, dtype=torch.float32, **settings, **options)
+
+
+def _from_hub(reference: str, revision: str | None) -> Path:
+    from huggingface_hub import snapshot_download
+
+    patterns = ["config.json", WEIGHTS, INDEX, *TOKENIZER_FILES]
+    try:
+        return Path(snapshot_download(reference, revision=revision, allow_patterns=patterns))
+    except Exception as error:  # the hub's client raises a dozen kinds, all meaning: not to be had
+        message = f"is no local folder, and the hub did not give it: {first_line(error)}"
+        raise fault("models", "model", reference, message) from None

@@ -1,0 +1,163 @@
+"""What shape a student has: its source's config.json with fewer layers or heads, or another width. Torch-free."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from search_spaces import Fault, InputError, fault
+from trials.readers import vectors_size
+from trials.specs import Architecture, Initialisation, StudentSpec
+
+SHARED = ("albert",)  # architectures with one layer's weights for all
+INNER_FACTOR = 4  # the feed-forward part's width over the model's, where a student names its width (B, section 4)
+DEPTH_NAMES = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")  # of encoders in config.json, by architecture
+HEAD_NAMES = ("num_attention_heads", "n_heads", "num_heads")
+WIDTH_NAMES = ("hidden_size", "dim", "d_model")
+SAME_WIDTH = ("embedding_size", "pooler_hidden_size")  # of ELECTRA and DeBERTa; they follow where they are the width
+INNER_NAMES = ("intermediate_size", "hidden_dim", "encoder_ffn_dim", "d_ff")
+
+RECURRENT_DEFAULTS = {  # D, section 6
+    "hidden_size": 600,
+    "embedding_size": 300,
+    "dropout": 0.4,
+    "recurrent_dropout": 0.2,
+}
+RECURRENT_PARTS = 3  # that gradual unfreezing thaws: classifier, LSTMs, embeddings
+RECURRENT = "kdstudy_recurrent"  # their model type
+
+Config = Mapping[str, Any]  # a config.json
+Stack = Literal["encoder", "decoder"]
+
+
+def name_in(config: Config, names: tuple[str, ...]) -> str:
+    """The one of some names that an architecture has; the first if it has none."""
+    return next((name for name in names if name in config), names[0])
+
+
+def depths(config: Config) -> dict[str, int]:
+    """Layers by the key of a student that says their number; empty where the configuration does not."""
+    decoder = config.get("decoder_layers", config.get("num_decoder_layers"))
+    if decoder is not None:
+        return {"encoder_layers": config.get("encoder_layers", config.get("num_layers", 0)), "decoder_layers": decoder}
+    return next(({"layers": config[key]} for key in DEPTH_NAMES if key in config), {})
+
+
+def student_config(config: Config, student: StudentSpec) -> dict[str, Any]:
+    """The config.json of a student, from its source's; of a recurrent one with as many tokens as its source has."""
+    if student.is_simple:
+        size = None
+        with contextlib.suppress(InputError):  # `doctor` and `launch` say what is wrong with the vectors
+            size = None if student.embeddings is None else vectors_size(student.embeddings)
+        return recurrent_config(student, vocabulary=config.get("vocab_size", 0), embedding_size=size)
+    found = depths(config)
+    chosen = len(student.layer_choice or ()) or student.layers
+    counts = {key: getattr(student, key) or chosen or depth for key, depth in found.items()}
+    if "decoder_layers" in counts:
+        names = {"encoder_layers": name_in(config, ("encoder_layers", "num_layers"))}
+        names["decoder_layers"] = name_in(config, ("decoder_layers", "num_decoder_layers"))
+    else:
+        names = {"layers": name_in(config, DEPTH_NAMES)}
+    return {**config, **{names[key]: count for key, count in counts.items()}, **width_changes(config, student)}
+
+
+def recurrent_config(student: StudentSpec, *, vocabulary: int, embedding_size: int | None = None) -> dict[str, Any]:
+    """What decides the shape of a recurrent student.
+
+    Args:
+        student: The student.
+        vocabulary: Its tokens.
+        embedding_size: Width of its word vectors, if it starts from a file of such.
+    """
+    given = {name: getattr(student, name) for name in RECURRENT_DEFAULTS if getattr(student, name) is not None}
+    size = {} if embedding_size is None else {"embedding_size": embedding_size}
+    pooling = "max" if student.architecture is Architecture.BILSTM else "last"
+    shape = {"model_type": RECURRENT, "architecture": str(student.architecture), "pooling": pooling}
+    return shape | {"vocab_size": vocabulary} | RECURRENT_DEFAULTS | given | size
+
+
+def width_changes(config: Config, student: StudentSpec) -> dict[str, int]:
+    """What of an encoder's config.json other heads or another width change."""
+    changes: dict[str, int] = {}
+    if student.heads is not None:
+        changes[name_in(config, HEAD_NAMES)] = student.heads
+    if student.hidden_size is not None:
+        changes[name_in(config, WIDTH_NAMES)] = student.hidden_size
+        changes[name_in(config, INNER_NAMES)] = INNER_FACTOR * student.hidden_size
+        width = config.get(name_in(config, WIDTH_NAMES))
+        same = [name for name in SAME_WIDTH if config.get(name) == width]
+        changes |= dict.fromkeys(same, student.hidden_size)
+    return changes
+
+
+def kept_layers(student: StudentSpec, depth: int, stack: Stack | None = None) -> tuple[int, ...]:
+    """Positions of the source's layers, or of those of one stack of it, counted from 0, that the student keeps.
+
+    ``skip`` takes the upper layer of each of n equal groups: of 6 layers, 3 keep 1, 3, 5 and 2 keep 2, 5.
+
+    Raises:
+        InputError: The student is deeper than its source.
+    """
+    wanted = student.layer_choice or ()
+    of_stack = getattr(student, f"{stack}_layers") if stack else None
+    count = len(wanted) or of_stack or student.layers or depth
+    if count > depth or any(layer >= depth for layer in wanted):
+        asked = list(wanted) or count
+        message = f"the source has only {depth} layers"
+        key = "layer_choice" if wanted else f"{stack}_layers" if of_stack else "layers"
+        raise fault("study file", f"students.{student.name}.{key}", asked, message)
+    if wanted:
+        return wanted
+    if student.init is Initialisation.FIRST:
+        return tuple(range(count))
+    if student.init is Initialisation.LAST:
+        return tuple(range(depth - count, depth))
+    return tuple((index + 1) * depth // count - 1 for index in range(count))
+
+
+def shape_faults(student: StudentSpec, source: str, config: Config) -> Iterator[Fault]:
+    """What of a student's shape its source cannot give.
+
+    Args:
+        student: The student.
+        source: Name of the model that it starts from.
+        config: Its config.json.
+    """
+    key = f"students.{student.name}"
+    yield from _depth_faults(student, source, depths(config))
+    if config.get("model_type") in SHARED and (student.layers or student.layer_choice):
+        message = f"the layers of {config['model_type']} models share their weights: none can be left out"
+        yield Fault("study file", f"{key}.layers", student.layers or student.layer_choice, message)
+    if student.heads is None and student.hidden_size is None:
+        return
+    if "decoder_layers" in depths(config):
+        asked = "heads" if student.heads else "hidden_size"
+        message = f"{source} is an encoder-decoder: of those only layers can be reduced"
+        yield Fault("study file", f"{key}.{asked}", getattr(student, asked), message)
+        return
+    shape = student_config(config, student)
+    width, heads = (shape.get(name_in(shape, names)) for names in (WIDTH_NAMES, HEAD_NAMES))
+    if width and heads and width % heads:
+        asked = "hidden_size" if student.hidden_size else "heads"
+        message = f"a width of {width} cannot be divided among {heads} heads"
+        yield Fault("study file", f"{key}.{asked}", getattr(student, asked), message)
+    most = config.get(name_in(config, WIDTH_NAMES))
+    if student.init is Initialisation.SLICED and width and most and width > most:
+        message = f"{source} has only {most} to slice: only init random can be wider"
+        yield Fault("study file", f"{key}.hidden_size", width, message)
+
+
+def _depth_faults(student: StudentSpec, source: str, depths: dict[str, int]) -> Iterator[Fault]:
+    """Layers that the source does not have."""
+    chosen = max([student.layers or 0, *(layer + 1 for layer in student.layer_choice or ())])
+    for stack in ("encoder_layers", "decoder_layers"):
+        if getattr(student, stack) and stack not in depths:
+            message = f"{source} is no encoder-decoder: say layers"
+            yield Fault("study file", f"students.{student.name}.{stack}", getattr(student, stack), message)
+    for stack, depth in depths.items():
+        wanted = getattr(student, stack) or chosen
+        if wanted > depth:
+            key = stack if getattr(student, stack) else "layers"
+            what = "layers" if stack == "layers" else stack.replace("_", " ")
+            yield Fault("study file", f"students.{student.name}.{key}", wanted, f"{source} has only {depth} {what}")

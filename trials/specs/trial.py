@@ -1,0 +1,266 @@
+"""What is to be done: the parts of a triple, the training recipe, and the specification of one trial.
+
+Torch-free: the study, the status page and the analysis read these without loading torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, field_serializer, field_validator, model_validator
+
+from search_spaces import OF_INTERNALS, UNFREEZING, Configuration, Distance, Optimizer, digest
+from trials.specs.dataset import DEFAULTS, CarvedSplit, DatasetSpec, HubPart, Labelled, Name, Part, Split, TaskName
+from trials.specs.early_stopping import Stopping
+from trials.specs.student import OF_SIMPLE, Architecture, Initialisation, StudentSpec
+
+__all__ = [  # the parts of a study are known by this file
+    "DEFAULTS",
+    "OF_SIMPLE",
+    "Architecture",
+    "CarvedSplit",
+    "DatasetSpec",
+    "HubPart",
+    "Initialisation",
+    "Labelled",
+    "Name",
+    "Part",
+    "Split",
+    "StudentSpec",
+    "TaskName",
+]
+
+PROTOCOL_VERSION = 2  # raise it when equal specifications stop meaning equal results
+EVALUATION_TOKENS = 4096  # tokens per evaluation batch, counted as if padded: larger temporaries cost page faults
+
+
+class Precision(StrEnum):
+    """What a network computes in; weights, optimizer state and losses are float32 throughout."""
+
+    FP32 = "fp32"
+    BF16 = "bf16"
+
+
+OF_TRANSLATION = ("sequence_level", "teacher_top_k")  # keys of the recipe that other tasks have no use for
+
+
+class TrainingRecipe(Part):
+    """How a model is trained; the student's learning rate comes from its configuration instead.
+
+    Attributes:
+        epochs: Passes over the training split at most.
+        batch_size: Examples per optimizer step.
+        max_length: Longest input in tokens; longer ones are truncated.
+        learning_rate: Peak learning rate; only teachers use it.
+        evaluate_every: ``epoch``, or a number of optimizer steps, between validations.
+        early_stopping: Validations without a better score before training stops, or without a lower loss before a stage
+            of D's does; None never stops early.
+        warmup_fraction: Share of the steps over which the learning rate rises linearly.
+        decay: Whether it then falls linearly to 0.
+        weight_decay: AdamW's weight decay; none on biases and norms, and none of other optimizers.
+        max_grad_norm: Gradients are clipped to this global norm.
+        sequence_level: Of translation: students train on the teacher's own translations, not on people's.
+        teacher_top_k: Of translation: this many of the teacher's likeliest tokens are kept, and one bucket for all
+            others, instead of its hidden states; for cross-entropy at temperature 1.
+        precision: ``fp32``, or ``bf16``: activations and working copies of weights in bfloat16, faster and less exact.
+    """
+
+    epochs: float = Field(3, gt=0)
+    batch_size: int = Field(32, gt=0)
+    max_length: int = Field(128, gt=2)
+    learning_rate: float = Field(5e-5, gt=0, lt=1)
+    evaluate_every: Literal["epoch"] | Annotated[int, Field(gt=0)] = "epoch"
+    early_stopping: Annotated[int, Field(gt=0)] | None = None
+    warmup_fraction: float = Field(0.1, ge=0, lt=1)
+    decay: bool = True
+    weight_decay: float = Field(0.01, ge=0)
+    max_grad_norm: float = Field(1.0, gt=0)
+    sequence_level: bool = False
+    teacher_top_k: Annotated[int, Field(gt=0)] | None = None
+    precision: Precision = Precision.FP32
+
+    def identity(self, exclude: Set[str] = frozenset()) -> dict[str, Any]:
+        """What of it decides a result; keys that came later say nothing at their defaults."""
+        newer = {key for key in OF_TRANSLATION if not getattr(self, key)} | ({"decay"} if self.decay else set())
+        return self.model_dump(mode="json", exclude={*exclude, *newer})
+
+
+class Adaptation(Part):
+    """Masked-language-model training of a teacher on train and transfer texts, before fine-tuning (D, section 6.4).
+
+    Attributes:
+        epochs: Passes over those texts.
+        learning_rate: Peak learning rate.
+        masked: Share of the tokens that are to be predicted: 80 % of them masked, 10 % another token, 10 % kept.
+    """
+
+    epochs: float = Field(3, gt=0)
+    learning_rate: float = Field(5e-5, gt=0, lt=1)
+    masked: float = Field(0.15, gt=0, lt=1)
+
+
+class TeacherSpec(Part):
+    """A teacher: a pretrained model that is fine-tuned on each data set, or checkpoints that exist.
+
+    Attributes:
+        name: Its name in the study.
+        model: Local folder, hub name, or ``package:<distribution folder>`` for a model inside a Python package.
+        revision: The hub model's revision.
+        training: Keys of the training recipe that differ from the study's.
+        seed: Seed of its fine-tuning.
+        checkpoints: Existing fine-tuned checkpoint folders by data set name; those are scored instead of trained.
+        adapt: Whether, and how, it first learns the language of the data by predicting masked tokens.
+    """
+
+    name: Name
+    model: str
+    revision: str | None = None
+    training: dict[str, Any] = Field({})
+    seed: int = 13
+    checkpoints: dict[str, tuple[str, ...]] = Field({})
+    adapt: Adaptation | None = None
+
+    @model_validator(mode="after")
+    def _fine_tuned_here(self) -> Self:
+        if self.adapt is not None and self.checkpoints:
+            raise ValueError("adapt comes before fine-tuning, and the checkpoints are fine-tuned: give one of the two")
+        return self
+
+
+class Triple(Part):
+    """One (teacher, student, data set): a test case."""
+
+    teacher: TeacherSpec
+    student: StudentSpec
+    dataset: DatasetSpec
+
+    @property
+    def triple_id(self) -> str:
+        """``teacher/student/dataset``."""
+        return f"{self.teacher.name}/{self.student.name}/{self.dataset.name}"
+
+
+def _canonical(configuration: Configuration) -> Configuration:
+    if configuration != configuration.canonical():
+        raise ValueError("a trial's configuration must be canonical")
+    return configuration
+
+
+class TrialSpec(Part):
+    """One training run of one student, complete: nothing else decides its result.
+
+    Attributes:
+        triple: Teacher, student and data set.
+        configuration: The KD configuration, canonical.
+        seed: Seed of the batch order, dropout and new weights.
+        training: The student's training recipe.
+        data_fingerprint: Content hash of the data set's splits.
+        teacher_fingerprint: Content hash of the teaching checkpoint's weights.
+        source_fingerprint: Content hash of the model that the student starts from, and of its word vectors.
+        stopping: By which rule it may be stopped early; None for trials that are trained to their end. A completed
+            trial is the same with any rule.
+    """
+
+    triple: Triple
+    configuration: Annotated[Configuration, AfterValidator(_canonical)]
+    seed: int
+    training: TrainingRecipe
+    data_fingerprint: str
+    teacher_fingerprint: str
+    source_fingerprint: str
+    stopping: Stopping | None = None
+
+    @field_validator("configuration", mode="before")
+    @classmethod
+    def _parse_configuration(cls, value: Any) -> Any:
+        return Configuration.from_dict(value) if isinstance(value, dict) else value
+
+    @field_serializer("configuration")
+    def _dump_configuration(self, value: Configuration) -> dict[str, Any]:
+        return value.as_dict()
+
+    @cached_property
+    def group_id(self) -> str:
+        """Trials of one group can be trained side by side: same data, student, teaching checkpoint, recipe and seed.
+
+        A trial whose stages end by what it learns is alone: the others would be in other stages. So is one of D's: it
+        sees rows of its own.
+        """
+        alone = self.configuration.cosine_threshold or self.learns_as_in_d
+        if alone:
+            return self.trial_id
+        observed = {name: value for name, value in self.configuration.as_dict().items() if name in OF_INTERNALS}
+        return digest([self.model_dump(mode="json", exclude={"configuration", "stopping"}), observed])[:24]
+
+    @property
+    def learns_as_in_d(self) -> bool:
+        """Whether it has a recurrent student, a transfer set, or what D makes of either."""
+        ours = self.configuration
+        own = ours.representation_weight or ours.distance is Distance.LOGITS or ours.schedule in UNFREEZING
+        own = own or ours.labelled_per_class or ours.optimizer is not Optimizer.ADAMW
+        return bool(own or self.triple.student.is_simple or self.triple.dataset.has_transfer_set)
+
+    @cached_property
+    def trial_id(self) -> str:
+        """24 hexadecimal digits: hash of all that decides the result, and of no path."""
+        identity = {
+            **self._case,
+            "configuration": self.configuration.as_dict(),
+            "seed": self.seed,
+            "fingerprints": [self.data_fingerprint, self.teacher_fingerprint, self.source_fingerprint],
+        }
+        return digest(identity)[:24]
+
+    @cached_property
+    def stopped_id(self) -> str:
+        """24 hexadecimal digits: what it is called where its rule stopped it, for then it is another result."""
+        rule = None if self.stopping is None else self.stopping.model_dump(mode="json")
+        return digest(["stopped", self.trial_id, rule])[:24]
+
+    @cached_property
+    def case_id(self) -> str:
+        """24 hexadecimal digits: hash of what trials have in common whose scores compare."""
+        return digest({**self._case, "fingerprints": [self.data_fingerprint, self.source_fingerprint]})[:24]
+
+    @property
+    def _case(self) -> dict[str, Any]:
+        return {
+            "protocol": PROTOCOL_VERSION,
+            "triple": self.triple.triple_id,
+            "student": self.triple.student.shape,
+            "task": [self.triple.dataset.task, self.triple.dataset.metric, *self.triple.dataset.reading],
+            "training": self.training.identity(exclude={"learning_rate"}),
+        }
+
+
+class TeacherTask(Part):
+    """The preparation of one teacher for one data set: fine-tuned (or given), scored, selected, cached.
+
+    Attributes:
+        teacher, dataset: The pair.
+        training: The teacher's training recipe.
+        data_fingerprint: Content hash of the data set's splits.
+        model_fingerprint: Content hash of the pretrained model (or of the given checkpoints).
+    """
+
+    teacher: TeacherSpec
+    dataset: DatasetSpec
+    training: TrainingRecipe
+    data_fingerprint: str
+    model_fingerprint: str
+
+    @cached_property
+    def teacher_id(self) -> str:
+        """24 hexadecimal digits: hash of all that decides the teacher."""
+        identity = {
+            "protocol": PROTOCOL_VERSION,
+            "pair": [self.teacher.name, self.dataset.name],
+            "task": [self.dataset.task, self.dataset.metric, *self.dataset.reading],
+            "seed": [self.teacher.seed, self.teacher.adapt.model_dump()] if self.teacher.adapt else self.teacher.seed,
+            "training": self.training.identity(exclude={"teacher_top_k"}),
+            "fingerprints": [self.data_fingerprint, self.model_fingerprint],
+        }
+        return digest(identity)[:24]

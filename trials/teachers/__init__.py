@@ -1,0 +1,5 @@
+"""Teachers: prepared for a data set, and what they answer and attend to."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,121 @@
+"""A teacher's attention maps: kept in half precision, or computed again for each batch, whichever is cheaper.
+
+A row of l tokens has l x l numbers of each head and layer: the cache grows with the square of texts. Half precision is
+off by some 1e-5 in the divergence (a test).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trials.networks import MapLayout, PackedNetwork
+from trials.readers import TokenizedSplit, batches_by_length
+from trials.storage import new_array
+from trials.teachers.attention_examples import ExampleAttention, example_rows
+from trials.training import computed
+
+
+class AttentionMaps(Protocol):
+    """Where a teacher's maps come from."""
+
+    def of(self, rows: np.ndarray, layout: MapLayout, device: torch.device) -> tuple[Tensor, ...]:
+        """Probabilities, float32 [r, layers, A, L, L] for each group of the layout; 0 at padding."""
+
+
+@dataclass(frozen=True)
+class KeptMaps:
+    """Maps in a file, row after row.
+
+    Attributes:
+        values: float16, [layers, A, l, l] of each row.
+        offsets: int64 [rows + 1], where each row's begin.
+        lengths: int64 [rows].
+        layers, heads: Their numbers.
+    """
+
+    values: np.ndarray
+    offsets: np.ndarray
+    lengths: np.ndarray
+    layers: int
+    heads: int
+
+    @classmethod
+    def open(cls, file: Path, lengths: np.ndarray, layers: int, heads: int) -> KeptMaps:
+        """Those that `write_maps` wrote."""
+        offsets = np.concatenate([[0], np.cumsum(lengths**2 * layers * heads)])
+        return cls(np.load(file, mmap_mode="r"), offsets, lengths, layers, heads)
+
+    def of(self, rows: np.ndarray, layout: MapLayout, device: torch.device) -> tuple[Tensor, ...]:
+        """From the file."""
+        found = []
+        for members, length in layout:
+            maps = np.zeros((len(members), self.layers, self.heads, length, length), np.float16)
+            for place, row in enumerate(rows[members]):
+                own = int(self.lengths[row])
+                block = self.values[self.offsets[row] : self.offsets[row + 1]]
+                maps[place, :, :, :own, :own] = block.reshape(self.layers, self.heads, own, own)
+            found.append(torch.from_numpy(maps).to(device).float())
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class ComputedMaps:
+    """Maps of a teacher that lays out batches as its student does, computed each time.
+
+    Attributes:
+        network: The teacher, in evaluation mode.
+        split: What it reads.
+        layers: Positions of the layers, from 0.
+    """
+
+    network: PackedNetwork
+    split: TokenizedSplit
+    layers: tuple[int, ...]
+
+    @torch.no_grad()
+    def of(self, rows: np.ndarray, layout: MapLayout, device: torch.device) -> tuple[Tensor, ...]:
+        """By a forward of the teacher."""
+        found = self.network.with_internals(self.network.inputs(self.split, rows), self.layers)
+        return tuple(log.exp() for log in found.log_attention)
+
+
+def write_maps(network: Any, split: TokenizedSplit, layers: Sequence[int], heads: int, file: Path) -> None:
+    """Keep an encoder's maps of some layers (positions, from 0, ascending) over a split, batch by batch."""
+    lengths = split.lengths
+    offsets = np.concatenate([[0], np.cumsum(lengths**2 * len(layers) * heads)])
+    values = new_array(file, np.float16, (int(offsets[-1]),))
+    batches = batches_by_length(lengths)
+    for _, found in computed(lambda rows: list(maps_of_rows(network, split, rows, layers)), batches):
+        for row, maps in found:
+            values[offsets[row] : offsets[row + 1]] = maps.ravel()
+    values.flush()
+
+
+@torch.no_grad()
+def maps_of_rows(
+    network: Any, split: TokenizedSplit, rows: np.ndarray, layers: Sequence[int]
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Each of some rows with an encoder's maps of some layers, float16 [layers, A, l, l]; all in one batch."""
+    network.eval()
+    batch = network.inputs(split, rows)
+    found = network.with_internals(batch, layers).log_attention
+    for (members, _), log in zip(network.map_layout(batch), found, strict=True):
+        maps = log.exp().to(torch.float16).cpu().numpy()  # [r, layers, A, L, L]
+        for place, row in enumerate(rows[members]):
+            own = int(split.lengths[row])
+            yield int(row), maps[place, :, :, :own, :own]
+
+
+def examples_of(network: Any, split: TokenizedSplit) -> ExampleAttention:
+    """What all of an encoder's layers attend to in a split's `example_rows`."""
+    network.show_attention()
+    rows = example_rows(split.lengths)
+    maps = dict(maps_of_rows(network, split, rows, range(network.num_layers)))
+    return ExampleAttention(rows, tuple(maps[row] for row in rows.tolist()))

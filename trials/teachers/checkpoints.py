@@ -1,0 +1,93 @@
+"""Teacher checkpoints on disk, named by what they hold."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from search_spaces import digest, fault
+from trials.models import load_model, model_files, model_fingerprint
+from trials.networks import Network
+from trials.readers import copy_files, tokenizer_files
+from trials.storage import Workspace
+from trials.tasks import Head
+
+NOTE = "teacher.json"
+
+
+@dataclass(frozen=True)
+class TeacherNote:
+    """What besides its weights decides a teacher's outputs.
+
+    Attributes:
+        max_length: Longest input in tokens.
+        label_order: For each label of the data, the position of its logit in the model's output.
+    """
+
+    max_length: int
+    label_order: list[int]
+
+
+def store_fine_tuned(network: Network, source: Path, note: TeacherNote, workspace: Workspace) -> str:
+    """Save a fine-tuned teacher with its source's tokenizer; returns its fingerprint, the folder's name."""
+    temporary = workspace.teacher(f".{uuid.uuid4().hex}")
+    try:
+        network.save(temporary)
+        copy_files(tokenizer_files(source), temporary)
+        fingerprint = _fingerprint(temporary, note)
+        files = [*model_files(temporary), *temporary.glob("generation_config.json")]
+        _store(fingerprint, note, workspace, lambda target: copy_files(files, target))
+        return fingerprint
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def store_given(folder: Path, head: Head, note: TeacherNote, workspace: Workspace) -> str:
+    """Copy a checkpoint folder into the study, which thus needs no other place; returns its fingerprint.
+
+    It is written anew by Transformers: one file of weights, with today's names.
+
+    Raises:
+        InputError: It has no weights for some of its parts.
+    """
+    fingerprint = _fingerprint(folder, note)
+
+    def write(target: Path) -> None:
+        model, report = load_model(folder, head, output_loading_info=True)
+        if missing := sorted(report["missing_keys"]):
+            raise fault(folder, "checkpoints", str(folder), f"has no weights for {', '.join(missing[:3])}")
+        model.save_pretrained(target)
+        copy_files(tokenizer_files(folder), target)
+
+    _store(fingerprint, note, workspace, write)
+    return fingerprint
+
+
+def stored_teacher(fingerprint: str, workspace: Workspace) -> Path:
+    """The folder of a checkpoint that the study has, fetched if another node stored it.
+
+    Raises:
+        FileNotFoundError: It is gone.
+    """
+
+    def gone(target: Path) -> None:
+        place = f"{workspace.place}/teachers/{fingerprint}"
+        raise FileNotFoundError(f"the teacher checkpoint {place} is gone; bring it back, or start the study elsewhere")
+
+    return workspace.build_once(workspace.teacher(fingerprint), gone)
+
+
+def _fingerprint(folder: Path, note: TeacherNote) -> str:
+    return digest([model_fingerprint(folder), asdict(note)])[:16]
+
+
+def _store(fingerprint: str, note: TeacherNote, workspace: Workspace, write: Callable[[Path], None]) -> None:
+    def build(target: Path) -> None:
+        write(target)
+        (target / NOTE).write_text(json.dumps(asdict(note)))
+
+    workspace.build_once(workspace.teacher(fingerprint), build)

@@ -1,0 +1,223 @@
+"""What a teacher says of a split: computed once, memory-mapped by every trial."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from search_spaces import digest
+from trials.datasets import TokenizedData, tokenized
+from trials.evaluation import predict, translate, write_decoder_states, write_spoken, write_states, write_top_k
+from trials.losses import TopK
+from trials.networks import Network, PackedNetwork, PlainNetwork, Seq2SeqNetwork, open_network
+from trials.readers import Encoder, TokenizedSplit, load_tokenizer
+from trials.specs import DatasetSpec, Precision
+from trials.storage import Workspace
+from trials.tasks import encoded_targets
+from trials.teachers.attention_cost import keeps_maps
+from trials.teachers.attention_maps import ComputedMaps, KeptMaps, examples_of, write_maps
+from trials.teachers.checkpoints import NOTE, TeacherNote, stored_teacher
+
+HEAD = "head.safetensors"
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A stored checkpoint, and the data as it reads them.
+
+    Attributes:
+        fingerprint: Its folder's name.
+        folder: Its folder.
+        note: What else decides its outputs.
+        data: The data set for its tokenizer.
+        workspace: The study's directory.
+    """
+
+    fingerprint: str
+    folder: Path
+    note: TeacherNote
+    data: TokenizedData
+    workspace: Workspace
+
+    @classmethod
+    def open(cls, fingerprint: str, dataset: DatasetSpec, data_fingerprint: str, workspace: Workspace) -> Teacher:
+        """A checkpoint of the study's directory.
+
+        Raises:
+            FileNotFoundError: It is gone.
+        """
+        folder = stored_teacher(fingerprint, workspace)
+        note = TeacherNote(**json.loads((folder / NOTE).read_text()))
+        data = tokenized(dataset, data_fingerprint, folder, note.max_length, workspace)
+        return cls(fingerprint, folder, note, data, workspace)
+
+    def outputs(
+        self, split: str, device: torch.device, translated: TokenizedSplit | None = None, top_k: int | None = None
+    ) -> TeacherOutputs | TopKOutputs:
+        """Its outputs over a split, from the cache: by the checkpoint's weights and all that decides its inputs.
+
+        Of translation the decoder's last hidden states are kept, some kilobytes a token, and the output head is
+        computed again when logits are asked for: exact at any temperature, where the likeliest tokens alone would not
+        be.
+
+        Args:
+            split: The split's name.
+            device: Where to compute.
+            translated: The split with other targets, see `translated`.
+            top_k: Of translation: keep this many of the likeliest tokens alone.
+        """
+        options = [*([] if translated is None else ["translated"]), *([] if top_k is None else [f"top {top_k}"])]
+        key = digest([self.data.key, self.fingerprint, split, *options])[:24]
+        rows = self.data.splits[split] if translated is None else translated
+
+        def build(target: Path) -> None:
+            network = open_network(self.folder, self.data, Precision.FP32, device)
+            if isinstance(network, Seq2SeqNetwork) and top_k is not None:
+                write_top_k(network, rows, target, top_k)
+            elif isinstance(network, Seq2SeqNetwork):
+                weight, bias = network.output_head()
+                parts = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
+                save_file({name: part.cpu().contiguous() for name, part in parts.items()}, target / HEAD)
+                write_decoder_states(network, rows, target / "outputs.npy")
+            else:
+                np.save(target / "outputs.npy", predict(network, rows)[:, self.note.label_order])
+
+        built = self._built_once(key, build)
+        if top_k is not None:
+            return TopKOutputs(*(np.load(built / f"{name}.npy", mmap_mode="r") for name in TopK._fields))
+        return TeacherOutputs(np.load(built / "outputs.npy", mmap_mode="r"), _head(built / HEAD, device))
+
+    def states(self, split: str, device: torch.device) -> np.ndarray:
+        """What each of its layers says of the split's first tokens: float32 [rows, layers, hidden], from the cache."""
+        key = digest([self.data.key, self.fingerprint, split, "states"])[:24]
+
+        def build(target: Path) -> None:
+            network = open_network(self.folder, self.data, Precision.FP32, device)
+            assert not isinstance(network, Seq2SeqNetwork)
+            write_states(network, self.data.splits[split], target / "states.npy")
+
+        return np.load(self._built_once(key, build) / "states.npy", mmap_mode="r")
+
+    def spoken(self, split: str, device: torch.device) -> tuple[TeacherOutputs, np.ndarray]:
+        """What D's students learn of a split, from the cache: its outputs, and z of eq. 7.
+
+        Returns:
+            Its outputs, as of `outputs`; its last layer's states of rows' first tokens, float32 [rows, hidden].
+        """
+        key = digest([self.data.key, self.fingerprint, split, "spoken"])[:24]
+
+        def build(target: Path) -> None:
+            network = open_network(self.folder, self.data, Precision.FP32, device)
+            write_spoken(network, self.data.splits[split], self.note.label_order, target)
+
+        built = self._built_once(key, build)
+        outputs, states = (np.load(built / f"{name}.npy", mmap_mode="r") for name in ("outputs", "states"))
+        return TeacherOutputs(outputs), states
+
+    def attention(
+        self, split: str, layers: tuple[int, ...], device: torch.device, student: Network
+    ) -> KeptMaps | ComputedMaps:
+        """Its attention maps of some layers (positions, from 0, ascending), as they come cheaper to this student.
+
+        They are computed again for each batch only where teacher and student lay out batches alike.
+        """
+        rows = self.data.splits[split]
+        network = open_network(self.folder, self.data, Precision.FP32, device, attention=True).eval()
+        assert isinstance(network, PackedNetwork | PlainNetwork)
+        heads = network.num_heads
+        if isinstance(network, PackedNetwork) and isinstance(student, PackedNetwork):
+            numbers = float((rows.lengths.astype(np.int64) ** 2).sum()) * len(layers) * heads
+            flops = 2.0 * network.layer_weights * int(rows.offsets[-1])
+            if not keeps_maps(numbers, flops, gpu=device.type == "cuda"):
+                return ComputedMaps(network, rows, layers)
+        key = digest([self.data.key, self.fingerprint, split, "attention", layers])[:24]
+        built = self._built_once(key, lambda target: write_maps(network, rows, layers, heads, target / "maps.npy"))
+        return KeptMaps.open(built / "maps.npy", rows.lengths, len(layers), heads)
+
+    def keep_examples(self, data_fingerprint: str, device: torch.device) -> None:
+        """Keep what it attends to in a few test examples, with their tokens, unless that was done."""
+        file = self.workspace.teacher_attention(self.fingerprint, data_fingerprint)
+        if file.is_file():
+            return
+        split = self.data.splits["test"]
+        network = open_network(self.folder, self.data, Precision.FP32, device, attention=True)
+        found = examples_of(network, split)
+        words = load_tokenizer(self.folder).convert_ids_to_tokens
+        tokens = tuple(
+            tuple(words(split.ids[split.offsets[row] : split.offsets[row + 1]].tolist())) for row in found.rows
+        )
+        dataclasses.replace(found, tokens=tokens).write(file)
+        self.workspace.share(file)
+
+    def translated(self, split: str, device: torch.device) -> TokenizedSplit:
+        """A split with the teacher's own translations as targets: sequence-level distillation (Kim & Rush, 2016)."""
+        rows = self.data.splits[split]
+        key = digest([self.data.key, self.fingerprint, split, "translations"])[:24]
+
+        def build(target: Path) -> None:
+            network = open_network(self.folder, self.data, Precision.FP32, device)
+            assert isinstance(network, Seq2SeqNetwork)
+            texts = translate(network, rows)
+            (target / "translations.json").write_text(json.dumps(texts, ensure_ascii=False), encoding="utf-8")
+            for name, values in encoded_targets(Encoder(rows.tokenizer, self.note.max_length), texts).items():
+                np.save(target / f"{name}.npy", values)
+
+        built = self._built_once(key, build)
+        names = ("labels", "positions", "position_offsets")
+        return dataclasses.replace(rows, **{name: np.load(built / f"{name}.npy", mmap_mode="r") for name in names})
+
+    def _built_once(self, key: str, build: Callable[[Path], None]) -> Path:
+        return self.workspace.build_once(self.workspace.teacher_outputs(key), build)
+
+
+@dataclass(frozen=True)
+class TeacherOutputs:
+    """What a teacher says of a split.
+
+    Attributes:
+        values: float32 [positions, width], columns in the data's label order; or float16 [positions, hidden].
+        head: Of translation: what makes logits of hidden states: weight [vocabulary, hidden] and bias [vocabulary].
+    """
+
+    values: np.ndarray
+    head: tuple[Tensor, Tensor | None] | None = None
+
+    def of(self, split: TokenizedSplit, rows: np.ndarray, device: torch.device) -> Tensor:
+        """Outputs for some rows of the split, float32 [positions, width]."""
+        values = torch.from_numpy(split.of_positions(self.values, rows)).to(device)
+        if self.head is None:
+            return values
+        weight, bias = self.head
+        return F.linear(values.float(), weight, bias)
+
+
+@dataclass(frozen=True)
+class TopKOutputs:
+    """The likeliest tokens alone: uint32 and float16 [positions, k]."""
+
+    tokens: np.ndarray
+    log_probabilities: np.ndarray
+
+    def of(self, split: TokenizedSplit, rows: np.ndarray, device: torch.device) -> TopK:
+        """Those for some rows of the split."""
+        tokens = split.of_positions(self.tokens, rows).astype(np.int64)
+        log_probabilities = split.of_positions(self.log_probabilities, rows).astype(np.float32)
+        return TopK(torch.from_numpy(tokens).to(device), torch.from_numpy(log_probabilities).to(device))
+
+
+@lru_cache(maxsize=1)
+def _head(file: Path, device: torch.device) -> tuple[Tensor, Tensor | None] | None:
+    if not file.is_file():
+        return None
+    parts = load_file(file, device=str(device))
+    return parts["weight"], parts.get("bias")

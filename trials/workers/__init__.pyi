@@ -1,0 +1,10 @@
+from .export import export_student as export_student
+from .shared_gpu import announce as announce
+from .shared_gpu import ask_to_stop as ask_to_stop
+from .shared_gpu import open_keeper as open_keeper
+from .shared_gpu import take_back as take_back
+from .stopping_judge import open_judge as open_judge
+from .trainable import KDTrainable as KDTrainable
+from .worker import Workbench as Workbench
+from .worker import gpus_here as gpus_here
+from .worker import record_of as record_of

@@ -1,0 +1,62 @@
+"""The arbiter of a launch, whom its workers ask at each validation whether a trial goes on: one actor of the driver's.
+
+It begins with what the ledger says, and is told each trial's whole curve each time, so that it has nothing to lose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from trials.specs import Arbiter, CurvePoint, Record, TrialRecord, TrialSpec, curve_of
+
+
+class RecordSource(Protocol):
+    """The study's ledger, as far as the arbiter needs it."""
+
+    def refresh(self) -> Iterable[Record]:
+        """The records."""
+
+
+class StudyArbiter:
+    """An actor: judges the trials of a study.
+
+    Args:
+        ledger: What it knows before anybody asks.
+    """
+
+    def __init__(self, ledger: RecordSource):
+        self._arbiter = Arbiter()
+        for record in ledger.refresh():
+            if isinstance(record, TrialRecord) and record.curve:
+                self._arbiter.learn(record.spec.case_id, record.spec.trial_id, curve_of(record.curve))
+
+    def judge(self, spec: TrialSpec, curve: Sequence[CurvePoint]) -> str | None:
+        """Why a trial should stop now; None if it should go on."""
+        return self._arbiter.judge(spec.case_id, spec.trial_id, curve_of(curve), spec.stopping)
+
+
+@dataclass(frozen=True)
+class RemoteJudge:
+    """Asks the arbiter, from any worker; he lives as long as the driver's one."""
+
+    arbiter: Any
+
+    def __call__(self, spec: TrialSpec, curve: Sequence[CurvePoint]) -> str | None:
+        """As `StudyArbiter.judge`.
+
+        Raises:
+            ray.exceptions.RayError: The arbiter was lost.
+        """
+        return ray.get(self.arbiter.judge.remote(spec, curve))
+
+
+def open_judge(ledger: RecordSource) -> RemoteJudge:
+    """Start the arbiter of a study in the driver's node; asking twice does no harm."""
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": here}
+    return RemoteJudge(ray.remote(StudyArbiter).options(**options).remote(ledger))
