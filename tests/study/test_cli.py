@@ -201,7 +201,7 @@ def test_plan_prints_counts_and_starts_nothing(kdstudy, tiny_study, tmp_path):
 
 
 def test_plan_of_paper_a_counts_as_the_paper_does(kdstudy):
-    file = Path(cli.__file__).with_name("paper_a.yaml")
+    file = Path(cli.__file__).parent / "files" / "paper_a.yaml"
     code, output = kdstudy("plan", file, "--json")
     assert code == 0
     plan = json.loads(output)
