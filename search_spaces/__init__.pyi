@@ -1,13 +1,13 @@
+from .configuration import OF_INTERNALS as OF_INTERNALS
+from .configuration import UNFREEZING as UNFREEZING
 from .configuration import ClassificationLoss as ClassificationLoss
 from .configuration import Configuration as Configuration
 from .configuration import Distance as Distance
-from .configuration import OF_INTERNALS as OF_INTERNALS
 from .configuration import Optimizer as Optimizer
 from .configuration import Projection as Projection
 from .configuration import Schedule as Schedule
 from .configuration import StudentTemperature as StudentTemperature
 from .configuration import TeacherCheckpoint as TeacherCheckpoint
-from .configuration import UNFREEZING as UNFREEZING
 from .configuration import digest as digest
 from .faults import Fault as Fault
 from .faults import InputError as InputError

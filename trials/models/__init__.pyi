@@ -1,7 +1,7 @@
 from .families import ATTENTION_DROPOUTS as ATTENTION_DROPOUTS
 from .families import FAMILIES as FAMILIES
-from .families import Family as Family
 from .families import ONE_LAYER_HEADS as ONE_LAYER_HEADS
+from .families import Family as Family
 from .families import why_not_packed as why_not_packed
 from .from_scratch import MadeModel as MadeModel
 from .from_scratch import ModelSpec as ModelSpec
@@ -13,13 +13,13 @@ from .pretrained import model_files as model_files
 from .pretrained import model_fingerprint as model_fingerprint
 from .pretrained import model_folder as model_folder
 from .pretrained import models_fingerprint as models_fingerprint
-from .shapes import Config as Config
 from .shapes import HEAD_NAMES as HEAD_NAMES
 from .shapes import INNER_NAMES as INNER_NAMES
 from .shapes import RECURRENT as RECURRENT
 from .shapes import RECURRENT_PARTS as RECURRENT_PARTS
-from .shapes import Stack as Stack
 from .shapes import WIDTH_NAMES as WIDTH_NAMES
+from .shapes import Config as Config
+from .shapes import Stack as Stack
 from .shapes import depths as depths
 from .shapes import kept_layers as kept_layers
 from .shapes import name_in as name_in

@@ -2,9 +2,9 @@ from .encoding import EncodedSplit as EncodedSplit
 from .encoding import Encoder as Encoder
 from .encoding import Parts as Parts
 from .encoding import offsets as offsets
+from .examples import UNLABELLED as UNLABELLED
 from .examples import Examples as Examples
 from .examples import Labels as Labels
-from .examples import UNLABELLED as UNLABELLED
 from .examples import known_labels as known_labels
 from .examples import label_key as label_key
 from .examples import named_labels as named_labels

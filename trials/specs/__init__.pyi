@@ -7,10 +7,10 @@ from .dataset import Split as Split
 from .dataset import TaskName as TaskName
 from .early_stopping import Arbiter as Arbiter
 from .early_stopping import Stopping as Stopping
+from .records import RECORD_VERSION as RECORD_VERSION
 from .records import CurvePoint as CurvePoint
 from .records import Judge as Judge
 from .records import ModelSpeed as ModelSpeed
-from .records import RECORD_VERSION as RECORD_VERSION
 from .records import Record as Record
 from .records import RunInfo as RunInfo
 from .records import SpeedRecord as SpeedRecord
@@ -24,9 +24,9 @@ from .records import work_of as work_of
 from .student import Architecture as Architecture
 from .student import Initialisation as Initialisation
 from .student import StudentSpec as StudentSpec
-from .trial import Adaptation as Adaptation
 from .trial import EVALUATION_TOKENS as EVALUATION_TOKENS
 from .trial import OF_TRANSLATION as OF_TRANSLATION
+from .trial import Adaptation as Adaptation
 from .trial import Precision as Precision
 from .trial import TeacherSpec as TeacherSpec
 from .trial import TeacherTask as TeacherTask

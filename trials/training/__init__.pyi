@@ -10,13 +10,13 @@ from .memory import trained_in_memory as trained_in_memory
 from .schedules import Progress as Progress
 from .schedules import Stage as Stage
 from .schedules import stages_of as stages_of
-from .training_run import Batch as Batch
-from .training_run import Counts as Counts
 from .training_run import HIGHEST_SCORE as HIGHEST_SCORE
 from .training_run import LOWEST_LOSS as LOWEST_LOSS
+from .training_run import WHOLE as WHOLE
+from .training_run import Batch as Batch
+from .training_run import Counts as Counts
 from .training_run import TrainingResult as TrainingResult
 from .training_run import TrainingRun as TrainingRun
 from .training_run import TrialFailed as TrialFailed
 from .training_run import Validation as Validation
-from .training_run import WHOLE as WHOLE
 from .training_run import set_weights as set_weights
