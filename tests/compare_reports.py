@@ -381,9 +381,10 @@ class _PageReader(HTMLParser):
             self.rows[-1].append(_joined(self.text))
             self.text = []
         elif tag == "table" and self.rows is not None:
-            section = self.sections[-1]
-            self.number[section] += 1
-            self.page.tables[f"#{section} table {self.number[section]}"] = self.rows
+            if len(self.rows) > 1:  # a head alone says nothing
+                section = self.sections[-1]
+                self.number[section] += 1
+                self.page.tables[f"#{section} table {self.number[section]}"] = self.rows
             self.rows = None
         elif tag in ("section", "footer"):
             self._end_text()

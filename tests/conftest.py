@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import settings
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test may ask the hub; set before anything imports its client
 os.environ["OMP_NUM_THREADS"] = "1"  # tiny models only wait for threads; set before anything imports torch
+settings.register_profile("no deadline", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("no deadline")
 
 WORDS = {
     "good": ["bright", "happy", "lovely", "fine", "great", "warm", "sweet", "clever"],
