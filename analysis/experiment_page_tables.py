@@ -7,8 +7,8 @@ from statistics import stdev
 
 from analysis import page
 from analysis.experiments import Disagreement, Experiment, ExperimentTriple
-from analysis.fronts import TEACHER
 from analysis.presentation import MISSING, count, p_words, percent, score, score_digits
+from analysis.results import TEACHER
 
 LONGEST = 240  # characters of a text that the page shows
 

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analysis.answer_groups import GroupFindings
 from analysis.experiments import ExperimentTriple, by_depth, by_size, compared, experiment_triples
-from analysis.group_predictions import group_findings
-from analysis.results import StudyResults, TripleOutcome, computed_once
-from analysis.shape_findings import ShapeFindings, analyse_shapes
-from analysis.shapes_of import shape_studies
+from analysis.results import StudyResults, computed_once
 from analysis.transfer_findings import TransferFindings, analyse_transfer
 from study.config import Study
-from trials.specs import SpeedRecord, TeacherRecord
 
 
 @dataclass(frozen=True)
@@ -20,12 +15,6 @@ class Findings:
     """The findings of all families but choices."""
 
     study: Study
-    outcomes: tuple[TripleOutcome, ...]
-    compares_choices: bool
-    teachers: tuple[TeacherRecord, ...]
-    shapes: dict[str, ShapeFindings]
-    speeds: tuple[SpeedRecord, ...]
-    groups: dict[str, GroupFindings]
     experiments: tuple[ExperimentTriple, ...]
     transfer: TransferFindings | None
 
@@ -56,15 +45,9 @@ class Findings:
 def old_findings(results: StudyResults) -> Findings:
     """All of it."""
     search, outcomes, folder = results.search, results.outcomes, results.folder
-    shapes, experiments = shape_studies(search, outcomes), experiment_triples(search, outcomes, folder)
+    experiments = experiment_triples(search, outcomes, folder)
     return Findings(
         study=results.study,
-        outcomes=outcomes,
-        compares_choices=results.compares_choices,
-        teachers=results.teachers,
-        shapes={teacher: analyse_shapes(own) for teacher, own in shapes.items()},
-        speeds=results.speeds,
-        groups=group_findings(search, outcomes, shapes, folder) if folder else {},
         experiments=experiments,
         transfer=analyse_transfer(search, outcomes, experiments, results.teachers, folder),
     )

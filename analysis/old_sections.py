@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from analysis import shape_tables, transfer_tables
+from analysis import transfer_tables
 from analysis.experiment_sections import experiment_sections
 from analysis.experiment_tables import EXPERIMENTS as EXPERIMENT_TABLE
 from analysis.experiment_wording import (
@@ -20,8 +20,6 @@ from analysis.old_findings import Findings, old_findings
 from analysis.old_section import OldSection
 from analysis.presentation import Answer, Column, Section, Table
 from analysis.results import StudyResults
-from analysis.shape_sections import shape_sections
-from analysis.shape_summary import shape_cautions, shape_tiles, shapes_found
 from analysis.transfer_sections import transfer_sections
 from analysis.transfer_wording import summarise_transfer
 
@@ -62,10 +60,6 @@ def _column(key: str, meaning: str) -> Column[dict[str, Any]]:
     return Column(key, lambda row: row.get(key), meaning)
 
 
-def _shape_rows(name: str) -> Callable[[Findings], Iterable[dict[str, Any]] | None]:
-    return lambda found: shape_tables.ROWS[name](found) if name in shape_tables.shape_tables(found) else None
-
-
 def _transfer_rows(name: str) -> Callable[[Findings], Iterable[dict[str, Any]] | None]:
     return lambda found: (
         transfer_tables.ROWS[name](found.transfer)
@@ -81,7 +75,6 @@ def _experiments_found(found: Findings) -> Iterator[str | None]:
     yield from (rows_sentence(found.experiment_families), depth_sentence(found.experiment_depths))
 
 
-PAPER_B = "(B): Mohanty et al. (2023), What is Lost in Knowledge Distillation?"
 PAPER_D = (
     "(D): Mukherjee and Awadallah (2019), Distilling Transformers into Simple Neural Networks with Unlabeled "
     "Transfer Data"
@@ -103,18 +96,6 @@ EXPERIMENTS = (
         old=experiment_sections,
         tables=(EXPERIMENT_TABLE,),
         found=_experiments_found,
-        **HIDDEN,  # type: ignore[arg-type]
-    ),
-)
-SHAPES = (
-    OldFamily(
-        name="of_shapes",
-        old=shape_sections,
-        paper=PAPER_B,
-        tables=tuple(_table(name, shape_tables, _shape_rows(name)) for name in shape_tables.ROWS),
-        found=shapes_found,
-        cautions=shape_cautions,
-        tiles=lambda found: () if found.compares_choices else shape_tiles(found),
         **HIDDEN,  # type: ignore[arg-type]
     ),
 )

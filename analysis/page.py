@@ -44,32 +44,6 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: int = 
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def filterable(columns: Sequence[str], rows: Sequence[tuple[str, str, Sequence[str]]]) -> str:
-    """A table that can be searched, and cut down to a group or a data set.
-
-    Args:
-        columns: Heads of the columns.
-        rows: Each row's data set, group and cells; the cells are ready HTML.
-    """
-    groups, sets = list(dict.fromkeys(row[1] for row in rows)), list(dict.fromkeys(row[0] for row in rows))
-    controls = (
-        '<form><input type="search" placeholder="search" aria-label="search">'
-        f"{_select('all groups', groups)}{_select('all data sets', sets)}<output></output></form>"
-    )
-    head = "".join(_cell("th", name, False) for name in columns)
-    body = "".join(
-        f'<tr data-set="{escape(name)}" data-group="{escape(group)}">{"".join(cells)}</tr>'
-        for name, group, cells in rows
-    )
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return f'<div class="filterable">{controls}<div class="scroll tall">{table}</div></div>'
-
-
-def _select(every: str, values: Sequence[str]) -> str:
-    options = "".join(f'<option value="{escape(value)}">{escape(value)}</option>' for value in values)
-    return f'<select aria-label="{escape(every)}"><option value="">{escape(every)}</option>{options}</select>'
-
-
 def _cell(tag: str, text: str, number: bool) -> str:
     marks = (("number", number), ("missing", text == MISSING), ("strong", isinstance(text, _Strong)))
     kinds = [kind for kind, holds in marks if holds]

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import geometric_mean
 
 from analysis.experiments import ExperimentTriple
-from analysis.fronts import geometric_mean
-from analysis.results import TripleOutcome
-from analysis.shapes import Speed, mean_of_known
-from analysis.shapes_of import speed_of
+from analysis.results import Speed, TripleOutcome, mean_of_known, speed_of
 from analysis.transfer import (
     BetterTeacher,
     Distilled,

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from analysis import page
 from analysis.experiments import Experiment
-from analysis.presentation import MISSING, millions, p_words, score
+from analysis.presentation import MISSING, millions, p_words, score, times
 from analysis.results import Difference
-from analysis.shape_wording import times
 from analysis.transfer import BetterTeacher, Distilled
 from analysis.transfer_findings import Certainty, Size
 from analysis.transfer_wording import points, schedule_words

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import fsum
 
-from analysis.presentation import MISSING, count, listing, percent
+from analysis.presentation import MISSING, count, listing, percent, times
 from analysis.results import Difference, in_points
-from analysis.shape_wording import times
 from analysis.transfer import BetterTeacher, Distilled
 from analysis.transfer_findings import Certainty, Size, TransferFindings
 from search_spaces import Schedule

@@ -37,6 +37,8 @@ from .tables import Column as Column
 from .tables import ExportedTable as ExportedTable
 from .tables import Strong as Strong
 from .tables import Table as Table
+from .tables import Value as Value
+from .tables import at as at
 from .tables import exported as exported
 from .tables import score_column as score_column
 from .tables import shown as shown
@@ -58,4 +60,5 @@ from .words import signed as signed
 from .words import signed_percent as signed_percent
 from .words import student_words as student_words
 from .words import task_words as task_words
+from .words import times as times
 from .words import value_words as value_words

@@ -70,8 +70,11 @@ class Section(Generic[Result]):
         found = self.compute(results)
         if isinstance(found, PerTeacher):
             for teacher, result in found.results.items():
-                ending, addition = (f"_{teacher}", f" ({teacher})") if len(found.results) > 1 else ("", "")
-                yield Answer(self, result, f"{self.name}{ending}", f"{self.question.rstrip('?')}{addition}?")
+                if len(found.results) == 1:
+                    yield Answer(self, result, self.name, self.question)
+                else:
+                    question = f"{self.question.removesuffix('?')} ({teacher})?"
+                    yield Answer(self, result, f"{self.name}_{teacher}", question, teacher)
         elif found is not None:
             yield Answer(self, found, self.name, self.question)
 
@@ -83,13 +86,15 @@ class Answer:
     Attributes:
         section: The section.
         result: What it computed.
-        name, question: Those of the section, with the teacher's name where each teacher has one.
+        name, question: Those of the section, with the teacher's name where each of several teachers has one.
+        teacher: That name; else "".
     """
 
     section: Section[Any]
     result: Any
     name: str
     question: str
+    teacher: str = ""
 
     @property
     def shown(self) -> bool:
@@ -100,6 +105,15 @@ class Answer:
     def caption(self) -> str:
         """What was computed."""
         return text_for(self.section.caption, self.result)
+
+    def sentences(self, kind: str) -> Iterator[str]:
+        """What it says for the summary.
+
+        Args:
+            kind: ``found``, ``cautions`` or ``progress``.
+        """
+        start = f"{self.teacher}: " if self.teacher else ""
+        return (f"{start}{said}" for said in getattr(self.section, kind)(self.result) if said)
 
     def figure(self) -> go.Figure | None:
         """Its figure; None if it has none, or the page has no such section."""

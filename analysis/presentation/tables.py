@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -20,6 +21,20 @@ class Strong(str):
     """The text of a cell that stands out."""
 
 
+Value = str | Callable[[Row], Any]  # a function of a row, or the path to a value such as ``gain.relative``
+
+
+def at(row: Any, value: Value[Any]) -> Any:
+    """A value of a row, which is an object or a mapping of its parts; None where a part of the path is None."""
+    if callable(value):
+        return value(row)
+    for name in value.split("."):
+        row = row[name] if isinstance(row, Mapping) else getattr(row, name)
+        if row is None:
+            return None
+    return row
+
+
 @dataclass(frozen=True)
 class Column(Generic[Row]):
     """A column of a table.
@@ -29,22 +44,30 @@ class Column(Generic[Row]):
         value: What files hold: a plain value, None where it is missing.
         description: What it means, for the files' README.
         heading: Its name on the page; None keeps it off the page.
-        words: How the page writes it; the value as text if None. `Strong` stands out, `Markup` is no plain text.
+        words: How the page writes it, from the row. `Strong` stands out, `Markup` is no plain text.
         number: Whether the page aligns it as a number.
         kind: A class of the page's style for a cell.
+        format: How the page writes it, from the value; the value as text if there are no `words` either.
     """
 
     key: str
-    value: Callable[[Row], object]
+    value: Value[Row]
     description: str = ""
     heading: str | None = None
     words: Callable[[Row], str] | None = None
     number: bool = False
     kind: Callable[[Row], str] | None = None
+    format: Callable[[Any], str] | None = None
+
+    def plain(self, row: Row) -> Any:
+        """What files hold."""
+        value = at(row, self.value)
+        return str(value) if isinstance(value, StrEnum) else value
 
     def cell(self, row: Row) -> Cell:
         """What the page shows."""
-        value = self.words(row) if self.words else self.value(row)
+        value = self.words(row) if self.words else at(row, self.value)
+        value = self.format(value) if self.format else value
         text = MISSING if value is None else value if isinstance(value, str) else str(value)
         marks = (("number", self.number), ("missing", text == MISSING), ("strong", isinstance(text, Strong)))
         kinds = [kind for kind, holds in marks if holds] + ([self.kind(row)] if self.kind else [])
@@ -52,21 +75,17 @@ class Column(Generic[Row]):
 
 
 def shown(
-    heading: str, words: Callable[[Row], str], *, number: bool = False, kind: Callable[[Row], str] | None = None
+    heading: str, value: Value[Row], *, number: bool = False, kind: Callable[[Row], str] | None = None
 ) -> Column[Row]:
     """A column of the page alone."""
-    return Column("", words, heading=heading, number=number, kind=kind)
+    return Column("", value, heading=heading, number=number, kind=kind)
 
 
 def score_column(
-    key: str,
-    value: Callable[[Row], float | None],
-    metric: Callable[[Row], str],
-    description: str = "",
-    heading: str | None = None,
+    key: str, value: Value[Row], metric: Value[Row], description: str = "", heading: str | None = None
 ) -> Column[Row]:
     """A column of scores, which the page writes in the digits of each row's metric."""
-    return Column(key, value, description, heading, lambda row: score(value(row), metric(row)), number=True)
+    return Column(key, value, description, heading, lambda row: score(at(row, value), at(row, metric)), number=True)
 
 
 @dataclass(frozen=True)
@@ -198,7 +217,7 @@ def exported(pairs: Iterable[tuple[Table[Any, Any], Any]]) -> dict[str, Exported
         if rows is not None:
             columns = [column for column in table.columns_of(result) if column.key]
             _, _, joined = found.setdefault(table.name, (table, columns, []))
-            joined += [[column.value(row) for column in columns] for row in rows]
+            joined += [[column.plain(row) for column in columns] for row in rows]
     return {
         name: ExportedTable(
             name,

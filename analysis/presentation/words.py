@@ -110,6 +110,11 @@ def p_words(p_value: float | None) -> str:
     return "p = 1" if p_value >= 0.995 else f"p = {p_value:.{2 if p_value >= 0.0095 else 3}f}".replace("0.", ".", 1)
 
 
+def times(ratio: float) -> str:
+    """A ratio to three digits: ``1.46 ×``, ``14.7 ×``, ``120 ×``."""
+    return f"{ratio:,.{2 if ratio < 10 else 1 if ratio < 100 else 0}f} ×"
+
+
 def signed(number: int) -> str:
     """A whole number with its sign: ``+11``, ``−5``, ``0``."""
     return f"{number:+d}".replace("-", "−") if number else "0"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from analysis import choices, old_sections, triples
+from analysis import choices, examples, old_sections, shapes, triples
 from analysis.presentation import Section
 
 FAMILIES: tuple[tuple[Section[Any], ...], ...] = (
     old_sections.TRANSFER,
     old_sections.EXPERIMENTS,
     choices.SECTIONS,
-    old_sections.SHAPES,
+    shapes.SECTIONS,
+    examples.SECTIONS,
     triples.SECTIONS,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import plotly.graph_objects as go
 
@@ -99,7 +99,7 @@ class Summary(NamedTuple):
 
 def summarise(answers: Iterable[Answer]) -> Summary:
     """What all sections say, in the page's order."""
-    found, cautions, progress = (_of_all(answers, kind) for kind in Summary._fields)
+    found, cautions, progress = ([said for answer in answers for said in answer.sentences(k)] for k in Summary._fields)
     return Summary(found or ["No search has ended yet, so there is nothing to compare."], cautions, progress)
 
 
@@ -111,7 +111,7 @@ def render(results: StudyResults, answers: Sequence[Answer], figures: Mapping[st
     return render_page(
         name=study.config.name,
         lead=f"{count(len(results.outcomes), 'triple')}, {count(run.num_trials, 'trial')}{until}",
-        tiles=_of_all(answers, "tiles"),
+        tiles=[tile for answer in answers for tile in answer.section.tiles(answer.result)],
         summary=[
             ("summary", "What was found", summary.found),
             ("cautions", "Read with care", summary.cautions),
@@ -122,11 +122,6 @@ def render(results: StudyResults, answers: Sequence[Answer], figures: Mapping[st
         study_file=study.path.read_text(encoding="utf-8") if study.path.is_file() else study.to_yaml(),
         papers=list(dict.fromkeys(answer.section.paper for answer in answers if answer.section.paper)),
     )
-
-
-def _of_all(answers: Iterable[Answer], kind: str) -> list[Any]:
-    """The sentences of one kind, or the tiles, of all sections."""
-    return [said for answer in answers for said in getattr(answer.section, kind)(answer.result) if said]
 
 
 def _section(answer: Answer, figure: go.Figure | None) -> dict[str, object]:

@@ -1,3 +1,4 @@
+from .outcomes import TEACHER as TEACHER
 from .outcomes import Progress as Progress
 from .outcomes import Role as Role
 from .outcomes import Scored as Scored
@@ -5,6 +6,7 @@ from .outcomes import TripleOutcome as TripleOutcome
 from .outcomes import counts as counts
 from .outcomes import has_softmax as has_softmax
 from .outcomes import mean as mean
+from .outcomes import mean_of_known as mean_of_known
 from .outcomes import scored as scored
 from .paired import Difference as Difference
 from .paired import answers_by_seed as answers_by_seed
@@ -31,6 +33,8 @@ from .significance import over_seeds as over_seeds
 from .significance import paired_bootstrap as paired_bootstrap
 from .significance import score_of_counts as score_of_counts
 from .significance import sign_test as sign_test
+from .speeds import Speed as Speed
+from .speeds import speed_of as speed_of
 from .study_kind import Factor as Factor
 from .study_kind import compares_shapes as compares_shapes
 from .study_kind import factors as factors

@@ -17,6 +17,8 @@ from study.search.searchers import Candidate, FixedChoice
 from trials.specs import Status, TaskName, TeacherRecord, TrialRecord, Triple
 from trials.tasks import task_of
 
+TEACHER = "teacher"  # how tables and figures name the teacher among its students
+
 
 class Progress(StrEnum):
     """How far a triple is."""
@@ -204,6 +206,12 @@ def mean(scores: Iterable[float | None]) -> float | None:
     values = list(scores)
     known = [value for value in values if value is not None]
     return fsum(known) / len(known) if known and len(known) == len(values) else None
+
+
+def mean_of_known(values: Iterable[float | None]) -> float | None:
+    """The mean of what is not None; None where nothing is."""
+    known = [value for value in values if value is not None]
+    return fsum(known) / len(known) if known else None
 
 
 def _outcome(search: StudySearch, triple: Triple, trials: list[TrialRecord]) -> TripleOutcome:

@@ -2,6 +2,9 @@ from .figures import row_name as row_name
 from .sections import SECTIONS as SECTIONS
 from .tables import CONFIGURATION as CONFIGURATION
 from .tables import METRIC as METRIC
+from .tables import OF_DATASET as OF_DATASET
+from .tables import OF_MODEL as OF_MODEL
+from .tables import OF_TEACHER as OF_TEACHER
 from .tables import TASK as TASK
 from .tables import outcome_columns as outcome_columns
 from .tables import triple_columns as triple_columns

@@ -1,14 +1,16 @@
-"""The tables of triples, teachers and failures, and the columns that tables of triples share."""
+"""The tables of triples, teachers and failures, and the columns that tables of other families share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from analysis.presentation import (
     MISSING,
     Column,
     Table,
+    Value,
+    at,
     configuration_words,
     duration,
     millions,
@@ -17,13 +19,13 @@ from analysis.presentation import (
     student_words,
     value_words,
 )
-from analysis.results import Failure, Role, Scored, StudyResults, TripleOutcome
-from trials.specs import DatasetSpec, TeacherRecord
-
-Row = TypeVar("Row")
+from analysis.results import Failure, Role, StudyResults, TripleOutcome
 
 TASK = "the data set's task"
 METRIC = "what is scored; BLEU and chrF are between 0 and 100, all others at most 1"
+OF_TEACHER = Column[Any]("teacher", "teacher", "name of the teacher")
+OF_DATASET = Column[Any]("dataset", "dataset", "name of the data set")
+OF_MODEL = Column[Any]("model", "model", "teacher, or name of the student")
 ROLES = {
     Role.TEACHER: "the teacher's highest-score checkpoint",
     Role.BEST: "the choice that validates best",
@@ -45,16 +47,16 @@ CONFIGURATION = {
 HEADINGS = {role: str(role) for role in Role}
 
 
-def triple_columns(of: Callable[[Row], TripleOutcome]) -> tuple[Column[Row], ...]:
+def triple_columns(of: Value[Any] = "outcome") -> tuple[Column[Any], ...]:
     """Which triple a row is about, in files.
 
     Args:
-        of: The triple of a row.
+        of: Where a row has the triple's outcome.
     """
     return (
-        Column("triple", lambda row: of(row).triple_id, "teacher/student/dataset"),
-        Column("task", lambda row: str(of(row).task), TASK),
-        Column("metric", lambda row: of(row).metric, METRIC),
+        Column("triple", lambda row: at(row, of).triple_id, "teacher/student/dataset"),
+        Column("task", lambda row: at(row, of).task, TASK),
+        Column("metric", lambda row: at(row, of).metric, METRIC),
     )
 
 
@@ -65,103 +67,60 @@ def outcome_columns(stopped: bool, roles: Mapping[Role, str] = HEADINGS) -> tupl
         stopped: Whether trials were stopped early, so that the page says how many.
         roles: The roles that the page shows, each with its heading.
     """
+    asked = "tuned choices visited so far, failed ones included"
+    rows = "test examples; a difference below 1 / test_rows (of BLEU and chrF 100 / test_rows) is less than one example"
+    halted = "those among them that were stopped early"
+    size = "number of the student's parameters"
     return (
-        Column("triple", lambda o: o.triple_id, "teacher/student/dataset", "triple"),
-        Column("task", lambda o: str(o.task), TASK),
-        Column("metric", lambda o: o.metric, METRIC, "metric"),
-        Column("teacher", lambda o: o.triple.teacher.name, "name of the teacher"),
-        Column("student", lambda o: o.triple.student.name, "name of the student"),
-        Column("dataset", lambda o: o.triple.dataset.name, "name of the data set"),
-        Column(
-            "progress",
-            lambda o: str(o.progress),
-            "waiting (for its teacher), searching, searched or failed",
-            "progress",
-        ),
+        Column("triple", "triple_id", "teacher/student/dataset", "triple"),
+        Column("task", "task", TASK),
+        Column("metric", "metric", METRIC, "metric"),
+        Column("teacher", "triple.teacher.name", "name of the teacher"),
+        Column("student", "triple.student.name", "name of the student"),
+        Column("dataset", "triple.dataset.name", "name of the data set"),
+        Column("progress", "progress", "waiting (for its teacher), searching, searched or failed", "progress"),
         *(_test_column(role, roles.get(role)) for role in Role),
         *(_validation_column(role) for role in STUDENTS),
         *(_configuration_column(role) for role in STUDENTS),
-        Column("candidates", lambda o: len(o.candidates), "tuned choices visited so far, failed ones included"),
-        Column("trials", lambda o: o.num_trials, "finished trials", "trials", number=True),
-        Column("failed_trials", lambda o: o.num_failed, "failed ones among them", "failed", number=True),
-        Column(
-            "stopped_trials",
-            lambda o: o.num_stopped,
-            "those among them that were stopped early",
-            "stopped" if stopped else None,
-            number=True,
-        ),
-        Column(
-            "hours", lambda o: o.hours, "worker hours of its trials", "work", lambda o: duration(o.hours), number=True
-        ),
-        Column(
-            "student_parameters",
-            lambda o: o.num_parameters,
-            "number of the student's parameters",
-            "parameters",
-            lambda o: millions(o.num_parameters),
-            number=True,
-        ),
-        Column(
-            "test_rows",
-            lambda o: o.test_rows,
-            "test examples; a difference below 1 / test_rows (of BLEU and chrF 100 / test_rows) is less than one "
-            "example",
-        ),
-        Column("failure", lambda o: o.failure, "why its search failed"),
+        Column("candidates", lambda outcome: len(outcome.candidates), asked),
+        Column("trials", "num_trials", "finished trials", "trials", number=True),
+        Column("failed_trials", "num_failed", "failed ones among them", "failed", number=True),
+        Column("stopped_trials", "num_stopped", halted, "stopped" if stopped else None, number=True),
+        Column("hours", "hours", "worker hours of its trials", "work", format=duration, number=True),
+        Column("student_parameters", "num_parameters", size, "parameters", format=millions, number=True),
+        Column("test_rows", "test_rows", rows),
+        Column("failure", "failure", "why its search failed"),
     )
 
 
 def _test_column(role: Role, heading: str | None) -> Column[TripleOutcome]:
-    return score_column(
-        f"{role}_test", lambda o: o.test_score(role), lambda o: o.metric, f"test score of {ROLES[role]}", heading
-    )
+    return score_column(f"{role}_test", lambda o: o.test_score(role), "metric", f"test score of {ROLES[role]}", heading)
 
 
 def _validation_column(role: Role) -> Column[TripleOutcome]:
-    def validation(outcome: TripleOutcome) -> float | None:
-        student = outcome.configuration(role)
-        return student.validation_score if student else None
-
-    return Column(f"{role}_validation", validation, f"validation score of {ROLES[role]}")
+    value = f"{role}.validation_score"
+    return Column(f"{role}_validation", value, f"validation score of {ROLES[role]}")
 
 
 def _configuration_column(role: Role) -> Column[TripleOutcome]:
-    def configuration(outcome: TripleOutcome) -> str | None:
+    def value(outcome: TripleOutcome) -> str | None:
         student = outcome.configuration(role)
         return str(student.trained) if student else None
 
-    return Column(f"{role}_configuration", configuration, f"{ROLES[role]}, with its tuned values")
+    return Column(f"{role}_configuration", value, f"{ROLES[role]}, with its tuned values")
 
 
-class Student(NamedTuple):
-    """A tuned choice of a triple: its role, or the place of the search's visit."""
-
-    outcome: TripleOutcome
-    scored: Scored
-    role: str = ""
-    position: int = 0
-
-
-def _students(results: StudyResults) -> Iterator[Student]:
+def _students(results: StudyResults) -> Iterator[dict[str, Any]]:
     for outcome in results.outcomes:
         for role in STUDENTS:
             if student := outcome.configuration(role):
-                yield Student(outcome, student, str(role))
+                yield {"outcome": outcome, "role": role, "student": student}
 
 
-def _candidates(results: StudyResults) -> Iterator[Student]:
+def _candidates(results: StudyResults) -> Iterator[dict[str, Any]]:
     for outcome in results.outcomes:
         for position, candidate in enumerate(outcome.candidates):
-            yield Student(outcome, candidate, position=position)
-
-
-def _configuration_value(key: str, description: str) -> Column[Student]:
-    return Column(key, lambda row: row.scored.trained.as_dict()[key], description)
-
-
-def _metric(row: Student) -> str:
-    return row.outcome.metric
+            yield {"outcome": outcome, "position": position, "student": candidate}
 
 
 OUTCOMES = Table[StudyResults, TripleOutcome](
@@ -171,121 +130,78 @@ OUTCOMES = Table[StudyResults, TripleOutcome](
     rows=lambda results: results.outcomes,
     columns=lambda results: outcome_columns(any(outcome.num_stopped for outcome in results.outcomes)),
 )
-CONFIGURATIONS = Table[StudyResults, Student](
+CONFIGURATIONS = Table[StudyResults, Any](
     title="The configurations behind these scores",
     rows=_students,
     columns=(
-        shown("triple", lambda row: row.outcome.triple_id),
-        shown("role", lambda row: row.role),
-        shown("configuration", lambda row: student_words(row.scored)),
-        score_column("", lambda row: row.scored.validation_score, _metric, heading="validation"),
-        score_column("", lambda row: row.scored.test_score, _metric, heading="test"),
+        shown("triple", "outcome.triple_id"),
+        shown("role", "role"),
+        shown("configuration", lambda row: student_words(row["student"])),
+        score_column("", "student.validation_score", "outcome.metric", heading="validation"),
+        score_column("", "student.test_score", "outcome.metric", heading="test"),
     ),
 )
-CANDIDATES = Table[StudyResults, Student](
+CANDIDATES = Table[StudyResults, Any](
     name="candidates",
     description="One row per tuned choice that a search visited, in its order, each trial once; scores are means over "
     "seeds.",
     rows=_candidates,
     columns=(
-        *triple_columns(lambda row: row.outcome),
-        Column("position", lambda row: row.position, "order of the visit, from 0"),
-        *(_configuration_value(key, description) for key, description in CONFIGURATION.items()),
-        Column("validation", lambda row: row.scored.validation_score, "validation score; missing if a trial failed"),
-        Column("test", lambda row: row.scored.test_score, "test score; missing if a trial failed"),
+        *triple_columns(),
+        Column("position", "position", "order of the visit, from 0"),
+        *(Column[Any](key, f"student.trained.{key}", meaning) for key, meaning in CONFIGURATION.items()),
+        Column("validation", "student.validation_score", "validation score; missing if a trial failed"),
+        Column("test", "student.test_score", "test score; missing if a trial failed"),
     ),
 )
 
 
-class Taught(NamedTuple):
-    """A selected checkpoint of a teacher."""
-
-    record: TeacherRecord
-    role: str
-
-    @property
-    def dataset(self) -> DatasetSpec:
-        """The data set that it was adapted to."""
-        return self.record.task.dataset
-
-
-def _checkpoints(results: StudyResults) -> Iterator[Taught]:
+def _checkpoints(results: StudyResults) -> Iterator[dict[str, Any]]:
     for record in results.teachers:
         for role in ("highest_score", "lowest_loss") if record.status.has_scores else ():
-            yield Taught(record, role)
+            yield {"record": record, "of": record.task, "role": role, "selected": record.selected(role)}
 
 
-def _checkpoint_words(row: Taught) -> str:
-    return "highest score and lowest loss" if row.record.one_checkpoint else value_words(row.role)
+def _checkpoint_words(row: dict[str, Any]) -> str:
+    return "highest score and lowest loss" if row["record"].one_checkpoint else value_words(row["role"])
 
 
-def _rows_column(split: str, of: str, heading: str | None = None) -> Column[Taught]:
-    return Column(f"{split}_rows", lambda row: row.record.rows.get(split), f"{of} examples", heading, number=True)
-
-
-TEACHERS = Table[StudyResults, Taught](
+BOTH = "highest_score or lowest_loss; both selected on validation"
+EPOCHS = "passes over the data until this checkpoint; 0 or more for given ones"
+TEACHERS = Table[StudyResults, Any](
     name="teachers",
     description="One row per teacher, data set and selected checkpoint.",
     rows=_checkpoints,
-    on_page=lambda row: row.role == "highest_score" or not row.record.one_checkpoint,
+    on_page=lambda row: row["role"] == "highest_score" or not row["record"].one_checkpoint,
     columns=(
-        Column("teacher", lambda row: row.record.task.teacher.name, "name of the teacher", "teacher"),
-        Column("dataset", lambda row: row.dataset.name, "name of the data set", "data set"),
-        Column("task", lambda row: str(row.dataset.task), TASK),
-        Column("metric", lambda row: row.dataset.metric, METRIC, "metric"),
-        Column(
-            "checkpoint",
-            lambda row: row.role,
-            "highest_score or lowest_loss; both selected on validation",
-            "checkpoint",
-            _checkpoint_words,
-        ),
-        Column(
-            "epoch",
-            lambda row: row.record.selected(row.role).epoch,
-            "passes over the data until this checkpoint; 0 or more for given ones",
-            "epoch",
-            lambda row: f"{row.record.selected(row.role).epoch:g}",
-            number=True,
-        ),
-        score_column(
-            "validation",
-            lambda row: row.record.selected(row.role).validation_score,
-            lambda row: row.dataset.metric,
-            "validation score",
-            "validation",
-        ),
+        Column("teacher", "of.teacher.name", "name of the teacher", "teacher"),
+        Column("dataset", "of.dataset.name", "name of the data set", "data set"),
+        Column("task", "of.dataset.task", TASK),
+        Column("metric", "of.dataset.metric", METRIC, "metric"),
+        Column("checkpoint", "role", BOTH, "checkpoint", _checkpoint_words),
+        Column("epoch", "selected.epoch", EPOCHS, "epoch", format="{:g}".format, number=True),
+        score_column("validation", "selected.validation_score", "of.dataset.metric", "validation score", "validation"),
         Column(
             "validation_loss",
-            lambda row: row.record.selected(row.role).validation_loss,
+            "selected.validation_loss",
             "validation loss",
             "validation loss",
-            lambda row: f"{row.record.selected(row.role).validation_loss:.4f}",
+            format="{:.4f}".format,
             number=True,
         ),
-        score_column(
-            "test",
-            lambda row: row.record.selected(row.role).test_score,
-            lambda row: row.dataset.metric,
-            "test score",
-            "test",
-        ),
-        Column(
-            "one_checkpoint",
-            lambda row: row.record.one_checkpoint,
-            "whether both criteria selected the same checkpoint",
-        ),
+        score_column("test", "selected.test_score", "of.dataset.metric", "test score", "test"),
+        Column("one_checkpoint", "record.one_checkpoint", "whether both criteria selected the same checkpoint"),
         score_column(
             "majority_test",
-            lambda row: row.record.majority_score,
-            lambda row: row.dataset.metric,
+            "record.majority_score",
+            "of.dataset.metric",
             f"test score of {ROLES[Role.MAJORITY]}",
             "majority",
         ),
-        Column("parameters", lambda row: row.record.num_parameters, "number of the teacher's parameters"),
-        _rows_column("train", "training"),
-        _rows_column("validation", "validation"),
-        _rows_column("test", "test", "test rows"),
+        Column("parameters", "record.num_parameters", "number of the teacher's parameters"),
+        Column("train_rows", lambda row: row["record"].rows.get("train"), "training examples"),
+        Column("validation_rows", lambda row: row["record"].rows.get("validation"), "validation examples"),
+        Column("test_rows", lambda row: row["record"].rows.get("test"), "test examples", "test rows", number=True),
     ),
 )
 
@@ -301,15 +217,9 @@ FAILURES = Table[StudyResults, Failure](
     description="One row per failed search, teacher or trial, and per file of the ledger that is no record.",
     rows=lambda results: results.provenance.failures,
     columns=(
-        Column("kind", lambda row: row.kind, "search, teacher, trial or file", "kind"),
-        Column("where", lambda row: row.where, "the triple, the teacher and data set, or the file's name", "where"),
-        Column(
-            "what",
-            _failed_trial,
-            "configuration and seed of a trial",
-            "what",
-            lambda row: _failed_trial(row) or MISSING,
-        ),
-        Column("reason", lambda row: row.reason, "why it failed", "reason"),
+        Column("kind", "kind", "search, teacher, trial or file", "kind"),
+        Column("where", "where", "the triple, the teacher and data set, or the file's name", "where"),
+        Column("what", _failed_trial, "configuration and seed of a trial", "what", format=lambda what: what or MISSING),
+        Column("reason", "reason", "why it failed", "reason"),
     ),
 )

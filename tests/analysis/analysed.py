@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from analysis.choices import choice_findings
+from analysis.examples.findings import group_findings
 from analysis.old_findings import old_findings
 from analysis.report import answers_of, summarise, tables_of
 from analysis.results import StudyResults
+from analysis.shapes import shape_findings
 
 OF_CHOICES = [  # sections of a study of parameter choices, on the page of which they have figures
     "fig1_cost_of_choices",
@@ -30,6 +32,14 @@ class Analysed:
             if hasattr(found, name):
                 return getattr(found, name)
         raise AttributeError(name)
+
+    @property
+    def shapes(self):
+        return shape_findings(self.results).results
+
+    @property
+    def groups(self):
+        return group_findings(self.results).results
 
     def section(self, name):
         return next(answer for answer in answers_of(self.results) if answer.name == name)

@@ -6,9 +6,9 @@ rounds them. Its models are the teacher ("baseline") and eight students.
 
 from __future__ import annotations
 
-from analysis.results import Factor
-from analysis.shapes import ShapedStudent, ShapeStudy, Speed
-from analysis.worthwhile import Aspect, Sign
+from analysis.results import Factor, Speed
+from analysis.shapes.shape_study import ShapedStudent, ShapeStudy
+from analysis.shapes.worthwhile import Aspect, Sign
 
 TASKS = ("CoLA", "MNLI", "MRPC", "QNLI", "QQP", "RTE", "SST2", "STSB")
 STUDENTS = ("9L", "6L", "3L", "516D", "384D", "8AH", "4AH", "6L_384D")

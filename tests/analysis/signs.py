@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.shape_wording import ASPECTS, MARKS
-from analysis.worthwhile import Aspect, Judgement, Sign
+from analysis.shapes.words import ASPECTS, MARKS
+from analysis.shapes.worthwhile import Aspect, Judgement, Sign
 
 
 @dataclass(frozen=True)
