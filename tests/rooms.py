@@ -49,6 +49,8 @@ FLOORS: dict[str, list[str | tuple[str, ...]]] = {
         "analysis.presentation",
         "analysis.triples",
         "analysis.choices",
+        "analysis.shapes",
+        "analysis.examples",
         "analysis.report",
         "analysis",
     ],

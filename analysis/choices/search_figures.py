@@ -17,9 +17,9 @@ from analysis.presentation import (
     RED,
     Curve,
     configuration_words,
+    curve_panels,
     dress,
     no_data,
-    panels,
     score,
     signed_percent,
     student_words,
@@ -68,7 +68,7 @@ def decisions(found: ChoiceFindings) -> go.Figure:
 def temperatures(found: ChoiceFindings) -> go.Figure:
     """A colour per distance and student temperature, a dash per teacher checkpoint."""
     curves = [_drawn(curve) for curve in found.temperature_curves]
-    drawn = panels(TEMPERATURES, curves)
+    drawn = curve_panels(TEMPERATURES, curves)
     return drawn.update_xaxes(type="log", tickvals=[1, 2, 4, 8, 16, 32, 64]) if drawn.data else drawn
 
 

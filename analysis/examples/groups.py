@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.stats import kruskal
 
 from analysis.results import TEACHER
-from search_spaces.configuration import digest
+from search_spaces import digest
 
 TOLERANCE = 0.1  # of the range of the test labels: how far off a score may be to count as right
 FEWEST_EXAMPLES = 5  # of a group, to be compared

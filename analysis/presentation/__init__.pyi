@@ -5,7 +5,7 @@ from .images import fragment as fragment
 from .images import write_figures as write_figures
 from .page import render_page as render_page
 from .panels import Curve as Curve
-from .panels import panels as panels
+from .panels import curve_panels as curve_panels
 from .section import Answer as Answer
 from .section import PerTeacher as PerTeacher
 from .section import Section as Section

@@ -41,7 +41,7 @@ class Curve:
     dash: str = "solid"
 
 
-def panels(titles: tuple[str, str], curves: Iterable[Curve]) -> go.Figure:
+def curve_panels(titles: tuple[str, str], curves: Iterable[Curve]) -> go.Figure:
     """A panel per triple with its curves; metrics are named where there are several."""
     curves = [curve for curve in curves if curve.y]
     if not curves:

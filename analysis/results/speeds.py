@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trials.record import ModelSpeed
+from trials.specs import ModelSpeed
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,7 @@ from analysis.shapes.shape_study import Grid, ShapedStudent, ShapeStudy, losses,
 from analysis.shapes.training_rows import SizeEffect, most_influential, size_effect
 from analysis.shapes.worthwhile import Judgement, judgements
 from study.search import StudySearch
-from trials.record import SpeedRecord
-from trials.spec import DatasetSpec, TeacherSpec
+from trials.specs import DatasetSpec, SpeedRecord, TeacherSpec
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from analysis.shapes.worthwhile import (
     Aspect,
     Sign,
 )
-from trials.spec import Initialisation
+from trials.specs import Initialisation
 
 PAPER = "(B): Mohanty et al. (2023), What is Lost in Knowledge Distillation?"
 FEW_TASKS = 4

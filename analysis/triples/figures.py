@@ -13,9 +13,9 @@ from analysis.presentation import (
     ROLE_COLOURS,
     ROLE_SYMBOLS,
     Curve,
+    curve_panels,
     dress,
     no_data,
-    panels,
     score,
     student_words,
 )
@@ -70,7 +70,7 @@ def training(results: StudyResults) -> go.Figure:
         )
         for curve in training_curves(results)
     ]
-    return panels(TRAINING if results.compares_choices else TRAINING_OF_ONE, curves)
+    return curve_panels(TRAINING if results.compares_choices else TRAINING_OF_ONE, curves)
 
 
 def _draw_group(drawn: go.Figure, outcomes: list[TripleOutcome], results: StudyResults, row: int) -> None:

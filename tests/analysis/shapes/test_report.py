@@ -15,8 +15,9 @@ from analysis.report import write_report
 from analysis.results import Factor, StudyResults, factors, has_one_configuration
 from analysis.shapes import shape_findings
 from search_spaces.space import load_space
-from trials.record import SpeedRecord, TrialRecord
-from trials.spec import StudentSpec, TeacherSpec
+from trials.specs.records import SpeedRecord, TrialRecord
+from trials.specs.student import StudentSpec
+from trials.specs.trial import TeacherSpec
 
 FEW = ("CoLA", "MRPC", "RTE", "STSB")
 TABLES = (
