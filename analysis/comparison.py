@@ -14,7 +14,7 @@ from analysis.results import mean
 from search_spaces import Configuration, Fault, InputError
 from study.config import Strategy, Study
 from study.search import StudySearch, TripleSearch, load_search
-from study.search.searchers import final
+from study.search.searchers import completed_score
 from trials.specs import Record, TaskName, TrialRecord, Triple
 
 
@@ -214,8 +214,8 @@ def _run(name: str, opened: Opened, found: TripleSearch | None) -> Run:
     behind: dict[str, float] = {}
     for configuration, score in found.chain.tried.items():
         records = found.records(configuration)
-        known = final(score) is not None
-        attempts.append(Attempt(configuration, final(score), _test(records) if known else None))
+        known = completed_score(score) is not None
+        attempts.append(Attempt(configuration, completed_score(score), _test(records) if known else None))
         behind |= {record.record_id: record.run.seconds for record in records}
     return Run(name, strategy, found.searched, tuple(attempts), len(behind), fsum(behind.values()) / 3600)
 

@@ -25,7 +25,7 @@ from analysis.results import (
 from search_spaces import Configuration
 from study.config import Strategy, Study
 from study.search import StudySearch
-from study.search.searchers import NamedSearch
+from study.search.searchers import ExperimentSearch
 from trials.specs import TaskName, TrialRecord, Triple
 from trials.storage import Workspace
 
@@ -198,7 +198,7 @@ def _families(
 def trials_of(search: StudySearch, outcome: TripleOutcome) -> dict[str, dict[int, TrialRecord]]:
     """The finished trials of a triple that has begun, by experiment in the space's order, and by seed."""
     triple = search.triples[outcome.triple_id]
-    assert isinstance(triple.search, NamedSearch)
+    assert isinstance(triple.search, ExperimentSearch)
     tuned = {name: triple.search.named.get(name) for name in search.study.space.named()}
     return {
         name: finished_by_seed(triple.records(candidate.configuration)) if candidate else {}

@@ -22,7 +22,7 @@ from search_spaces.space import SearchSpace, load_space
 from study.config.study_file import SearchConfig, Strategy
 from study.ledger.record_files import Ledger
 from study.ledger.study_directory import open_study
-from study.search.searchers.chain import Chain, final
+from study.search.searchers.chain import Chain, completed_score
 from study.search.searchers.registry import make_search
 from study.search.study_search import load_search
 
@@ -138,7 +138,7 @@ def from_ledger(folder: Path, *, seeds: int) -> dict[str, dict[str, Result]]:
     found = {}
     for name, triple in load_search(study, Ledger(workspace.ledger).refresh()).triples.items():
         if triple.searched and not triple.failure:
-            tried = {point: final(score) for point, score in triple.chain.tried.items()}
+            tried = {point: completed_score(score) for point, score in triple.chain.tried.items()}
             worst = min(score for score in tried.values() if score is not None)
             table = {point: worst if score is None else score for point, score in tried.items()}
             one = triple.teacher.one_checkpoint

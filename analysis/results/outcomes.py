@@ -13,7 +13,7 @@ from math import fsum
 from analysis.results.scales import full_score
 from search_spaces import Configuration
 from study.search import StudySearch, TripleSearch
-from study.search.searchers import Candidate, FixedChoice
+from study.search.searchers import Candidate, FixedChoiceSearch
 from trials.specs import Status, TaskName, TeacherRecord, TrialRecord, Triple
 from trials.tasks import task_of
 
@@ -252,7 +252,7 @@ def _candidates(triple: TripleSearch) -> tuple[Scored, ...]:
     return tuple(found.values())
 
 
-def _evaluated(triple: TripleSearch, evaluation: FixedChoice | None) -> Scored | None:
+def _evaluated(triple: TripleSearch, evaluation: FixedChoiceSearch | None) -> Scored | None:
     return scored(triple, evaluation.candidate) if evaluation and evaluation.candidate else None
 
 

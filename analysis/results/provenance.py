@@ -62,7 +62,7 @@ class Provenance:
 
 def current_trials(search: StudySearch, records: Iterable[Record]) -> list[TrialRecord]:
     """The trial records of the study as it is: those that its search asked for, by trial id."""
-    trials = [record for record in records if isinstance(record, TrialRecord) and search.asks_for(record)]
+    trials = [record for record in records if isinstance(record, TrialRecord) and search.has_requested(record)]
     return sorted(trials, key=lambda record: record.record_id)
 
 

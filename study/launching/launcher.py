@@ -53,7 +53,7 @@ def _launch(study: Study, workspace: Workspace, options: LaunchOptions, progress
         memory.save()
         ledger = Ledger(workspace.ledger)
         search = StudySearch(study, checked.fingerprints, ledger.refresh())
-        workspace.sweep(search.settled)
+        workspace.sweep(search.settled_ids)
         if search.finished:
             return _result(search, ledger)
         from study.launching.experiment import ray_started, run_experiment
@@ -95,7 +95,7 @@ def _alone(workspace: Workspace) -> Iterator[None]:
 def _speculated(search: StudySearch, ahead: set[str]) -> str:
     """What came of the trials that were run before the search asked for them."""
     done = [record for record in search.trials if record.spec.trial_id in ahead]
-    asked = sum(map(search.asks_for, done))
+    asked = sum(map(search.has_requested, done))
     return f"speculation: {len(done)} trial{'s' * (len(done) != 1)} run ahead, {asked} of them asked for"
 
 

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 
 from study.planning import PlannedSeconds, duration, estimate, planned_seconds, trials_in_all
-from study.search import StudySearch, stage, work_name
+from study.search import StudySearch, describe_progress, work_name
 from trials.specs import (
     Record,
     Status,
@@ -160,7 +160,7 @@ class Progress:
         prefixes = (f"{triple.triple_id}: ", f"teacher {triple.teacher.name} on {triple.dataset.name}")
         running = [text.removeprefix(prefixes[0]) for text in self._running.values() if text.startswith(prefixes)]
         best = self._best(triple.triple_id)
-        return triple.triple_id, stage(started), "" if best is None else f"{best:.4f}", "\n".join(running)
+        return triple.triple_id, describe_progress(started), "" if best is None else f"{best:.4f}", "\n".join(running)
 
 
 class _Outlook:

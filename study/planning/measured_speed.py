@@ -13,7 +13,7 @@ from typing import TypeVar
 from search_spaces import Configuration
 from study.config import Study
 from study.planning.study_plan import PlannedSeconds
-from study.search import kind_of
+from study.search import cost_class
 from trials.specs import Record, SpeedRecord, TeacherRecord, TrialRecord
 
 ROUNDS = 8  # of fitting triples to kinds and kinds to triples
@@ -52,7 +52,7 @@ class Pace:
 
     def seconds(self, triple_id: str, configuration: Configuration) -> float:
         """Of a trial."""
-        of_kind = self.kinds.get(kind_of(configuration), 1.0)
+        of_kind = self.kinds.get(cost_class(configuration), 1.0)
         return self.planned[triple_id] * self.triples.get(triple_id, self.others) * of_kind
 
     def span(self, triple_id: str = "") -> tuple[float, float]:
@@ -100,7 +100,7 @@ def _fit(
     trials: Sequence[TrialRecord], planned: Mapping[str, float]
 ) -> tuple[dict[str, float], dict[Configuration, float]]:
     """Factors of triples and of kinds; means, for it is totals that they foretell."""
-    took = [(t.triple_id, kind_of(t.configuration), t.run.seconds / planned[t.triple_id]) for t in trials]
+    took = [(t.triple_id, cost_class(t.configuration), t.run.seconds / planned[t.triple_id]) for t in trials]
     triples: dict[str, float] = {}
     kinds: dict[Configuration, float] = {}
     for _ in range(ROUNDS):

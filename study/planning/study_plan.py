@@ -24,7 +24,7 @@ from study.planning.model_sizes import (
     token_weights,
     trial_memory,
 )
-from study.search.searchers import grid_of, make_search, requests_of
+from study.search.searchers import full_grid, make_search, simulate_requests
 from trials.models import HEAD_NAMES, RECURRENT_PARTS, Config, depths, name_in, student_config, why_not_packed
 from trials.specs import StudentSpec, Triple
 from trials.tasks import Head, task_of
@@ -106,7 +106,7 @@ def make_plan(study: Study) -> Plan:
         most_in_all=most_in_all,
         experiments=tuple(study.space.named()) if study.config.search.strategy is Strategy.EXPERIMENTS else (),
         temperatures=tuple(sorted(study.space.temperature.reachable())),
-        exhaustive_grid=len(grid_of(study.space, False, True)),
+        exhaustive_grid=len(full_grid(study.space, False, True)),
         choices_visited=1 + len(list(study.space.alternatives())),
         choices_in_space=len(list(study.space.combinations())),
         grid_per_triple=study.space.grid_size(),
@@ -233,7 +233,7 @@ def triple_bounds(study: Study, triple: Triple) -> tuple[int, int]:
     search, seeds = study.config.search, len(study.config.seeds)
     softmax = task_of(triple.dataset).softmax
     if search.strategy not in (Strategy.GREEDY, Strategy.EXPERIMENTS):
-        sizes = [len(grid_of(study.space, one, softmax)) for one in (True, False)]
+        sizes = [len(full_grid(study.space, one, softmax)) for one in (True, False)]
         tried = [size if search.trials is None else min(size, search.trials) for size in sizes]
         return min(tried) * seeds, max(tried) * seeds
     space = study.space if triple.student.distil else study.space.without_teacher()
@@ -304,7 +304,7 @@ def _paths(space: SearchSpace) -> Iterator[_Path]:
 def _trials_of(space: SearchSpace, config: SearchConfig, path: _Path, softmax: bool) -> set[Configuration]:
     """The configurations that a search visits on a path."""
     search = make_search(space, config, one_checkpoint=path.one_checkpoint, softmax=softmax)
-    requests = requests_of(search, lambda configuration: path.score(configuration.on_task(softmax)))
+    requests = simulate_requests(search, lambda configuration: path.score(configuration.on_task(softmax)))
     return {configuration.on_task(softmax) for request in requests for configuration in request}
 
 

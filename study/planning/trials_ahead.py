@@ -17,18 +17,18 @@ from study.planning.study_plan import most_per_choice, search_bounds, triple_bou
 from study.search import TripleSearch
 from study.search.searchers import (
     Chain,
-    FixedChoice,
+    ExperimentSearch,
+    FixedChoiceSearch,
     GreedySearch,
-    NamedSearch,
-    PointSearch,
+    GridPointSearch,
     Score,
     Search,
-    final,
+    completed_score,
     lazy_choice,
     lazy_tuner,
     make_search,
     make_tuner,
-    requests_of,
+    simulate_requests,
 )
 from trials.specs import Triple
 from trials.tasks import task_of
@@ -85,7 +85,7 @@ class _Outset:
         chosen = random.Random(number).choice(self.stable) if self.stable else None  # noqa: S311 - no secret
         pairs = ((self.lazy, lazy_tuner), (chosen, make_tuner(self.search)))
         return [
-            FixedChoice(choice, tuner, self.space, one_checkpoint=self.one_checkpoint)
+            FixedChoiceSearch(choice, tuner, self.space, one_checkpoint=self.one_checkpoint)
             for choice, tuner in pairs
             if choice is not None
         ]
@@ -109,7 +109,7 @@ def ahead_of(study: Study, triple: Triple, started: TripleSearch | None) -> Ahea
     asked = {each.on_task(outset.softmax) for each, _ in chain.asked}
     done = len(asked) * seeds - len(waiting)
     open_now = tuple(each for each, _ in everything)
-    if isinstance(search, PointSearch):
+    if isinstance(search, GridPointSearch):
         left = search.budget * seeds - done
         fewest = left if started else triple_bounds(study, triple)[0]
         return Ahead(open_now, fewest, left, left, left / len(waiting) if waiting else 0.0)
@@ -142,7 +142,7 @@ def _outset(study: Study, triple: Triple, started: TripleSearch | None) -> _Outs
 
 def _is_last_request(search: Search) -> bool:
     """Whether greedy search has made all its comparisons but the last, of soft-label weights."""
-    if not isinstance(search, GreedySearch) or isinstance(search, NamedSearch) or search.incumbent is None:
+    if not isinstance(search, GreedySearch) or isinstance(search, ExperimentSearch) or search.incumbent is None:
         return False
     return len(search.steps) == len(list(search.space.alternatives()))
 
@@ -163,7 +163,7 @@ def _mean_future(outset: _Outset, known: Known) -> tuple[float, float]:
 
 
 def _future(outset: _Outset, known: dict[Configuration, Score], number: int) -> tuple[int, int]:
-    scores = [score for score in map(final, known.values()) if score is not None]
+    scores = [score for score in map(completed_score, known.values()) if score is not None]
     low, high = min(scores, default=0.0), max(scores, default=1.0)
 
     def score(configuration: Configuration) -> Score:
@@ -174,7 +174,7 @@ def _future(outset: _Outset, known: dict[Configuration, Score], number: int) -> 
     new: set[Configuration] = set()
     lengths = []
     for search in (outset.first(), *outset.references(number)):
-        requests = [{each.on_task(outset.softmax) for each in request} for request in requests_of(search, score)]
+        requests = [{each.on_task(outset.softmax) for each in request} for request in simulate_requests(search, score)]
         lengths.append(sum(bool(request - known.keys()) for request in requests))
         new |= set().union(*requests) - known.keys()
     return len(new), lengths[0] + max(lengths[1:], default=0)

@@ -23,7 +23,7 @@ class Fingerprints:
     models: dict[tuple[str, ...], str] = field(default_factory=dict)
     vectors: dict[str, str] = field(default_factory=dict)
 
-    def of_student(self, study: Study, student: StudentSpec) -> str:
+    def student_fingerprint(self, study: Study, student: StudentSpec) -> str:
         """Of what a student starts from, its word vectors among it; empty where it is not known."""
         model = self.models.get(study.student_source(student), "")
         return model if student.embeddings is None else f"{model}+{self.vectors.get(student.embeddings, '')}"

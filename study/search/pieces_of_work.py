@@ -37,7 +37,7 @@ def speed_task(
         sources=sources,
         fingerprints=(
             fingerprints.models.get(sources[0], ""),
-            *(fingerprints.of_student(study, student) for student in students),
+            *(fingerprints.student_fingerprint(study, student) for student in students),
         ),
     )
 

@@ -12,16 +12,15 @@ from statistics import median
 from search_spaces import Configuration
 from study.config import Study
 from study.search.fingerprints import Fingerprints
-from study.search.first_trials import aspects_of, kind_of, probes
 from study.search.pieces_of_work import speed_task, teacher_task
-from study.search.priority import Pending, effort, most_depending, seconds_left
+from study.search.priority import RemainingRequests, estimated_seconds_left, relative_cost, teachers_by_cost
 from study.search.searchers import (
     Chain,
-    FixedChoice,
+    FixedChoiceSearch,
     Score,
     Search,
     Step,
-    Stopped,
+    StoppedScore,
     Tuner,
     lazy_choice,
     lazy_tuner,
@@ -29,6 +28,7 @@ from study.search.searchers import (
     make_tuner,
     stable_choice,
 )
+from study.search.timing_trials import cost_class, cost_factors, timing_trials
 from trials.specs import (
     DatasetSpec,
     Record,
@@ -75,8 +75,8 @@ class TripleSearch:
             seed=triple.triple_id,
         )
         self._specs: dict[tuple[Configuration, int, bool], TrialSpec] = {}
-        self.lazy: FixedChoice | None = None
-        self.stable: FixedChoice | None = None
+        self.lazy: FixedChoiceSearch | None = None
+        self.stable: FixedChoiceSearch | None = None
         self.chain = self.chain_of(self.search)
         self._evaluations: list[Chain] = []
         self.asked: frozenset[str] = frozenset()
@@ -85,7 +85,7 @@ class TripleSearch:
         self.num_observed = 0
         self.num_recorded = 0
         self.seconds: float | None = None
-        self.effort = effort(owner.study, triple, teacher.rows.get("train", 1))
+        self.relative_cost = relative_cost(owner.study, triple, teacher.rows.get("train", 1))
         self.advance()
 
     @property
@@ -119,9 +119,9 @@ class TripleSearch:
         return {each: score for chain in reversed(self.chains) for each, score in chain.tried.items()}
 
     @property
-    def pending(self) -> Pending:
+    def pending(self) -> RemainingRequests:
         """What is left of it: requests, and what one takes."""
-        return Pending(self.seconds, self.effort, max(chain.requests_left for chain in self.chains))
+        return RemainingRequests(self.seconds, self.relative_cost, max(chain.requests_left for chain in self.chains))
 
     def propose(self) -> list[TrialSpec]:
         """The trials that this triple waits for."""
@@ -131,9 +131,9 @@ class TripleSearch:
     def advance(self) -> None:
         """Go on as far as the records reach; the lazy baseline follows the search."""
         self.chain.advance()
-        if self.searched and not self.failure and self.lazy is None and self._owner.evaluates("lazy"):
+        if self.searched and not self.failure and self.lazy is None and self._owner.evaluates_reference("lazy"):
             self.lazy = self.lazy_search()
-            self._evaluations.append(self.chain_of(self.lazy, undisturbed=True))
+            self._evaluations.append(self.chain_of(self.lazy, never_stopped=True))
         for chain in self._evaluations:
             chain.advance()
         self._take_stock()
@@ -142,34 +142,34 @@ class TripleSearch:
         """Evaluate the study's stable configuration on this triple."""
         if self.stable is None and not self.failure:
             self.stable = self.stable_search(choice)
-            self._evaluations.append(self.chain_of(self.stable, undisturbed=True))
+            self._evaluations.append(self.chain_of(self.stable, never_stopped=True))
             self._take_stock()
 
-    def lazy_search(self) -> FixedChoice:
+    def lazy_search(self) -> FixedChoiceSearch:
         """The evaluation of the lazy baseline."""
         return self._fixed(lazy_choice(self._owner.study.space, self.triple.triple_id), lazy_tuner)
 
-    def stable_search(self, choice: Configuration) -> FixedChoice:
+    def stable_search(self, choice: Configuration) -> FixedChoiceSearch:
         """The evaluation of a stable configuration."""
         return self._fixed(choice, make_tuner(self._owner.study.config.search))
 
-    def spec(self, configuration: Configuration, seed: int, *, undisturbed: bool = False) -> TrialSpec:
+    def spec(self, configuration: Configuration, seed: int, *, never_stopped: bool = False) -> TrialSpec:
         """The trial of one configuration and seed on this triple; configurations may share one.
 
         Args:
             configuration: What is tried.
             seed: With which seed.
-            undisturbed: Never stop it early, as those that others are measured by.
+            never_stopped: Never stop it early, as those that others are measured by.
         """
-        key = configuration, seed, undisturbed
+        key = configuration, seed, never_stopped
         if key not in self._specs:
             self._specs[key] = self._spec(*key)
         return self._specs[key]
 
-    def _spec(self, configuration: Configuration, seed: int, undisturbed: bool) -> TrialSpec:
+    def _spec(self, configuration: Configuration, seed: int, never_stopped: bool) -> TrialSpec:
         study, fingerprints = self._owner.study, self._owner.fingerprints
         trained, stopping = self._trained(configuration), study.config.search.stopping
-        if stopping is not None and (undisturbed or self.is_default(trained)):
+        if stopping is not None and (never_stopped or self.is_default(trained)):
             stopping = None
         return TrialSpec(
             triple=self.triple,
@@ -179,7 +179,7 @@ class TripleSearch:
             training=study.student_recipe(self.triple.dataset),
             data_fingerprint=self.teacher.task.data_fingerprint,
             teacher_fingerprint=self.teacher.selected(trained.teacher_checkpoint).fingerprint or "",
-            source_fingerprint=fingerprints.of_student(study, self.triple.student),
+            source_fingerprint=fingerprints.student_fingerprint(study, self.triple.student),
         )
 
     def _trained(self, configuration: Configuration) -> Configuration:
@@ -197,24 +197,24 @@ class TripleSearch:
         None of what was not asked for.
         """
         seeds = self._owner.study.config.seeds
-        trials = [[self.spec(configuration, seed, undisturbed=each) for each in (True, False)] for seed in seeds]
+        trials = [[self.spec(configuration, seed, never_stopped=each) for each in (True, False)] for seed in seeds]
         found = [self._owner.trial_record(ended) or self._owner.trial_record(spec) for ended, spec in trials]
         return [record for record in found if record is not None and record.record_id in self.asked]
 
-    def chain_of(self, search: Search, *, undisturbed: bool = False) -> Chain:
+    def chain_of(self, search: Search, *, never_stopped: bool = False) -> Chain:
         """A search driven by this triple's records, or by those of trials that are never stopped early."""
 
         def lookup(configuration: Configuration, seed: int) -> tuple[Score] | None:
-            record = self._owner.trial_record(self.spec(configuration, seed, undisturbed=undisturbed))
+            record = self._owner.trial_record(self.spec(configuration, seed, never_stopped=never_stopped))
             return None if record is None else (_score_of(record),)
 
         return Chain(search, self._owner.study.config.seeds, lookup)
 
-    def _fixed(self, choice: Configuration, tuner: Tuner) -> FixedChoice:
-        return FixedChoice(choice, tuner, self._owner.study.space, one_checkpoint=self.teacher.one_checkpoint)
+    def _fixed(self, choice: Configuration, tuner: Tuner) -> FixedChoiceSearch:
+        return FixedChoiceSearch(choice, tuner, self._owner.study.space, one_checkpoint=self.teacher.one_checkpoint)
 
     def _specs_of(self, chain: Chain, pairs: Iterable[tuple[Configuration, int]]) -> list[TrialSpec]:
-        return [self.spec(*pair, undisturbed=chain is not self.chain) for pair in pairs]
+        return [self.spec(*pair, never_stopped=chain is not self.chain) for pair in pairs]
 
     def _take_stock(self) -> None:
         self.num_observed += 1
@@ -248,10 +248,10 @@ class StudySearch:
         self._trials: dict[str, TrialRecord] = {}
         self._teachers: dict[str, TeacherRecord] = {}
         self._speed_records: dict[str, SpeedRecord] = {}
-        self._aspects: set[Hashable] = set()  # of the trials observed so far
-        self._kinds = {kind_of(each.canonical()) for each in study.tried}
+        self._timed_factors: set[Hashable] = set()  # of the trials observed so far
+        self._cost_classes = {cost_class(each.canonical()) for each in study.tried}
         self._teacher_tasks = {
-            (t.name, d.name): teacher_task(study, fingerprints, t, d) for t, d in most_depending(study)
+            (t.name, d.name): teacher_task(study, fingerprints, t, d) for t, d in teachers_by_cost(study)
         }
         for record in records:
             self._remember(record)
@@ -266,18 +266,18 @@ class StudySearch:
         """
         tasks = self._teacher_tasks.values()
         missing: list[Work] = [task for task in tasks if task.teacher_id not in self._teachers]
-        trials = [spec for triple in self.in_order() for spec in triple.propose()]
-        first = [] if self.all_measured and self._kinds <= self._aspects else self._probes()
+        trials = [spec for triple in self.triples_by_priority() for spec in triple.propose()]
+        first = [] if self.every_triple_timed and self._cost_classes <= self._timed_factors else self._timing_trials()
         return [*missing, *{spec.trial_id: spec for spec in first + trials}.values()] or self._speeds()[:1]
 
-    def _probes(self) -> list[TrialSpec]:
+    def _timing_trials(self) -> list[TrialSpec]:
         """First trials, in the study's order: the costliest first would say more of itself than of the others."""
         started = [self.triples[t.triple_id] for t in self.study.triples if t.triple_id in self.triples]
-        return probes((spec for triple in started for spec in triple.propose()), self._aspects)
+        return timing_trials((spec for triple in started for spec in triple.propose()), self._timed_factors)
 
-    def in_order(self) -> list[TripleSearch]:
+    def triples_by_priority(self) -> list[TripleSearch]:
         """The started triples, those whose trials come first at the front."""
-        left = seconds_left([triple.pending for triple in self.triples.values()])
+        left = estimated_seconds_left([triple.pending for triple in self.triples.values()])
         return [
             triple for _, triple in sorted(zip(left, self.triples.values(), strict=True), key=lambda pair: -pair[0])
         ]
@@ -328,14 +328,14 @@ class StudySearch:
         return list(self._trials.values())
 
     @property
-    def all_measured(self) -> bool:
+    def every_triple_timed(self) -> bool:
         """Whether every triple has a trial, which says how long its others take."""
-        return all(triple.triple_id in self._aspects for triple in self.study.triples)
+        return all(triple.triple_id in self._timed_factors for triple in self.study.triples)
 
     @property
     def needs_plan(self) -> bool:
         """Whether only the plan says how long some work left takes: trials of a triple without any, response times."""
-        return not self.all_measured or (bool(self._speeds()) and not self._speed_records)
+        return not self.every_triple_timed or (bool(self._speeds()) and not self._speed_records)
 
     @property
     def records(self) -> list[Record]:
@@ -350,19 +350,19 @@ class StudySearch:
     @property
     def extra_trials(self) -> list[TrialRecord]:
         """Trial records observed so far that the search has not asked for: run ahead, or of other contents."""
-        return [record for record in self._trials.values() if not self.asks_for(record)]
+        return [record for record in self._trials.values() if not self.has_requested(record)]
 
-    def asks_for(self, record: TrialRecord) -> bool:
+    def has_requested(self, record: TrialRecord) -> bool:
         """Whether the search has asked for a trial; what it has not asked for, it does not use."""
         triple = self.triples.get(record.triple_id)
         return triple is not None and record.record_id in triple.asked
 
-    def evaluates(self, reference: str) -> bool:
+    def evaluates_reference(self, reference: str) -> bool:
         """Whether every triple is evaluated on a reference configuration: ``lazy`` or ``stable``."""
         return reference in self.study.config.search.evaluate
 
     @property
-    def settled(self) -> set[str]:
+    def settled_ids(self) -> set[str]:
         """Ids of work that has a record and is not wanted again; what was stopped by another rule may be."""
         return {work_of(record) for record in self.records} - {work_id(work) for work in self.propose()}
 
@@ -382,7 +382,7 @@ class StudySearch:
             self._speed_records[record.record_id] = record
         else:
             self._trials[record.record_id] = record
-            self._aspects |= aspects_of(record.spec.triple, record.configuration)
+            self._timed_factors |= cost_factors(record.spec.triple, record.configuration)
 
     def _advance(self, triples: Iterable[Triple]) -> None:
         for triple in triples:
@@ -396,7 +396,7 @@ class StudySearch:
         self._start_stable()
 
     def _start_stable(self) -> None:
-        if self.evaluates("stable") and (choice := self.stable_choice):
+        if self.evaluates_reference("stable") and (choice := self.stable_choice):
             for triple in self.triples.values():
                 triple.evaluate_stable(choice)
 
@@ -416,7 +416,7 @@ class StudySearch:
 
 def _score_of(record: TrialRecord) -> Score:
     if record.status is Status.STOPPED and record.validation_score is not None:
-        return Stopped(record.validation_score, record.curve[-1].epoch)
+        return StoppedScore(record.validation_score, record.curve[-1].epoch)
     return record.validation_score
 
 

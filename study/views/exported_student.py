@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from search_spaces import Configuration, fault, nearest
 from study.config import Study
 from study.search import TripleSearch, load_search
-from study.search.searchers import NamedSearch
+from study.search.searchers import ExperimentSearch
 from trials.specs import Record, TrialRecord
 from trials.tasks import Head, task_of
 
@@ -45,7 +45,7 @@ def chosen_trial(
 def _configuration(found: TripleSearch, experiment: str | None, stable: bool) -> Configuration | None:
     """The tuned configuration that is asked for, as far as it is known."""
     if experiment is not None:
-        named = found.search.named if isinstance(found.search, NamedSearch) else {}
+        named = found.search.named if isinstance(found.search, ExperimentSearch) else {}
         if experiment not in named:
             message = f"no such finished experiment; {nearest(experiment, named)}"
             raise fault("command line", "--experiment", experiment, message)

@@ -9,7 +9,7 @@ from typing import Any
 from study.config import Study
 from study.ledger import Ledger
 from study.planning import Estimate, estimate, planned_seconds, trials_in_all
-from study.search import StudySearch, load_search, stage
+from study.search import StudySearch, describe_progress, load_search
 from trials.specs import Record, Status, TrialRecord, Triple
 from trials.storage import Workspace
 
@@ -85,12 +85,12 @@ def read_status(study: Study, workspace: Workspace) -> StudyStatus:
         trials=search.num_trials,
         extra_trials=len(search.extra_trials),
         most_trials=trials_in_all(study)[1],
-        stopped_trials=_stopped(filter(search.asks_for, search.trials)),
+        stopped_trials=_stopped(filter(search.has_requested, search.trials)),
         hours=sum(record.run.seconds for record in records) / 3600,
         left=_left(search, records) if search.num_trials and not search.finished else None,
         chains=tuple(_chain(triple, search) for triple in study.triples),
         failed_trials=tuple(_failure(record) for record in ledger.trials if record.status is Status.FAILED),
-        unfinished_work=tuple(sorted(workspace.running() - search.settled)),
+        unfinished_work=tuple(sorted(workspace.running() - search.settled_ids)),
         bad_files=tuple(map(str, ledger.bad_files)),
     )
 
@@ -111,10 +111,10 @@ def _chain(triple: Triple, search: StudySearch) -> TripleStatus:
     started = search.triples.get(triple.triple_id)
     failure = search.failures.get(triple.triple_id)
     incumbent = started.search.incumbent if started else None
-    own = [record for record in search.trials if record.triple_id == triple.triple_id and search.asks_for(record)]
+    own = [record for record in search.trials if record.triple_id == triple.triple_id and search.has_requested(record)]
     return TripleStatus(
         triple=triple.triple_id,
-        stage=f"failed: {failure}" if failure else stage(started),
+        stage=f"failed: {failure}" if failure else describe_progress(started),
         trials=started.num_recorded if started else 0,
         stopped_trials=_stopped(own),
         steps=tuple(

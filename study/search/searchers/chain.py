@@ -17,7 +17,7 @@ from search_spaces import Configuration
 
 
 @dataclass(frozen=True)
-class Stopped:
+class StoppedScore:
     """What is known of a configuration of which a trial was stopped early.
 
     Attributes:
@@ -34,18 +34,18 @@ class Stopped:
         return round(1000 * self.epoch)
 
 
-Score = float | Stopped | None  # None: the configuration's trial failed
+Score = float | StoppedScore | None  # None: the configuration's trial failed
 
 
-def final(score: Score) -> float | None:
+def completed_score(score: Score) -> float | None:
     """The score of what completed; None of the rest."""
-    return None if isinstance(score, Stopped) else score
+    return None if isinstance(score, StoppedScore) else score
 
 
 Scores = Mapping[Configuration, Score]
 T = TypeVar("T")
-Asking = Generator[tuple[Configuration, ...], Scores, T]  # a part of a program that returns a T
-Program = Asking[None]
+Subroutine = Generator[tuple[Configuration, ...], Scores, T]  # a part of a program that returns a T
+SearchProgram = Subroutine[None]
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,12 @@ class Candidate:
 
     choice: Configuration
     score: float | None
-    stopped: Stopped | None = None
+    stopped: StoppedScore | None = None
 
     @classmethod
     def of(cls, choice: Configuration, score: Score) -> Candidate:
         """The candidate that came to a score."""
-        return cls(choice, None, score) if isinstance(score, Stopped) else cls(choice, score)
+        return cls(choice, None, score) if isinstance(score, StoppedScore) else cls(choice, score)
 
     @property
     def configuration(self) -> Configuration:
@@ -94,14 +94,14 @@ def best_of(candidates: Iterable[Candidate]) -> Candidate:
     return best
 
 
-def ask(choices: Iterable[Configuration]) -> Asking[list[Candidate]]:
+def request_scores(choices: Iterable[Configuration]) -> Subroutine[list[Candidate]]:
     """Ask for the scores of some choices, equal ones once."""
     choices = tuple(choices)
     scores = yield tuple(dict.fromkeys(choice.canonical() for choice in choices))
     return [Candidate.of(choice, scores[choice.canonical()]) for choice in choices]
 
 
-def together(parts: Iterable[Asking[T]]) -> Asking[list[T]]:
+def run_in_parallel(parts: Iterable[Subroutine[T]]) -> Subroutine[list[T]]:
     """Run parts of programs side by side: what all of them ask for is asked for at once; their results, in order."""
     parts = list(parts)
     results: dict[int, T] = {}
@@ -131,20 +131,20 @@ class SearchFailed(Exception):
 class Search(Protocol):
     """What a chain drives."""
 
-    def run(self) -> Program:
+    def run(self) -> SearchProgram:
         """The program, from its start; a copy of the search may run it again, without effect on this one."""
 
     @cached_property
     def num_requests(self) -> int:
         """How many requests the program makes; scores decide what they hold, not how many there are."""
-        return len(requests_of(copy(self), lambda _: 0.0))
+        return len(simulate_requests(copy(self), lambda _: 0.0))
 
-    def watch(self, tried: Scores) -> None:
+    def on_scores(self, tried: Scores) -> None:
         """Told after each advance what is known of all that was asked for, in the order of asking; for showing only."""
         return
 
 
-def requests_of(search: Search, score: Callable[[Configuration], Score]) -> list[tuple[Configuration, ...]]:
+def simulate_requests(search: Search, score: Callable[[Configuration], Score]) -> list[tuple[Configuration, ...]]:
     """What a search asks for, request by request, where these are the scores."""
     program, requests = search.run(), []
     scores: Scores | None = None
@@ -221,7 +221,7 @@ class Chain:
         """Go on as far as the known scores reach."""
         while not self.finished and not self.propose():
             self._send({configuration: self._score(configuration) for configuration in self._request})
-        self.search.watch(self.tried)
+        self.search.on_scores(self.tried)
 
     def _send(self, scores: Scores | None) -> None:
         try:
@@ -243,6 +243,6 @@ class Chain:
         known = [outcome[0] for outcome in outcomes if outcome is not None and outcome[0] is not None]
         if len(known) < len(self._seeds):
             return None
-        scores = [score.score if isinstance(score, Stopped) else score for score in known]
-        mean, stops = sum(scores) / len(scores), [score.epoch for score in known if isinstance(score, Stopped)]
-        return Stopped(mean, min(stops)) if stops else mean
+        scores = [score.score if isinstance(score, StoppedScore) else score for score in known]
+        mean, stops = sum(scores) / len(scores), [score.epoch for score in known if isinstance(score, StoppedScore)]
+        return StoppedScore(mean, min(stops)) if stops else mean

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from search_spaces import Configuration, SearchSpace, TeacherCheckpoint
-from study.search.searchers.chain import Asking, Candidate, Program, Search, SearchFailed, ask, best_of
+from study.search.searchers.chain import (
+    Candidate,
+    Search,
+    SearchFailed,
+    SearchProgram,
+    Subroutine,
+    best_of,
+    request_scores,
+)
 from study.search.searchers.tuning import Tuner
 
 
@@ -51,7 +59,7 @@ class GreedySearch(Search):
         self.candidates: list[Candidate] = []
         self.incumbent: Candidate | None = None
 
-    def run(self) -> Program:
+    def run(self) -> SearchProgram:
         """Start from the defaults, change the choices in order, then try other soft-label weights on the winner."""
         self.steps, self.candidates, self.incumbent = [], [], None
         incumbent = yield from self._tuned(self.space.default())
@@ -74,20 +82,20 @@ class GreedySearch(Search):
             **{parameter: value},  # type: ignore[arg-type]  # the parameter's own type
         )
 
-    def _tuned(self, choice: Configuration) -> Asking[Candidate]:
+    def _tuned(self, choice: Configuration) -> Subroutine[Candidate]:
         if self.one_checkpoint:
             choice = replace(choice, teacher_checkpoint=TeacherCheckpoint.HIGHEST_SCORE)
         candidate = yield from self.tuner(choice, self.space)
         self._remember(candidate)
         return candidate
 
-    def _weights(self) -> Asking[None]:
+    def _weights(self) -> Subroutine[None]:
         assert self.incumbent is not None  # set by `run`
         winner = self.incumbent.choice
         weights = [weight for weight in self.space.soft_label_weight.then if weight != winner.soft_label_weight]
         if not weights:
             return
-        tried = yield from ask(replace(winner, soft_label_weight=weight) for weight in weights)
+        tried = yield from request_scores(replace(winner, soft_label_weight=weight) for weight in weights)
         for candidate in tried:
             self._remember(candidate)
         self._decide("soft_label_weight", best_of(tried))

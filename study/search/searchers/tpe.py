@@ -13,18 +13,29 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from search_spaces import ORDER, Configuration, digest
-from study.search.searchers.chain import Program, Score, Scores, Stopped
-from study.search.searchers.exhaustive import PointSearch, drawn, refuse_failure
+from study.search.searchers.chain import Score, Scores, SearchProgram, StoppedScore
+from study.search.searchers.grid_points import GridPointSearch, raise_if_all_failed, sample_points
 
 if TYPE_CHECKING:
     import optuna
 
-ATTEMPTS = 20  # proposals in a row that are known already, after which a point is drawn at random
-RANKED = ("soft_label_weight", "attention_weight", "cosine_weight", "temperature", "learning_rate")  # numbers
-FIRST = ("soft_label_weight", *ORDER, "temperature", "learning_rate")  # what may make others void is asked first
+MAX_REPEATED_PROPOSALS = 20  # proposals in a row that are known already, after which a point is drawn at random
+NUMERIC_PARAMETERS = (
+    "soft_label_weight",
+    "attention_weight",
+    "cosine_weight",
+    "temperature",
+    "learning_rate",
+)  # numbers
+PARAMETER_ORDER = (
+    "soft_label_weight",
+    *ORDER,
+    "temperature",
+    "learning_rate",
+)  # what may make others void is asked first
 
 
-class TreeSearch(PointSearch):
+class TPESearch(GridPointSearch):
     """The search of one triple by TPE.
 
     Args:
@@ -50,17 +61,17 @@ class TreeSearch(PointSearch):
         """Batches."""
         return math.ceil(self.budget / self._batch)
 
-    def run(self) -> Program:
+    def run(self) -> SearchProgram:
         """Batch by batch."""
-        tree = Tree(self.points)
+        tree = ParameterTree(self.points)
         scores: dict[Configuration, Score] = {}
         while len(scores) < self.budget:
             number = min(self._batch, self.budget - len(scores))
-            scores |= yield propose(tree, scores, number, *self._seed)
-        refuse_failure(scores)
+            scores |= yield propose_batch(tree, scores, number, *self._seed)
+        raise_if_all_failed(scores)
 
 
-def propose(tree: Tree, scores: Scores, number: int, *seed: object) -> tuple[Configuration, ...]:
+def propose_batch(tree: ParameterTree, scores: Scores, number: int, *seed: object) -> tuple[Configuration, ...]:
     """The next batch: points without a score, all different.
 
     Optuna is told all scores in their order, of failed ones that they failed, of stopped ones that they were pruned and
@@ -78,16 +89,16 @@ def propose(tree: Tree, scores: Scores, number: int, *seed: object) -> tuple[Con
         found = _untried(tree, study, scores.keys() | batch.keys())
         if found is None:
             rest = [point for point in tree.points if point not in scores and point not in batch]
-            found = drawn(rest, 1, *seed, len(scores), len(batch))[0]
+            found = sample_points(rest, 1, *seed, len(scores), len(batch))[0]
         batch[found] = None
     return tuple(batch)
 
 
-def _untried(tree: Tree, study: optuna.Study, known: Iterable[Configuration]) -> Configuration | None:
+def _untried(tree: ParameterTree, study: optuna.Study, known: Iterable[Configuration]) -> Configuration | None:
     """What the sampler proposes, if that comes up with something new."""
     import optuna
 
-    for _ in range(ATTEMPTS):
+    for _ in range(MAX_REPEATED_PROPOSALS):
         trial = study.ask()
         point = tree.suggested(trial)
         if point not in known:
@@ -96,18 +107,18 @@ def _untried(tree: Tree, study: optuna.Study, known: Iterable[Configuration]) ->
     return None
 
 
-def _finished(tree: Tree, point: Configuration, score: Score) -> optuna.trial.FrozenTrial:
+def _finished(tree: ParameterTree, point: Configuration, score: Score) -> optuna.trial.FrozenTrial:
     import optuna
 
     states, parameters = optuna.trial.TrialState, tree.parameters(point)
-    if isinstance(score, Stopped):
+    if isinstance(score, StoppedScore):
         told = {score.step: score.score}
         return optuna.trial.create_trial(state=states.PRUNED, intermediate_values=told, **parameters)
     return optuna.trial.create_trial(state=states.FAIL if score is None else states.COMPLETE, value=score, **parameters)
 
 
 @dataclass(frozen=True)
-class Axis:
+class TreeParameter:
     """One parameter of the points.
 
     Attributes:
@@ -144,7 +155,7 @@ class Axis:
         return self.name if len(possible) == len(self.values) else f"{self.name}: {', '.join(map(str, possible))}"
 
 
-class Tree:
+class ParameterTree:
     """The points as a tree: a parameter a level, asked for where more than one value is possible (not of void ones).
 
     Attributes:
@@ -153,7 +164,7 @@ class Tree:
 
     def __init__(self, points: Sequence[Configuration]):
         self.points = tuple(points)
-        names = dict.fromkeys((*FIRST, *(field.name for field in fields(Configuration))))
+        names = dict.fromkeys((*PARAMETER_ORDER, *(field.name for field in fields(Configuration))))
         self._axes = [axis for name in names if len((axis := _axis(name, self.points)).values) > 1]
         self._root = _branch(self.points, self._axes)
 
@@ -180,13 +191,13 @@ class Tree:
         }
 
 
-def _axis(name: str, points: Iterable[Configuration]) -> Axis:
+def _axis(name: str, points: Iterable[Configuration]) -> TreeParameter:
     values = tuple(dict.fromkeys(getattr(point, name) for point in points))
-    ranked = name in RANKED
-    return Axis(name, tuple(sorted(values)) if ranked else values, ranked)
+    ranked = name in NUMERIC_PARAMETERS
+    return TreeParameter(name, tuple(sorted(values)) if ranked else values, ranked)
 
 
-def _branch(points: Sequence[Configuration], axes: Sequence[Axis]) -> Any:
+def _branch(points: Sequence[Configuration], axes: Sequence[TreeParameter]) -> Any:
     """Nested mappings from value to value; at the end a point."""
     if not axes:
         (point,) = points

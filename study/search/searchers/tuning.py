@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from search_spaces import Configuration, SearchSpace
-from study.search.searchers.chain import Asking, Candidate, ask, best_of
+from study.search.searchers.chain import Candidate, Subroutine, best_of, request_scores
 
 if TYPE_CHECKING:
     import optuna
@@ -16,25 +16,27 @@ if TYPE_CHECKING:
 class Tuner(Protocol):
     """Asks for configurations of one choice and returns the best of them."""
 
-    def __call__(self, choice: Configuration, space: SearchSpace) -> Asking[Candidate]:
+    def __call__(self, choice: Configuration, space: SearchSpace) -> Subroutine[Candidate]:
         """Tune `choice`, which is given at the default learning rate and temperature."""
 
 
-def coordinate(choice: Configuration, space: SearchSpace) -> Asking[Candidate]:
+def coordinate_tuner(choice: Configuration, space: SearchSpace) -> Subroutine[Candidate]:
     """The learning rate at the default temperature, then the two temperature stages at the best learning rate."""
     best = yield from tune_learning_rate(choice, space)
-    coarse = yield from ask(_temperatures(best.choice, space.temperature.coarse()))
+    coarse = yield from request_scores(_temperatures(best.choice, space.temperature.coarse()))
     return (yield from _fine_stage(best_of([best, *coarse]), space))
 
 
-def joint(choice: Configuration, space: SearchSpace) -> Asking[Candidate]:
+def joint_tuner(choice: Configuration, space: SearchSpace) -> Subroutine[Candidate]:
     """Every learning rate at every temperature of stage 1, then stage 2 at the best of them."""
     rates = [replace(choice, learning_rate=rate) for rate in space.learning_rates]
-    grid = yield from ask(point for rate in rates for point in _temperatures(rate, space.temperature.coarse()))
+    grid = yield from request_scores(
+        point for rate in rates for point in _temperatures(rate, space.temperature.coarse())
+    )
     return (yield from _fine_stage(best_of(grid), space))
 
 
-def optuna_tpe(budget: int, seed: int = 13, batch: int = 4) -> Tuner:
+def optuna_tpe_tuner(budget: int, seed: int = 13, batch: int = 4) -> Tuner:
     """A tuner by Optuna's TPE: log-uniform learning rate and temperature over the space's ranges.
 
     The sampler is rebuilt from the scores at every replay, so that it proposes the same again.
@@ -45,7 +47,7 @@ def optuna_tpe(budget: int, seed: int = 13, batch: int = 4) -> Tuner:
         batch: Trials asked for at a time; they run side by side.
     """
 
-    def tune(choice: Configuration, space: SearchSpace) -> Asking[Candidate]:
+    def tune(choice: Configuration, space: SearchSpace) -> Subroutine[Candidate]:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -53,7 +55,7 @@ def optuna_tpe(budget: int, seed: int = 13, batch: int = 4) -> Tuner:
         seen: list[Candidate] = []
         for start in range(0, budget, batch):
             trials = [study.ask() for _ in range(min(batch, budget - start))]
-            found = yield from ask([_suggested(choice, trial, space) for trial in trials])
+            found = yield from request_scores([_suggested(choice, trial, space) for trial in trials])
             for trial, candidate in zip(trials, found, strict=True):
                 states = optuna.trial.TrialState
                 if candidate.stopped is not None:
@@ -68,15 +70,15 @@ def optuna_tpe(budget: int, seed: int = 13, batch: int = 4) -> Tuner:
     return tune
 
 
-def tune_learning_rate(choice: Configuration, space: SearchSpace) -> Asking[Candidate]:
+def tune_learning_rate(choice: Configuration, space: SearchSpace) -> Subroutine[Candidate]:
     """The best learning rate at the choice's own temperature."""
-    return best_of((yield from ask(replace(choice, learning_rate=rate) for rate in space.learning_rates)))
+    return best_of((yield from request_scores(replace(choice, learning_rate=rate) for rate in space.learning_rates)))
 
 
-def _fine_stage(best: Candidate, space: SearchSpace) -> Asking[Candidate]:
+def _fine_stage(best: Candidate, space: SearchSpace) -> Subroutine[Candidate]:
     """Stage 2 of the temperature: a linear grid around the best of stage 1."""
     around = space.temperature.fine_around(best.choice.temperature)
-    fine = yield from ask(_temperatures(best.choice, around))
+    fine = yield from request_scores(_temperatures(best.choice, around))
     return best_of([best, *fine])
 
 

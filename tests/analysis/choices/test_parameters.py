@@ -9,7 +9,7 @@ from simulation import hashed_score, make_search, make_study
 
 from analysis.choices.parameters import Verdict
 from analysis.results import sign_test
-from study.search.searchers.stable import Reward, rewards
+from study.search.searchers.reference_configurations import Reward, rewards
 
 
 def effects_of(study, records):

@@ -134,7 +134,7 @@ def test_distance_and_student_temperature_are_no_parameters_of_regression(findin
 
 def test_rewards_without_void_steps_are_those_of_the_search(study, records, findings):
     # ties aside, which decide nothing
-    from study.search.searchers.stable import rewards
+    from study.search.searchers.reference_configurations import rewards
 
     for reward in rewards(make_search(study, records).steps, study.space):
         assert effects_of(findings)[reward.parameter].reward.reward == reward.reward

@@ -84,7 +84,7 @@ def test_guesses_start_only_when_nothing_that_is_asked_for_waits(speculating: Tu
     ahead = speculating.searcher.outlook.ahead
     assert ahead
     done = [record for record in speculating.search.trials if record.record_id in ahead]
-    asked = [record for record in done if speculating.search.asks_for(record)]
+    asked = [record for record in done if speculating.search.has_requested(record)]
     assert asked
     # nothing was run twice, and each record was observed
     ids = [work_id(work) for work in speculating.started]

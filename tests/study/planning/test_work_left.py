@@ -24,8 +24,8 @@ from study.planning.study_plan import PlannedSeconds, search_bounds, triple_boun
 from study.planning.trials_ahead import ahead_of
 from study.planning.work_left import Estimate, Span, at_a_time, estimate
 from study.planning.work_left_text import left_in_words
-from study.search.first_trials import aspects_of, kind_of, probes
 from study.search.study_search import load_search
+from study.search.timing_trials import cost_class, cost_factors, timing_trials
 from trials.specs.dataset import TaskName
 from trials.specs.records import Record, TeacherRecord, TrialRecord
 from trials.specs.trial import TrialSpec
@@ -98,13 +98,13 @@ def test_without_a_plan_estimates_are_exact_once_all_triples_are_measured() -> N
 
 def test_kinds_of_trials_are_told_apart() -> None:
     study = make_study(search={"strategy": "experiments", "space": load_space("paper_d")}, seeds=(13, 14, 15, 16))
-    slow = {kind_of(c.canonical()): 1.0 + place for place, c in enumerate(study.space.named().values())}
+    slow = {cost_class(c.canonical()): 1.0 + place for place, c in enumerate(study.space.named().values())}
     seconds = dict.fromkeys(SECONDS, 100.0)
 
     def of_kind(record: Record) -> Record:
         if not isinstance(record, TrialRecord):
             return record
-        took = record.run.seconds * slow[kind_of(record.configuration)]
+        took = record.run.seconds * slow[cost_class(record.configuration)]
         return record.model_copy(update={"run": record.run.model_copy(update={"seconds": took})})
 
     records = [of_kind(record) for record in timed(run_study(study), seconds)]
@@ -235,25 +235,25 @@ def test_first_trials_are_of_all_triples_and_kinds() -> None:
     for work in search.propose():
         search.observe(do_work(work))
     trials = [work for work in search.propose() if isinstance(work, TrialSpec)]
-    kinds = {kind_of(trial.configuration) for trial in trials}
+    kinds = {cost_class(trial.configuration) for trial in trials}
     first = trials[:5]
     # four triples and five experiments: four trials that are new in both, and one more kind
     assert {trial.triple.triple_id for trial in first} == set(SECONDS)
-    assert {kind_of(trial.configuration) for trial in first} == kinds
+    assert {cost_class(trial.configuration) for trial in first} == kinds
     # two trials see both data sets and both students
     assert len({trial.triple.dataset.name for trial in first[:2]}) == 2
     assert len({trial.triple.student.name for trial in first[:2]}) == 2
     # the others stay as they were, and none is lost
-    plain = [spec for triple in search.in_order() for spec in triple.propose()]
+    plain = [spec for triple in search.triples_by_priority() for spec in triple.propose()]
     assert trials[5:] == [trial for trial in plain if trial not in first]
-    seen = {aspect for trial in trials for aspect in aspects_of(trial.triple, trial.configuration)}
-    assert probes(plain, seen) == []
+    seen = {aspect for trial in trials for aspect in cost_factors(trial.triple, trial.configuration)}
+    assert timing_trials(plain, seen) == []
 
 
 def test_kinds_are_what_makes_other_work() -> None:
     default = SPACE.default()
     same: list[dict[str, object]] = [{"temperature": 2.0}, {"learning_rate": 0.5}, {"soft_label_weight": 0.5}]
-    assert {kind_of(replace(default, **values)) for values in same} == {kind_of(default)}  # type: ignore[arg-type]
+    assert {cost_class(replace(default, **values)) for values in same} == {cost_class(default)}  # type: ignore[arg-type]
     others: list[dict[str, object]] = [{"soft_label_weight": 0.0}, {"hidden_weight": 0.5}, {"transfer_rows": 100}]
-    kinds: set[Configuration] = {kind_of(replace(default, **values)) for values in others}  # type: ignore[arg-type]
-    assert len(kinds | {kind_of(default)}) == 4
+    kinds: set[Configuration] = {cost_class(replace(default, **values)) for values in others}  # type: ignore[arg-type]
+    assert len(kinds | {cost_class(default)}) == 4

@@ -13,7 +13,7 @@ from simulation import do_work, hashed_score, make_search, make_study, run_study
 from search_spaces.faults import InputError
 from search_spaces.space import load_space
 from study.config.study_file import Study, load_study
-from study.search.searchers.chain import Candidate, Chain, Stopped, best_of
+from study.search.searchers.chain import Candidate, Chain, StoppedScore, best_of
 from trials.specs.early_stopping import Stopping
 from trials.specs.records import CurvePoint, Record, Status, TrialRecord
 from trials.specs.trial import TrialSpec
@@ -157,24 +157,24 @@ def test_one_stopped_seed_stops_the_configuration() -> None:
     study = build("grid", seeds=(1, 2))
     records = run_study(study, stops=lambda trial: trial.seed == 1)
     chain = make_search(study, records).triples["teacher/2L/data0"].chain
-    scores = [score for score in chain.tried.values() if isinstance(score, Stopped)]
+    scores = [score for score in chain.tried.values() if isinstance(score, StoppedScore)]
     # all but the default choice, at the mean of both seeds
     assert scores
     assert len(scores) == len(chain.tried) - sum(isinstance(score, float) for score in chain.tried.values())
-    (configuration, score) = next((c, s) for c, s in chain.tried.items() if isinstance(s, Stopped))
+    (configuration, score) = next((c, s) for c, s in chain.tried.items() if isinstance(s, StoppedScore))
     own = [r for r in trials(records) if (r.triple_id, r.configuration) == ("teacher/2L/data0", configuration)]
     assert {record.status for record in own} == {Status.STOPPED, Status.COMPLETED}
-    assert score == Stopped(pytest.approx(sum(hashed_score(r.spec)[0] for r in own) / 2), 1.0)
+    assert score == StoppedScore(pytest.approx(sum(hashed_score(r.spec)[0] for r in own) / 2), 1.0)
 
 
 def test_failed_seed_fails_the_configuration_though_another_was_stopped() -> None:
-    scores = {1: (Stopped(0.7, 2.0),), 2: (None,)}
+    scores = {1: (StoppedScore(0.7, 2.0),), 2: (None,)}
 
     class One:
         def run(self):
             self.found = yield (SPACE.default(),)
 
-        def watch(self, tried) -> None:
+        def on_scores(self, tried) -> None:
             """Nothing to show."""
 
     search = One()
@@ -185,7 +185,7 @@ def test_failed_seed_fails_the_configuration_though_another_was_stopped() -> Non
 def test_a_stopped_candidate_loses_to_every_completed_one() -> None:
     choice = SPACE.default()
     worst, failed = Candidate(choice, 0.1), Candidate(choice, None)
-    early, late = (Candidate.of(choice, Stopped(score, 1.0)) for score in (0.8, 0.9))
+    early, late = (Candidate.of(choice, StoppedScore(score, 1.0)) for score in (0.8, 0.9))
     assert worst.beats(late)
     assert not late.beats(worst)
     assert late.beats(early)
@@ -200,9 +200,9 @@ def test_settled_work_is_what_will_not_be_trained_again() -> None:
     stops, plain = build("grid"), build("grid", None)
     records = run_study(stops, stops=by_chance)
     everything = {record.spec.trial_id for record in trials(records)}
-    assert make_search(stops, records).settled >= everything
+    assert make_search(stops, records).settled_ids >= everything
     again = {record.spec.trial_id for record in stopped(records)}
-    assert make_search(plain, records).settled & everything == everything - again
+    assert make_search(plain, records).settled_ids & everything == everything - again
 
 
 class Records(list[Record]):

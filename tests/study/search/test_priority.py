@@ -27,7 +27,7 @@ def prepared(study: Study, rows: dict[str, int] | None = None) -> StudySearch:
 
 def order(search: StudySearch) -> list[str]:
     """Triples in the order of their trials, without the teacher's name."""
-    return [started.triple.triple_id.removeprefix("teacher/") for started in search.in_order()]
+    return [started.triple.triple_id.removeprefix("teacher/") for started in search.triples_by_priority()]
 
 
 def taking(record: Record, seconds: float) -> Record:
@@ -48,7 +48,7 @@ def test_measured_seconds_come_before_estimates() -> None:
         if work.triple.dataset.name == "data0":
             search.observe(taking(do_work(work), 100.0))
     assert order(search) == ["2L/data2", "2L/data1", "2L/data0"]
-    search.observe(taking(do_work(search.in_order()[0].propose()[0]), 1.0))
+    search.observe(taking(do_work(search.triples_by_priority()[0].propose()[0]), 1.0))
     assert order(search) == ["2L/data1", "2L/data0", "2L/data2"]
 
 

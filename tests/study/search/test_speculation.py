@@ -13,7 +13,7 @@ from simulation import Scores, do_work, drawn_score, hashed_score, make_search, 
 from search_spaces.space import load_space
 from study.config.study_file import Study
 from study.search.searchers.chain import Chain
-from study.search.speculation import Speculation, likely_next
+from study.search.speculation import Speculation, likely_requests
 from study.search.study_search import StudySearch
 from trials.specs.records import Record
 from trials.specs.trial import TrialSpec
@@ -118,7 +118,7 @@ def test_what_is_certain_is_guessed_with_certainty() -> None:
     while (chain := _chain(search)) is None or chain.requests_done < 2:
         for work in search.propose():
             search.observe(do_work(work))
-    guesses = likely_next(chain)
+    guesses = likely_requests(chain)
     for work in search.propose():
         search.observe(do_work(work))
     asked = {configuration for configuration, _ in chain.propose()}
@@ -137,7 +137,7 @@ def test_guesses_follow_the_best_known_score() -> None:
     chain = _chain(search)
     assert chain is not None
     # the next request holds each temperature at the best rate; none but it holds the highest one
-    by_rate = {each.learning_rate: found for each, found in likely_next(chain).items() if each.temperature == 64}
+    by_rate = {each.learning_rate: found for each, found in likely_requests(chain).items() if each.temperature == 64}
     first, second, third = (work.configuration.learning_rate for work in rates)
     assert by_rate.keys() == {second, third}
     assert (by_rate[second], by_rate[third]) == (pytest.approx(2 / 3), pytest.approx(1 / 3))

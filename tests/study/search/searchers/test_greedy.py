@@ -16,7 +16,7 @@ from search_spaces.configuration import Configuration, Distance, StudentTemperat
 from search_spaces.space import SearchSpace, load_space
 from study.search.searchers.chain import Candidate, Chain, best_of
 from study.search.searchers.greedy import GreedySearch
-from study.search.searchers.tuning import Tuner, coordinate, joint, optuna_tpe
+from study.search.searchers.tuning import Tuner, coordinate_tuner, joint_tuner, optuna_tpe_tuner
 from trials.specs.trial import TeacherTask, TrialSpec
 
 Table = Callable[[Configuration, int], float | None]
@@ -114,7 +114,7 @@ def run_greedy(
     *,
     seeds: Sequence[int] = (13,),
     one_checkpoint: bool = False,
-    tuner: Tuner = coordinate,
+    tuner: Tuner = coordinate_tuner,
 ) -> tuple[GreedySearch, Chain, set[Configuration]]:
     """The search, its chain and the configurations that it asked for."""
     known: dict[tuple[Configuration, int], tuple[float | None]] = {}
@@ -174,7 +174,7 @@ spaces = st.builds(
     ),
 )
 tables = st.builds(random_table, st.integers(0, 10**9), st.integers(2, 50), st.sampled_from([0.0, 0.0, 0.1, 0.4]))
-TUNERS = {"coordinate": coordinate, "joint": joint}
+TUNERS = {"coordinate": coordinate_tuner, "joint": joint_tuner}
 
 
 @settings(deadline=None, max_examples=200)
@@ -360,7 +360,7 @@ def test_best_of_takes_the_first_of_equals() -> None:
 @pytest.mark.parametrize("budget", [1, 6, 13])
 def test_optuna_keeps_its_budget_and_its_ranges(budget: int) -> None:
     space = load_space("paper_a")
-    _, _, asked = run_greedy(space, random_table(1, 50), tuner=optuna_tpe(budget))
+    _, _, asked = run_greedy(space, random_table(1, 50), tuner=optuna_tpe_tuner(budget))
     start = [
         c
         for c in asked
@@ -374,7 +374,7 @@ def test_optuna_keeps_its_budget_and_its_ranges(budget: int) -> None:
 def test_optuna_learns_from_scores() -> None:
     # after TPE's 10 random trials, what it proposes depends on what it was told
     def asked(table: Table) -> set[Configuration]:
-        return run_greedy(make_space(soft_label_weight={"default": 1.0}), table, tuner=optuna_tpe(16))[2]
+        return run_greedy(make_space(soft_label_weight={"default": 1.0}), table, tuner=optuna_tpe_tuner(16))[2]
 
     low = asked(lambda c, _: -c.temperature)
     assert low == asked(lambda c, _: -c.temperature)

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from search_spaces.configuration import Configuration, Distance, StudentTemperature
 from search_spaces.space import SearchSpace, load_space
 from study.search.searchers.chain import Chain
-from study.search.searchers.exhaustive import PointSearch, drawn
-from study.search.searchers.tpe import Tree, TreeSearch, propose
+from study.search.searchers.grid_points import GridPointSearch, sample_points
+from study.search.searchers.tpe import ParameterTree, TPESearch, propose_batch
 
 GRID = load_space("paper_a").grid()
 SMALL = load_space("demo").grid()
@@ -40,8 +40,8 @@ GRIDS = {"paper_a": GRID, "demo": SMALL, "layers": LAYERS}
 
 
 @cache
-def tree_of(name: str) -> Tree:
-    return Tree(GRIDS[name])
+def tree_of(name: str) -> ParameterTree:
+    return ParameterTree(GRIDS[name])
 
 
 @pytest.mark.parametrize("name", GRIDS)
@@ -82,13 +82,13 @@ def test_student_temperature_of_one_has_no_temperature_of_one() -> None:
 def test_proposals_are_new_and_depend_on_scores_alone() -> None:
     tree = tree_of("demo")
     scores = dict.fromkeys(SMALL[:12], 0.5) | dict.fromkeys(SMALL[12:20], None)
-    batch = propose(tree, scores, 5, 13, "triple")
+    batch = propose_batch(tree, scores, 5, 13, "triple")
     assert len(set(batch)) == 5
     assert not set(batch) & scores.keys()
-    assert propose(tree, dict(scores), 5, 13, "triple") == batch
-    assert propose(tree, scores, 5, 14, "triple") != batch
+    assert propose_batch(tree, dict(scores), 5, 13, "triple") == batch
+    assert propose_batch(tree, scores, 5, 14, "triple") != batch
     # to the last point: where the sampler comes up with nothing new, the rest is drawn
-    assert set(propose(tree, scores, 12, 13)) == set(SMALL) - scores.keys()
+    assert set(propose_batch(tree, scores, 12, 13)) == set(SMALL) - scores.keys()
 
 
 Table = Callable[[Configuration], float]
@@ -101,7 +101,7 @@ def peak(configuration: Configuration) -> float:
     return good / 2 - off + configuration.learning_rate * 1e4
 
 
-def best_found(search: PointSearch, table: Table) -> float:
+def best_found(search: GridPointSearch, table: Table) -> float:
     asked: dict[Configuration, float] = {}
     chain = Chain(search, (0,), lambda configuration, _: (asked[configuration],) if configuration in asked else None)
     while not chain.finished:
@@ -117,15 +117,15 @@ def best_found(search: PointSearch, table: Table) -> float:
 
 def test_tpe_learns_from_scores() -> None:
     budget, seeds = 50, range(6)
-    by_chance = [best_found(PointSearch(drawn(GRID, budget, seed)), peak) for seed in seeds]
-    by_tpe = [best_found(TreeSearch(GRID, budget, 4, seed), peak) for seed in seeds]
+    by_chance = [best_found(GridPointSearch(sample_points(GRID, budget, seed)), peak) for seed in seeds]
+    by_tpe = [best_found(TPESearch(GRID, budget, 4, seed), peak) for seed in seeds]
     assert mean(by_tpe) > mean(by_chance)
     # 3 of 5,880 points are within a hundredth of the best
     assert max(by_tpe) > max(map(peak, GRID)) - 0.1
 
 
 def test_budget_beyond_the_grid_is_the_grid() -> None:
-    search = TreeSearch(SMALL, 100, 4, 13)
+    search = TPESearch(SMALL, 100, 4, 13)
     assert search.budget == len(SMALL)
     assert best_found(search, peak) == max(map(peak, SMALL))
 
@@ -133,4 +133,4 @@ def test_budget_beyond_the_grid_is_the_grid() -> None:
 def test_optuna_warns_of_nothing() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        best_found(TreeSearch(LAYERS, 30, 7, 1), lambda point: point.learning_rate)
+        best_found(TPESearch(LAYERS, 30, 7, 1), lambda point: point.learning_rate)

@@ -11,7 +11,7 @@ from trials.specs import TrialSpec, Triple
 
 
 @lru_cache(maxsize=4096)
-def kind_of(configuration: Configuration) -> Configuration:
+def cost_class(configuration: Configuration) -> Configuration:
     """What stands for all configurations whose trials compute the same, with other numbers in it."""
     same = replace(
         configuration,
@@ -24,14 +24,19 @@ def kind_of(configuration: Configuration) -> Configuration:
     return replace(same, distance=Distance.CE) if same.distance is Distance.MSE else same
 
 
-def aspects_of(triple: Triple, configuration: Configuration) -> frozenset[Hashable]:
+def cost_factors(triple: Triple, configuration: Configuration) -> frozenset[Hashable]:
     """What decides how long a trial takes: its triple, that one's data set and student, its kind."""
     return frozenset(
-        (triple.triple_id, ("data set", triple.dataset.name), ("student", triple.student.name), kind_of(configuration))
+        (
+            triple.triple_id,
+            ("data set", triple.dataset.name),
+            ("student", triple.student.name),
+            cost_class(configuration),
+        )
     )
 
 
-def probes(trials: Iterable[TrialSpec], seen: Collection[Hashable]) -> list[TrialSpec]:
+def timing_trials(trials: Iterable[TrialSpec], seen: Collection[Hashable]) -> list[TrialSpec]:
     """Trials that are the first in some aspects, those that are so in most first.
 
     Args:
@@ -39,7 +44,7 @@ def probes(trials: Iterable[TrialSpec], seen: Collection[Hashable]) -> list[Tria
         seen: Aspects of the trials so far.
     """
     known, first = set(seen), []
-    left = [(trial, aspects_of(trial.triple, trial.configuration)) for trial in trials]
+    left = [(trial, cost_factors(trial.triple, trial.configuration)) for trial in trials]
     for enough in (4, 3, 2, 1):
         others = []
         for trial, aspects in left:

@@ -14,8 +14,8 @@ from search_spaces.configuration import Schedule
 from search_spaces.faults import InputError
 from search_spaces.space import SearchSpace, load_space
 from study.config.study_file import Study, load_study
-from study.search.searchers.chain import ask, together
-from study.search.searchers.named import NamedSearch
+from study.search.searchers.chain import request_scores, run_in_parallel
+from study.search.searchers.experiments import ExperimentSearch
 
 EXPERIMENTS = [
     {"name": "soft"},
@@ -46,7 +46,7 @@ def test_all_experiments_are_tuned_and_the_best_is_kept() -> None:
     study = make_study(datasets=1, students=1, search={"strategy": "experiments", "space": SPACE, "evaluate": ()})
     search = make_search(study, run_study(study, score))
     (triple,) = search.triples.values()
-    assert isinstance(triple.search, NamedSearch)
+    assert isinstance(triple.search, ExperimentSearch)
     assert list(triple.search.named) == ["soft", "hard", "stacked", "same"]
     rates = [candidate.configuration.learning_rate for candidate in triple.search.named.values()]
     assert rates == [3e-4, 1e-4, 3e-4, 3e-4]
@@ -65,10 +65,10 @@ def test_programs_side_by_side_ask_at_once_and_go_on_each_by_itself() -> None:
     def part(*own):
         found = []
         for point in own:
-            found += yield from ask([point])
+            found += yield from request_scores([point])
         return [candidate.score for candidate in found]
 
-    program = together([part(points[0]), part(*points[1:]), part()])
+    program = run_in_parallel([part(points[0]), part(*points[1:]), part()])
     asked, result = driven(program)
     assert asked == [[1e-5, 2e-5], [3e-5], [4e-5]]
     assert result == [[1e-5], [2e-5, 3e-5, 4e-5], []]

@@ -15,7 +15,7 @@ from search_spaces.configuration import Configuration, Distance, TeacherCheckpoi
 from search_spaces.space import SearchSpace, load_space
 from study.search.searchers.chain import Candidate
 from study.search.searchers.greedy import Step
-from study.search.searchers.stable import lazy_choice, rewards, stable_choice
+from study.search.searchers.reference_configurations import lazy_choice, rewards, stable_choice
 from study.search.study_search import StudySearch
 from trials.specs.records import Status, TeacherRecord
 from trials.specs.trial import TeacherTask, TrialSpec

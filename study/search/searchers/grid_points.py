@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from search_spaces import Configuration, digest
-from study.search.searchers.chain import Candidate, Program, Scores, Search, SearchFailed, best_of
+from study.search.searchers.chain import Candidate, Scores, Search, SearchFailed, SearchProgram, best_of
 from study.search.searchers.greedy import Step
 
 
-class PointSearch(Search):
+class GridPointSearch(Search):
     """The search of one triple that tries a list of configurations, all side by side.
 
     Attributes:
@@ -34,11 +34,11 @@ class PointSearch(Search):
         """Configurations that it tries in all."""
         return len(self.points)
 
-    def run(self) -> Program:
+    def run(self) -> SearchProgram:
         """All points at once."""
-        refuse_failure((yield self.points))
+        raise_if_all_failed((yield self.points))
 
-    def watch(self, tried: Scores) -> None:
+    def on_scores(self, tried: Scores) -> None:
         """Note the best of what is known so far."""
         self.num_tried = len(tried)
         choices: dict[Configuration, list[Candidate]] = {}
@@ -50,7 +50,7 @@ class PointSearch(Search):
         self.incumbent = best if best and best.score is not None else None
 
 
-def refuse_failure(scores: Scores) -> None:
+def raise_if_all_failed(scores: Scores) -> None:
     """End a search that has found nothing.
 
     Raises:
@@ -60,7 +60,7 @@ def refuse_failure(scores: Scores) -> None:
         raise SearchFailed("all configurations failed; see the failed trials")
 
 
-def drawn(points: Iterable[Configuration], number: int, *seed: object) -> tuple[Configuration, ...]:
+def sample_points(points: Iterable[Configuration], number: int, *seed: object) -> tuple[Configuration, ...]:
     """Distinct points drawn uniformly, as many as there are at most.
 
     Each point has a lot of its own, made of the seed and itself, and the first lots are taken: a larger number adds to

@@ -22,7 +22,7 @@ from search_spaces.space import SearchSpace, load_space
 from study.cli import app
 from study.config.study_file import Study, load_study
 from study.planning.study_plan import make_plan, trials_in_all, triple_bounds
-from study.search.searchers.exhaustive import PointSearch, drawn
+from study.search.searchers.grid_points import GridPointSearch, sample_points
 from trials.specs.dataset import TaskName
 from trials.specs.records import TrialRecord
 
@@ -95,7 +95,7 @@ def test_best_so_far_is_known_while_the_grid_runs() -> None:
     study = study_of("grid", datasets=1, students=1)
     records = run_study(study)
     (triple,) = make_search(study, records[:5]).triples.values()
-    assert isinstance(triple.search, PointSearch)
+    assert isinstance(triple.search, GridPointSearch)
     assert (triple.search.num_tried, triple.search.budget) == (4, 32)
     assert triple.search.incumbent is not None
     assert triple.search.incumbent.score == max(r.validation_score for r in records[1:5])
@@ -105,19 +105,19 @@ def test_best_so_far_is_known_while_the_grid_runs() -> None:
 @given(number=st.integers(0, 40), seed=st.integers(0, 99))
 def test_drawn_points_are_distinct_and_a_larger_draw_adds_to_a_smaller_one(number: int, seed: int) -> None:
     points = SPACE.grid()
-    found = drawn(points, number, seed)
+    found = sample_points(points, number, seed)
     assert len(set(found)) == len(found) == min(number, len(points))
-    assert drawn(points, number + 1, seed)[:number] == found
+    assert sample_points(points, number + 1, seed)[:number] == found
     # whatever the order of the points
-    assert drawn(points[::-1], number, seed) == found
+    assert sample_points(points[::-1], number, seed) == found
 
 
 def test_drawn_points_are_uniform_and_differ_by_triple() -> None:
     points = SPACE.grid()
-    counts = Counter(point for seed in range(2000) for point in drawn(points, 4, seed, "triple"))
+    counts = Counter(point for seed in range(2000) for point in sample_points(points, 4, seed, "triple"))
     # 2000 draws of 4 among 32: 250 each, standard deviation 15
     assert all(190 < counts[point] < 310 for point in points)
-    assert drawn(points, 10, 13, "one") != drawn(points, 10, 13, "other")
+    assert sample_points(points, 10, 13, "one") != sample_points(points, 10, 13, "other")
 
 
 def test_random_search_tries_its_budget_on_each_triple() -> None:

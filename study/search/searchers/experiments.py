@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from study.search.searchers.chain import Asking, Candidate, Program, SearchFailed, best_of, together
+from study.search.searchers.chain import Candidate, SearchFailed, SearchProgram, Subroutine, best_of, run_in_parallel
 from study.search.searchers.greedy import GreedySearch
 
 
-class NamedSearch(GreedySearch):
+class ExperimentSearch(GreedySearch):
     """The search of one triple that tries all experiments of its space.
 
     Attributes:
@@ -18,17 +18,17 @@ class NamedSearch(GreedySearch):
 
     named: Mapping[str, Candidate] = {}
 
-    def run(self) -> Program:
+    def run(self) -> SearchProgram:
         """All experiments side by side."""
         self.named, self.candidates = {}, []
         choices = self.space.named()
-        found = yield from together([self._experiment(name) for name in choices])
+        found = yield from run_in_parallel([self._experiment(name) for name in choices])
         self.named = dict(zip(choices, found, strict=True))
         if all(candidate.score is None for candidate in found):
             raise SearchFailed("all experiments failed; see the failed trials")
         self.incumbent = best_of(found)
 
-    def _experiment(self, name: str) -> Asking[Candidate]:
+    def _experiment(self, name: str) -> Subroutine[Candidate]:
         candidate = yield from self._tuned(self.space.named()[name])
         self.named = {**self.named, name: candidate}
         return candidate

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from search_spaces import Configuration, SearchSpace, TeacherCheckpoint
-from study.search.searchers.chain import Asking, Candidate, Program, Search
+from study.search.searchers.chain import Candidate, Search, SearchProgram, Subroutine
 from study.search.searchers.greedy import Step
 from study.search.searchers.tuning import Tuner, tune_learning_rate
 
 
-class FixedChoice(Search):
+class FixedChoiceSearch(Search):
     """The evaluation of one given choice on one triple.
 
     Attributes:
@@ -25,11 +25,11 @@ class FixedChoice(Search):
         self.space = space
         self.candidate: Candidate | None = None
 
-    def run(self) -> Program:
+    def run(self) -> SearchProgram:
         """Tune the choice."""
         self.candidate = yield from self._tuned()
 
-    def _tuned(self) -> Asking[Candidate]:
+    def _tuned(self) -> Subroutine[Candidate]:
         return (yield from self.tuner(self.choice, self.space))
 
 
@@ -85,7 +85,7 @@ def lazy_choice(space: SearchSpace, triple_id: str) -> Configuration:
     return replace(drawn, temperature=1.0)
 
 
-def lazy_tuner(choice: Configuration, space: SearchSpace) -> Asking[Candidate]:
+def lazy_tuner(choice: Configuration, space: SearchSpace) -> Subroutine[Candidate]:
     """Only the learning rate is tuned; the temperature stays 1."""
     return (yield from tune_learning_rate(choice, space))
 
