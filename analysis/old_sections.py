@@ -7,15 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from analysis import transfer_tables
-from analysis.experiment_sections import experiment_sections
-from analysis.experiment_tables import EXPERIMENTS as EXPERIMENT_TABLE
-from analysis.experiment_wording import (
-    against_sentence,
-    best_sentences,
-    depth_sentence,
-    fidelity_sentence,
-    rows_sentence,
-)
 from analysis.old_findings import Findings, old_findings
 from analysis.old_section import OldSection
 from analysis.presentation import Answer, Column, Section, Table
@@ -68,13 +59,6 @@ def _transfer_rows(name: str) -> Callable[[Findings], Iterable[dict[str, Any]] |
     )
 
 
-def _experiments_found(found: Findings) -> Iterator[str | None]:
-    compared = found.compared_experiments
-    yield from () if found.transfer else best_sentences(compared)
-    yield from (against_sentence(compared), fidelity_sentence(compared))
-    yield from (rows_sentence(found.experiment_families), depth_sentence(found.experiment_depths))
-
-
 PAPER_D = (
     "(D): Mukherjee and Awadallah (2019), Distilling Transformers into Simple Neural Networks with Unlabeled "
     "Transfer Data"
@@ -88,14 +72,5 @@ TRANSFER = (
         tables=tuple(_table(name, transfer_tables, _transfer_rows(name)) for name in transfer_tables.ROWS),
         found=lambda found: summarise_transfer(found.transfer) if found.transfer else (),
         **HIDDEN,  # type: ignore[arg-type]  # of one type each
-    ),
-)
-EXPERIMENTS = (
-    OldFamily(
-        name="of_experiments",
-        old=experiment_sections,
-        tables=(EXPERIMENT_TABLE,),
-        found=_experiments_found,
-        **HIDDEN,  # type: ignore[arg-type]
     ),
 )

@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.experiments import Experiment, ExperimentTriple, answers_of, compared, trials_of
+from analysis.internals import Experiment, ExperimentTriple, answers_of
 from analysis.results import Difference, OverSeeds, difference, over_seeds
 from search_spaces import Configuration, Distance, Schedule
-from study.config import Strategy, Study
 from study.search import StudySearch
 from trials.specs import Architecture, DatasetSpec, TeacherRecord
 
@@ -97,14 +96,6 @@ class BetterTeacher:
         return scores[-1] - scores[0]
 
 
-def learns_as_in_d(study: Study) -> bool:
-    """Whether a study names experiments with D's students, transfer sets or hard labels."""
-    if study.config.search.strategy is not Strategy.EXPERIMENTS:
-        return False
-    parts = any(t.student.is_simple or t.dataset.has_transfer_set for t in study.triples)
-    return parts or any(each.distance is Distance.HARD for each in study.tried)
-
-
 def distilled(search: StudySearch, triples: Sequence[ExperimentTriple], folder: Path | None) -> tuple[Distilled, ...]:
     """Every student that has a teacher, in the study's order, then by labels and transfer rows.
 
@@ -113,7 +104,12 @@ def distilled(search: StudySearch, triples: Sequence[ExperimentTriple], folder: 
         triples: Its experiments.
         folder: The study's directory, for what models answered; None leaves tests on examples out.
     """
-    return tuple(each for triple in compared(triples) for each in _of_triple(search, triple, triples, folder))
+    return tuple(
+        each
+        for triple in triples
+        if triple.outcome.triple.student.distil
+        for each in _of_triple(search, triple, triples, folder)
+    )
 
 
 def complete(found: Iterable[Distilled]) -> tuple[Distilled, ...]:
@@ -161,14 +157,14 @@ def _of_triple(
     """One for each number of labels, and of transfer rows with them."""
     teacher = search.teacher_record(triple.outcome.triple.teacher, triple.outcome.triple.dataset)
     assert teacher is not None  # the triple has begun
-    trials, kept = trials_of(search, triple.outcome), answers_of(search, triple.outcome, folder)
+    kept = answers_of(search, triple.outcome, folder)
 
     def against(before: Experiment | None, after: Experiment | None) -> Difference:
         if before is None or after is None:
             return Difference()
         if before is triple.experiments[0]:  # known already
-            return Difference(after.by_examples, after.by_seeds, after.mcnemar_p)
-        return difference(trials[before.name], trials[after.name], kept, triple.outcome.metric)
+            return after.over_first
+        return difference(before.trials, after.trials, kept, triple.metric)
 
     found = []
     known = [each for each in triple.experiments if each.validation is not None]

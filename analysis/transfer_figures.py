@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analysis.experiments import Experiment
+from analysis.internals import Experiment
 from analysis.presentation import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, SKY, below_title, dress, no_data
 from analysis.results import Difference, in_points
 from analysis.transfer import BetterTeacher, Distilled

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import geometric_mean
 
-from analysis.experiments import ExperimentTriple
-from analysis.results import Speed, TripleOutcome, mean_of_known, speed_of
+from analysis.internals import ExperimentTriple
+from analysis.results import Speed, TripleOutcome, compares_transfer, mean_of_known, speed_of
 from analysis.transfer import (
     BetterTeacher,
     Distilled,
@@ -17,7 +17,6 @@ from analysis.transfer import (
     by_transfer,
     complete,
     distilled,
-    learns_as_in_d,
 )
 from study.search import StudySearch
 from trials.specs import ModelSpeed, TeacherRecord, TeacherSpec
@@ -141,7 +140,7 @@ def analyse_transfer(
         teachers: The records of its teachers.
         folder: The study's directory, for what models answered; None leaves tests on examples out.
     """
-    if not learns_as_in_d(search.study):
+    if not compares_transfer(search.study):
         return None
     teachers = list(teachers)
     return TransferFindings(

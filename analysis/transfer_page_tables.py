@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analysis import page
-from analysis.experiments import Experiment
+from analysis.internals import Experiment
 from analysis.presentation import MISSING, millions, p_words, score, times
 from analysis.results import Difference
 from analysis.transfer import BetterTeacher, Distilled

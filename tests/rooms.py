@@ -51,6 +51,7 @@ FLOORS: dict[str, list[str | tuple[str, ...]]] = {
         "analysis.choices",
         "analysis.shapes",
         "analysis.examples",
+        "analysis.internals",
         "analysis.report",
         "analysis",
     ],

@@ -48,6 +48,7 @@ class Column(Generic[Row]):
         number: Whether the page aligns it as a number.
         kind: A class of the page's style for a cell.
         format: How the page writes it, from the value; the value as text if there are no `words` either.
+        optional: Whether the page leaves it out of a table in which no row has a value.
     """
 
     key: str
@@ -58,6 +59,7 @@ class Column(Generic[Row]):
     number: bool = False
     kind: Callable[[Row], str] | None = None
     format: Callable[[Any], str] | None = None
+    optional: bool = False
 
     def plain(self, row: Row) -> Any:
         """What files hold."""
@@ -170,6 +172,7 @@ class Table(Generic[Result, Row]):
         return PageTable(title, caption, parts=[self._filled(name, "", columns, own) for name, own in by_name.items()])
 
     def _filled(self, title: str, caption: str, columns: Sequence[Column[Row]], rows: Sequence[Row]) -> PageTable:
+        columns = [column for column in columns if not column.optional or any(map(column.plain, rows))]
         headings = [Cell(column.heading or "", "number" if column.number else "") for column in columns]
         cells = [[column.cell(row) for column in columns] for row in rows]
         return PageTable(title, caption, headings, cells, [*map(self.filters, rows)] if self.filters else ())

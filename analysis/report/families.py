@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from analysis import choices, examples, old_sections, shapes, triples
+from analysis import choices, examples, internals, old_sections, shapes, triples
 from analysis.presentation import Section
 
 FAMILIES: tuple[tuple[Section[Any], ...], ...] = (
     old_sections.TRANSFER,
-    old_sections.EXPERIMENTS,
+    internals.SECTIONS,
     choices.SECTIONS,
     shapes.SECTIONS,
     examples.SECTIONS,

@@ -37,6 +37,7 @@ from .speeds import Speed as Speed
 from .speeds import speed_of as speed_of
 from .study_kind import Factor as Factor
 from .study_kind import compares_shapes as compares_shapes
+from .study_kind import compares_transfer as compares_transfer
 from .study_kind import factors as factors
 from .study_kind import has_one_configuration as has_one_configuration
 from .study_results import StudyResults as StudyResults

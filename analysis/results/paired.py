@@ -30,6 +30,16 @@ class Difference:
         return self.by_seeds.mean if self.by_seeds else None
 
     @property
+    def bootstrap_p(self) -> float | None:
+        """Two-sided p-value by resampling test examples; None where answers are not kept."""
+        return self.by_examples.p_value if self.by_examples else None
+
+    @property
+    def seeds_p(self) -> float | None:
+        """Two-sided p-value of the t-test paired by seed; None with too few seeds."""
+        return self.by_seeds.p_value if self.by_seeds else None
+
+    @property
     def interval(self) -> tuple[float, float] | None:
         """The 95 % interval: over test examples; over seeds where answers are not kept; None without either."""
         if self.by_examples:

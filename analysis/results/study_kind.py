@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from search_spaces import SearchSpace
+from search_spaces import Distance, SearchSpace
 from study.config import Strategy, Study
 from trials.specs import StudentSpec, TeacherSpec
 
@@ -35,6 +35,14 @@ def has_one_configuration(space: SearchSpace) -> bool:
 def compares_choices(study: Study) -> bool:
     """Whether the study compares parameter choices, or tunes any."""
     return not (study.config.search.strategy is Strategy.EXPERIMENTS or has_one_configuration(study.space))
+
+
+def compares_transfer(study: Study) -> bool:
+    """Whether the study names experiments with D's students, transfer sets or hard labels."""
+    if study.config.search.strategy is not Strategy.EXPERIMENTS:
+        return False
+    parts = any(t.student.is_simple or t.dataset.has_transfer_set for t in study.triples)
+    return parts or any(each.distance is Distance.HARD for each in study.tried)
 
 
 def compares_shapes(study: Study, teacher: TeacherSpec) -> bool:

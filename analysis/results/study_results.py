@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from analysis.results.outcomes import Role, TripleOutcome, triple_outcomes
 from analysis.results.provenance import Provenance, current_speeds, current_teachers, current_trials, provenance
-from analysis.results.study_kind import compares_choices, compares_shapes
+from analysis.results.study_kind import compares_choices, compares_shapes, compares_transfer
 from study.config import Strategy, Study
 from study.ledger import BadFile
 from study.search import StudySearch, load_search
@@ -95,6 +95,11 @@ class StudyResults:
         """Whether it compares named configurations, and has begun to."""
         begun = (outcome for outcome in self.outcomes if outcome.triple_id in self.search.triples)
         return self.strategy is Strategy.EXPERIMENTS and any(outcome.triple.student.distil for outcome in begun)
+
+    @property
+    def compares_transfer(self) -> bool:
+        """Whether its experiments ask what a teacher adds to small students, as paper D's do."""
+        return compares_transfer(self.study)
 
     @property
     def compares_shapes(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from analysis.choices import choice_findings
 from analysis.examples.findings import group_findings
+from analysis.internals import experiment_triples
 from analysis.old_findings import old_findings
 from analysis.report import answers_of, summarise, tables_of
 from analysis.results import StudyResults
@@ -40,6 +41,10 @@ class Analysed:
     @property
     def groups(self):
         return group_findings(self.results).results
+
+    @property
+    def experiments(self):
+        return experiment_triples(self.results)
 
     def section(self, name):
         return next(answer for answer in answers_of(self.results) if answer.name == name)

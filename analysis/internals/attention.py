@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import NamedTuple
@@ -86,22 +86,22 @@ def head_divergences(teacher: NDArray[np.floating], student: NDArray[np.floating
     return np.asarray(found.sum(axis=-1).mean(axis=-1))
 
 
-def attention_of(records: Mapping[str, Sequence[TrialRecord]], workspace: Workspace) -> Attention | None:
+def attention_of(trials: Mapping[str, Mapping[int, TrialRecord]], workspace: Workspace) -> Attention | None:
     """The attention of one triple's students; None where that of the first experiment or of the others was not kept.
 
     Args:
-        records: Finished trials by experiment, the first of which is what others are compared with.
+        trials: Finished trials by experiment and seed; the first experiment is what others are compared with.
         workspace: The study's directory.
     """
-    kept = {name: _kept(own, workspace) for name, own in records.items()}
-    first, *others = records
+    kept = {name: _kept(own, workspace) for name, own in trials.items()}
+    records = {name: list(own.values()) for name, own in trials.items()}
+    first, *others = trials
     learning = [name for name in others if any(each.configuration.attention_weight for each in records[name])]
     comparable = [name for name in learning if kept[name].keys() & kept[first].keys()]
     if not comparable:
         return None
     other = max(comparable, key=lambda name: fmean(each.validation_score or 0.0 for each in records[name]))
-    shapes = next(iter(kept[other].values()))
-    depths = (len(each.maps[0]) for each in shapes)
+    depths = (len(each.maps[0]) for each in next(iter(kept[other].values())))
     pairs = layer_map(records[other][0].configuration.layer_map, *depths)
     found = {name: {seed: _divergences(each, pairs) for seed, each in own.items()} for name, own in kept.items()}
     seed = min(kept[first].keys() & kept[other].keys(), key=list(kept[first]).index)
@@ -115,15 +115,14 @@ def attention_of(records: Mapping[str, Sequence[TrialRecord]], workspace: Worksp
     )
 
 
-def _kept(records: Iterable[TrialRecord], workspace: Workspace) -> dict[int, _Kept]:
+def _kept(trials: Mapping[int, TrialRecord], workspace: Workspace) -> dict[int, _Kept]:
     """What was kept of each seed's student and its teacher, on examples that both read alike."""
     found = {}
-    for record in records:
-        student = ExampleAttention.read(workspace.attention(record.record_id))
-        spec = record.spec
+    for seed, record in trials.items():
+        student, spec = ExampleAttention.read(workspace.attention(record.record_id)), record.spec
         teacher = ExampleAttention.read(workspace.teacher_attention(spec.teacher_fingerprint, spec.data_fingerprint))
         if student and teacher and _alike(student, teacher):
-            found[spec.seed] = _Kept(student, teacher)
+            found[seed] = _Kept(student, teacher)
     return found
 
 

@@ -15,8 +15,10 @@ from analysed import analyse
 from scipy.stats import t
 from simulated_experiments import EPOCHS, ROWS, SEEDS, experiment_records, experiment_study, right, write_answers
 
-from analysis.experiment_wording import depth_sentence
+from analysis.internals.findings import student_sizes, training_sizes
+from analysis.internals.words import students_sentence
 from analysis.report import write_report
+from analysis.results import Difference
 from trials.specs.records import TeacherRecord, TrialRecord
 
 
@@ -64,10 +66,9 @@ def test_scores_are_means_over_seeds(findings, records):
     assert found.test == pytest.approx(np.mean([record.test_score for record in own]))
     assert set(found.test_of_seeds) == set(SEEDS)
     difference = np.mean([a.test_score - b.test_score for a, b in zip(own, base, strict=True)])
-    assert (found.by_seeds.mean, found.by_examples.difference) == pytest.approx((difference, difference))
-    assert found.by_examples.low > 0
-    first = experiment(findings, "exp2.0")
-    assert first.by_examples is first.by_seeds is first.mcnemar_p is None
+    assert (found.over_first.mean, found.over_first.by_examples.difference) == pytest.approx((difference, difference))
+    assert found.over_first.by_examples.low > 0
+    assert experiment(findings, "exp2.0").over_first == Difference()
 
 
 def test_fidelity_counts_examples_by_who_is_right(findings, records):
@@ -108,12 +109,12 @@ def test_curves_have_the_stages_of_their_schedule(findings):
 
 
 def test_data_sets_that_differ_in_their_size_are_compared(findings):
-    (family,) = findings.experiment_families
+    (family,) = training_sizes(findings.results)
     assert [triple.train_rows for triple in family] == [100, 400]
 
 
 def test_students_of_one_data_set_are_compared_by_their_size(findings):
-    (family,) = findings.experiment_depths
+    (family,) = student_sizes(findings.results)
     sizes = [triple.outcome.num_parameters for triple in family]
     assert sizes == sorted(sizes)
     assert {triple.outcome.triple.dataset.name for triple in family} == {"data0"}
@@ -130,9 +131,9 @@ def test_report_shows_all_of_it(study, records, folder, tmp_path):
         "validates best",
         "beyond the noise of the test examples",
         "teacher right: ✓",
-        "answer unlike",
+        "answer differently",
         "(0.90)",
-        "answers as its teacher does most often",
+        "answer as their teacher does most often",
         "100 rows",
         "How fast does each experiment learn?",
         "Which experiment holds up in smaller students?",
@@ -156,13 +157,13 @@ def test_report_of_a_study_that_has_just_begun(study, records, tmp_path):
 
 def test_without_the_studys_directory_only_seeds_are_compared(study, records):
     found = experiment(analyse(study, records), "exp3.2")
-    assert found.by_examples is found.fidelity is found.mcnemar_p is None
-    assert found.by_seeds.mean > 0
+    assert found.over_first.by_examples is found.fidelity is found.over_first.mcnemar_p is None
+    assert found.over_first.mean > 0
 
 
 def test_mean_gain_of_learning_layers_has_its_interval_over_seeds(findings):
-    (family,) = findings.experiment_depths
-    sentence = depth_sentence(findings.experiment_depths)
+    (family,) = student_sizes(findings.results)
+    sentence = students_sentence(student_sizes(findings.results))
     for triple in family:
         scores = {each.name: each.test_of_seeds for each in triple.experiments}
         layers = [name for name in scores if name.startswith("exp3")]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analysis.attention import HeadView
-from analysis.experiments import ExperimentTriple
+from analysis.internals.attention import HeadView
+from analysis.internals.experiments import ExperimentTriple
 from analysis.presentation import BLUE, SOFT, dress, no_data
 
 SIDE_BY_SIDE = (

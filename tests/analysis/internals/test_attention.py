@@ -20,8 +20,9 @@ from simulated_experiments import (
     write_attention,
 )
 
-from analysis.attention import head_divergences
-from analysis.attention_figures import side_by_side
+from analysis.internals.attention import head_divergences
+from analysis.internals.attention_figure import side_by_side
+from analysis.internals.findings import attention_triples, largest_students
 from analysis.report import write_report
 from search_spaces.layer_maps import layer_map
 from trials.specs.records import TrialRecord
@@ -101,10 +102,11 @@ def test_shown_is_the_head_in_which_students_differ_most(findings):
 
 
 def test_figure_has_teacher_and_students_of_each_data_set(findings):
-    drawn = side_by_side(findings.attention_views)
-    assert len(findings.attention_views) == 2  # of two students of one data set the larger
+    triples = largest_students(attention_triples(findings.results))
+    drawn = side_by_side(triples)
+    assert len(triples) == 2  # of two students of one data set the larger
     assert len(drawn.data) == 2 * 3
-    view = findings.attention_views[0].attention.view
+    view = triples[0].attention.view
     for trace, expected in zip(drawn.data, (view.teacher, view.before, view.after), strict=False):
         np.testing.assert_array_equal(trace.z, expected)
     assert tuple(drawn.layout.xaxis.ticktext) == view.tokens  # one of which stands there twice

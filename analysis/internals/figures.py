@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analysis.experiments import Experiment, ExperimentTriple
+from analysis.internals.experiments import Experiment, ExperimentTriple
 from analysis.presentation import (
     BLUE,
     FAINT,
@@ -37,14 +37,14 @@ BY_ROWS = ("What the size of the training set changes", "Test score over the fir
 
 def against_first(triples: Sequence[ExperimentTriple]) -> go.Figure:
     """Differences with their intervals, triple by triple."""
-    shown = [triple for triple in triples if any(each.by_seeds for each in triple.experiments)]
+    shown = [triple for triple in triples if any(each.over_first.by_seeds for each in triple.experiments)]
     if not shown:
         return no_data(AGAINST)
     titles = [_title(each).replace("</b>, ", "</b><br>") for each in shown]
     drawn = make_subplots(cols=len(shown), shared_yaxes=True, horizontal_spacing=0.04, subplot_titles=titles)
     for column, triple in enumerate(shown, start=1):
         for experiment in triple.experiments[:0:-1]:
-            if experiment.by_seeds:
+            if experiment.over_first.by_seeds:
                 drawn.add_trace(_difference(triple, experiment), row=1, col=column)
         drawn.add_vline(x=0, line={"color": INK, "width": 1}, row=1, col=column)
     rows = len(shown[0].experiments)
@@ -79,7 +79,7 @@ def by_rows(families: Sequence[Sequence[ExperimentTriple]]) -> go.Figure:
     )
     for column, triples in enumerate(families, start=1):
         for index, experiment in enumerate(triples[0].experiments):
-            points = [(triple.train_rows, triple.experiments[index].by_examples) for triple in triples]
+            points = [(triple.train_rows, triple.experiments[index].over_first.by_examples) for triple in triples]
             known = [(rows, found) for rows, found in points if rows and found]
             if index and known:
                 drawn.add_trace(_gains(experiment.name, index, known, legend=column == 1), row=1, col=column)
@@ -133,9 +133,9 @@ def _family(triples: Sequence[ExperimentTriple]) -> str:
 
 
 def _difference(triple: ExperimentTriple, experiment: Experiment) -> go.Scatter:
-    assert experiment.by_seeds is not None  # seen by the caller
-    found = experiment.by_examples
-    value = found.difference if found else experiment.by_seeds.mean
+    assert experiment.over_first.by_seeds is not None  # seen by the caller
+    found = experiment.over_first.by_examples
+    value = found.difference if found else experiment.over_first.by_seeds.mean
     bars = {"array": [found.high - value], "arrayminus": [value - found.low]} if found else {}
     sure = found is not None and (found.low > 0 or found.high < 0)
     digits = score_digits(triple.outcome.metric)
