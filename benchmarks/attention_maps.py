@@ -31,8 +31,8 @@ from trials.networks.packed_batches import PackedBatch
 from trials.networks.packed_network import PackedNetwork
 from trials.specs.dataset import DatasetSpec
 from trials.specs.trial import Precision
-from trials.teachers.attention_cost import MAP_BYTES, keeps_maps
-from trials.teachers.attention_maps import ComputedMaps, KeptMaps, write_maps
+from trials.teachers.attention_cost import MAP_BYTES, is_caching_cheaper
+from trials.teachers.attention_maps import CachedMaps, ComputedMaps, write_maps
 
 RESULTS = Path(__file__).parent / "results" / "attention_maps.json"
 LAYERS = (1, 3, 5)
@@ -66,12 +66,12 @@ def _measured(source: Source) -> dict[str, Any]:
     teacher.eval()
     file = source.root / "maps.npy"
     write_maps(teacher, split, LAYERS, teacher.num_heads, file)
-    kept = KeptMaps.open(file, split.lengths, len(LAYERS), teacher.num_heads)
+    kept = CachedMaps.open(file, split.lengths, len(LAYERS), teacher.num_heads)
     computed = ComputedMaps(teacher, split, LAYERS)
     times: dict[str, list[float]] = {"kept": [], "computed": [], "student": []}
     for rows in itertools.islice(source.batches(), BATCHES):
         batch = student.inputs(split, rows)
-        layout = student.map_layout(batch)
+        layout = student.attention_layout(batch)
         times["kept"].append(_milliseconds(kept.of, rows, layout, CPU))
         times["computed"].append(_milliseconds(computed.of, rows, layout, CPU))
         times["student"].append(_milliseconds(_step, student, batch))
@@ -80,7 +80,7 @@ def _measured(source: Source) -> dict[str, Any]:
         **{f"{way}_ms": statistics.median(values) for way, values in times.items()},
         "tokens_a_row": float(split.lengths.mean()),
         "megabytes": MAP_BYTES * numbers / 1e6,
-        "kept": keeps_maps(numbers, 2.0 * teacher.layer_weights * int(split.offsets[-1]), gpu=False),
+        "kept": is_caching_cheaper(numbers, 2.0 * teacher.layer_weights * int(split.offsets[-1]), gpu=False),
     }
 
 

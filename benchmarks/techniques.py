@@ -46,11 +46,11 @@ from trials.evaluation.outputs import predict
 from trials.models.pretrained import model_folder
 from trials.networks import packed_encoder as packed
 from trials.networks import packed_network
-from trials.networks.opening import Network, open_network
+from trials.networks.loading import Network, open_network
 from trials.networks.packed_batches import PackedBatch, packed_batch
-from trials.networks.packed_encoder import PackedClassifier, Watch
+from trials.networks.packed_encoder import LayerRecorder, PackedClassifier
 from trials.networks.packed_network import PackedNetwork
-from trials.networks.transformers_network import PlainNetwork
+from trials.networks.transformers_network import TransformersNetwork
 from trials.readers.tokenized_split import TokenizedSplit
 from trials.specs.dataset import DatasetSpec
 from trials.specs.student import StudentSpec
@@ -59,7 +59,7 @@ from trials.storage.workspace import Workspace
 from trials.students.registry import initial_student
 from trials.tasks.classification import Classification
 from trials.training.checkpoints import CheckpointFile
-from trials.training.stacked_runs import Unit
+from trials.training.stacked_runs import StackedRuns
 from trials.training.training_run import Batch, TrainingRun, Validation
 
 RESULTS = ROOT / "benchmarks" / "results" / "techniques.json"
@@ -181,7 +181,7 @@ class Source:
 class AllTokens(PackedClassifier):
     """A `PackedClassifier` that computes the last layer for all tokens."""
 
-    def forward(self, batch: PackedBatch, watch: Watch | None = None) -> Tensor:
+    def forward(self, batch: PackedBatch, recorder: LayerRecorder | None = None) -> Tensor:
         """Logits, float32 [R, labels]."""
         x = self.embeddings(batch).to(self.compute_dtype)
         biases = [self._attention_bias(group) for group in batch.groups]
@@ -218,7 +218,7 @@ class TorchAdamW:
 def network_of(variant: Variant, source: Source) -> Network:
     """The student."""
     if variant.plain:
-        return PlainNetwork.open(source.classifier(), variant.precision)
+        return TransformersNetwork.open(source.classifier(), variant.precision)
     data = source.whole_vocabulary if variant.whole_vocabulary else source.data
     network = open_network(source.classifier(), data, variant.precision, CPU)
     if variant.all_tokens and isinstance(network, PackedNetwork):
@@ -235,7 +235,7 @@ class Trial:
         self._variant = variant
         self._split = source.data.splits["train"]
         self._soft = source.teacher_logits()
-        self._teacher = PlainNetwork.open(source.classifier(layers=None), Precision.FP32).eval()
+        self._teacher = TransformersNetwork.open(source.classifier(layers=None), Precision.FP32).eval()
         configuration = load_space("paper_a").default()
         self.run = TrainingRun(
             network_of(variant, source),
@@ -247,7 +247,7 @@ class Trial:
         self.run.start(RECIPE, ())
         if variant.optimizer is not None:
             self.run.optimizer = TorchAdamW(self.run.network.parameters(), **variant.optimizer)  # type: ignore[assignment]
-        self._unit = Unit([self.run])
+        self._unit = StackedRuns([self.run])
 
     def step(self, rows: np.ndarray, seed: int) -> None:
         """Draw a batch and do one step, as a trial does."""
@@ -270,7 +270,7 @@ class Trial:
 
 
 @torch.no_grad()
-def predict_padded(network: PlainNetwork, split: TokenizedSplit) -> np.ndarray:
+def predict_padded(network: TransformersNetwork, split: TokenizedSplit) -> np.ndarray:
     """Logits of a split in the usual way: batches of 32 in the file's order, padded to their longest row."""
     network.eval()
     starts = range(0, len(split), RECIPE.batch_size)
@@ -368,7 +368,7 @@ def _shares(source: Source, lengths: list[list[int]], taken: dict[str, list[floa
 def measure_evaluation(source: Source, repeats: int) -> list[Row]:
     """A validation."""
     split = source.data.splits["validation"]
-    ours, plain = network_of(Variant(), source), PlainNetwork.open(source.classifier(), Precision.FP32)
+    ours, plain = network_of(Variant(), source), TransformersNetwork.open(source.classifier(), Precision.FP32)
     actions = {"padded": partial(predict_padded, plain, split), "ours": partial(predict, ours, split)}
     in_turn(actions, 1)
     taken = in_turn(actions, repeats)

@@ -30,7 +30,7 @@ from trials.datasets.tokenized_data import tokenized
 from trials.losses.distillation import soft_label_loss
 from trials.losses.top_k import top_k_of
 from trials.models.pretrained import model_folder
-from trials.networks.opening import open_network
+from trials.networks.loading import open_network
 from trials.specs.records import TrialRecord
 from trials.specs.trial import TrialSpec
 from trials.storage.workspace import Workspace

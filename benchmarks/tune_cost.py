@@ -271,9 +271,9 @@ def _run_command(marks: str, *command: str) -> None:
         def setup(self, *arguments: Any, **options: Any) -> None:
             mark("setup")
             super().setup(*arguments, **options)
-            from trials.training.stacked_runs import Unit
+            from trials.training.stacked_runs import StackedRuns
 
-            Unit.step = _noted(Unit.step, after=lambda: mark("first_step"))  # type: ignore[method-assign]
+            StackedRuns.step = _noted(StackedRuns.step, after=lambda: mark("first_step"))  # type: ignore[method-assign]
 
         def step(self) -> dict[str, Any]:
             mark("start")

@@ -80,7 +80,7 @@ def prepare(model: Path, data: Path, root: Path, **parts: object) -> Tiny:
 
 def assert_killed_ends_as(expected: TrialRecord, spec: TrialSpec, at: int, tiny: Tiny) -> None:
     """Kill a trial before a step, let it go on, and compare."""
-    steps, step = 0, unit.Unit.step
+    steps, step = 0, unit.StackedRuns.step
 
     def deadly(self, batch, share):
         nonlocal steps
@@ -90,7 +90,7 @@ def assert_killed_ends_as(expected: TrialRecord, spec: TrialSpec, at: int, tiny:
         step(self, batch, share)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(unit.Unit, "step", deadly)
+        patch.setattr(unit.StackedRuns, "step", deadly)
         with pytest.raises(KeyboardInterrupt):
             tiny.run(spec, checkpoint_seconds=0)
     again = tiny.run(spec, checkpoint_seconds=0)

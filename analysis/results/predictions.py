@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analysis.results.outcomes import TripleOutcome
 from study.search import StudySearch
-from trials.evaluation import EXAMPLE_COLUMNS, PREDICTION, PROBABILITIES
+from trials.evaluation import EXAMPLE_COLUMNS, PREDICTION_COLUMN, PROBABILITIES_COLUMN
 from trials.specs import TeacherRecord, TrialRecord
 from trials.storage import Workspace
 
@@ -81,14 +81,14 @@ def _teacher_file(record: TeacherRecord, workspace: Workspace) -> Path:
 
 def read_answers(file: Path, rows: int) -> NDArray[np.generic] | None:
     """One answer per example; None where the file is not there, or is of other examples."""
-    found = read_columns(file, (PREDICTION,))
-    return np.asarray(found[PREDICTION]) if found and len(found[PREDICTION]) == rows else None
+    found = read_columns(file, (PREDICTION_COLUMN,))
+    return np.asarray(found[PREDICTION_COLUMN]) if found and len(found[PREDICTION_COLUMN]) == rows else None
 
 
 def _sureness(file: Path, rows: int) -> NDArray[np.float64] | None:
     """The probability of each answer; None where none were kept, as of scores and by earlier versions."""
-    found = read_columns(file, (PROBABILITIES,))
-    return np.max(found[PROBABILITIES], axis=1) if found and len(found[PROBABILITIES]) == rows else None
+    found = read_columns(file, (PROBABILITIES_COLUMN,))
+    return np.max(found[PROBABILITIES_COLUMN], axis=1) if found and len(found[PROBABILITIES_COLUMN]) == rows else None
 
 
 def read_labels(values: Sequence[Any], label_names: tuple[str, ...]) -> NDArray[np.generic] | None:

@@ -27,7 +27,7 @@ from trials.models import (
 from trials.readers import key_of, load_tokenizer
 from trials.specs import DatasetSpec, Triple
 from trials.tasks import Head, language_code, task_of
-from trials.training import stages_of
+from trials.training import training_stages
 
 MAPPINGS = {  # of Transformers: which model types have a head
     Head.SEQUENCE: "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES",
@@ -189,7 +189,7 @@ def _inside_faults(
 
 
 def _epochs_of_layers(configuration: Configuration, pairs: LayerMap) -> int:
-    return sum(stage.epochs or 0 for stage in stages_of(configuration, pairs))
+    return sum(stage.epochs or 0 for stage in training_stages(configuration, pairs))
 
 
 def _token_faults(

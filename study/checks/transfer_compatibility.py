@@ -11,7 +11,7 @@ from trials.models import RECURRENT_PARTS
 from trials.readers import key_of
 from trials.specs import Architecture, Triple
 from trials.tasks import Head, task_of
-from trials.training import stages_of
+from trials.training import training_stages
 
 OF_TEXTS = (Head.SEQUENCE,)
 OF_RECURRENT = {Architecture.BILSTM: (Head.SEQUENCE, Head.TOKENS), Architecture.RNN: OF_TEXTS}
@@ -72,4 +72,4 @@ def _student_faults(study: Study, triple: Triple) -> Iterator[Fault]:
 
 
 def _epochs_before_last(configuration: Configuration) -> int:
-    return sum(stage.epochs or 0 for stage in stages_of(configuration.canonical(), parts=RECURRENT_PARTS))
+    return sum(stage.epochs or 0 for stage in training_stages(configuration.canonical(), parts=RECURRENT_PARTS))

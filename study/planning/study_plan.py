@@ -28,8 +28,8 @@ from study.search.searchers import full_grid, make_search, simulate_requests
 from trials.models import HEAD_NAMES, RECURRENT_PARTS, Config, depths, name_in, student_config, why_not_packed
 from trials.specs import StudentSpec, Triple
 from trials.tasks import Head, task_of
-from trials.teachers import CPU_FLOPS, GPU_FLOPS, MAP_BYTES, keeps_maps
-from trials.training import stages_of
+from trials.teachers import CPU_FLOPS, GPU_FLOPS, MAP_BYTES, is_caching_cheaper
+from trials.training import training_stages
 
 BYTES_PER_WEIGHT = 4
 BYTES_PER_TOKEN = 5
@@ -184,11 +184,11 @@ def _stages(study: Study, sizes: _Sizes) -> Iterator[tuple[str, str]]:
     """Stages in words, of each configuration and pair that has several."""
     names = {configuration: name for name, configuration in study.space.named().items()}
     for configuration in (each for each in study.tried if each.schedule in UNFREEZING):
-        stages = stages_of(configuration.canonical(), parts=RECURRENT_PARTS)
+        stages = training_stages(configuration.canonical(), parts=RECURRENT_PARTS)
         words = "; ".join(f"{number}. {stage}" for number, stage in enumerate(stages, start=1))
         yield names.get(configuration, str(configuration.schedule)), words
     for student, teacher, configuration, pairs in _taught(study, sizes):
-        stages = stages_of(configuration.canonical(), pairs)
+        stages = training_stages(configuration.canonical(), pairs)
         if len(stages) > 1:
             name = names.get(configuration, f"{configuration.schedule}, {configuration.classification_loss}")
             words = "; ".join(f"{number}. {stage}" for number, stage in enumerate(stages, start=1))
@@ -208,7 +208,7 @@ def _map_bytes(study: Study, sizes: _Sizes) -> dict[str, float]:
         for layers in {tuple(sorted({other for _, other in held})) for held in own}:
             numbers = squares * heads * len(layers)
             packed = why_not_packed(teacher) is None and why_not_packed(sizes.student(study, triple.student)) is None
-            kept = not packed or keeps_maps(numbers, flops, gpu=study.config.resources.gpu > 0)
+            kept = not packed or is_caching_cheaper(numbers, flops, gpu=study.config.resources.gpu > 0)
             found[triple.triple_id] = found.get(triple.triple_id, 0.0) + kept * MAP_BYTES * numbers
     return found
 

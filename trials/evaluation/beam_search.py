@@ -9,7 +9,7 @@ from transformers import GenerationConfig
 from trials.networks import Seq2SeqNetwork
 from trials.readers import TokenizedSplit, batches_by_length
 from trials.specs import EVALUATION_TOKENS
-from trials.training import computed
+from trials.training import map_batches
 
 BEAMS = 4
 
@@ -27,7 +27,7 @@ def translate(network: Seq2SeqNetwork, split: TokenizedSplit) -> list[str]:
     network.model.generation_config = _settings(network, split)
     found = [""] * len(split)
     batches = batches_by_length(split.lengths, EVALUATION_TOKENS // BEAMS)
-    for rows, texts in computed(lambda rows: _translated(network, split, rows), batches):
+    for rows, texts in map_batches(lambda rows: _translated(network, split, rows), batches):
         for row, text in zip(rows, texts, strict=True):
             found[row] = text
     return found

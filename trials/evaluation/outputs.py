@@ -18,7 +18,7 @@ from trials.readers import TokenizedSplit, batches_by_length, ragged_index
 from trials.specs import EVALUATION_TOKENS
 from trials.storage import new_array
 from trials.tasks import Task
-from trials.training import computed
+from trials.training import map_batches
 
 LOGITS = 2**25  # of an encoder-decoder at a time, in evaluation
 
@@ -27,7 +27,7 @@ LOGITS = 2**25  # of an encoder-decoder at a time, in evaluation
 def predict(network: Network, split: TokenizedSplit) -> np.ndarray:
     """Outputs, float32 [positions, width], in the split's order; rows of like length go through the model together."""
     network.eval()
-    found_of = computed(
+    found_of = map_batches(
         lambda rows: network(network.inputs(split, rows)).cpu().numpy(), batches_by_length(split.lengths)
     )
     batches, found_outputs = zip(*found_of, strict=True)
@@ -55,38 +55,38 @@ def evaluate(
         keep: Where the answers to each example are kept, of tasks that have such.
     """
     if isinstance(network, Seq2SeqNetwork):
-        return task.score(translate(network, split), split), forced_loss(task, network, split)
+        return task.score(translate(network, split), split), teacher_forced_loss(task, network, split)
     outputs = predict(network, split)
     outputs = outputs if order is None else outputs[:, list(order)]
     if keep is not None:
         write_predictions(keep, task.answers(outputs), task.probabilities(outputs))
-    targets = tensors(task.targets(split, np.arange(len(split))))
+    targets = as_tensors(task.targets(split, np.arange(len(split))))
     return task.score(outputs, split), float(task.hard_loss(torch.from_numpy(outputs), targets))
 
 
 @torch.no_grad()
-def forced_loss(task: Task, network: Seq2SeqNetwork, split: TokenizedSplit) -> float:
+def teacher_forced_loss(task: Task, network: Seq2SeqNetwork, split: TokenizedSplit) -> float:
     """Mean loss over a split's target tokens; their logits are too many to keep."""
     network.eval()
 
     def summed(rows: np.ndarray) -> float:
-        targets = tensors(task.targets(split, rows), network.model.device)
+        targets = as_tensors(task.targets(split, rows), network.model.device)
         return float(task.hard_loss(network(network.inputs(split, rows)), targets)) * len(targets["labels"])
 
-    total = sum(found for _, found in computed(summed, batches_by_length(split.lengths, logits_budget(network))))
+    total = sum(found for _, found in map_batches(summed, batches_by_length(split.lengths, logits_budget(network))))
     return total / int(split.position_offsets[-1])
 
 
 @torch.no_grad()
-def write_states(network: Any, split: TokenizedSplit, file: Path) -> None:
+def write_hidden_states(network: Any, split: TokenizedSplit, file: Path) -> None:
     """What each layer says of rows' first tokens, float32 [rows, layers, hidden], into a .npy file batch by batch."""
     network.eval()
     found: np.ndarray | None = None
 
     def said(rows: np.ndarray) -> np.ndarray:
-        return network.with_internals(network.inputs(split, rows)).states.float().cpu().numpy()
+        return network.layer_outputs(network.inputs(split, rows)).states.float().cpu().numpy()
 
-    for rows, states in computed(said, batches_by_length(split.lengths)):
+    for rows, states in map_batches(said, batches_by_length(split.lengths)):
         if found is None:
             shape = (len(split), *states.shape[1:])
             found = new_array(file, np.float32, shape)
@@ -94,15 +94,15 @@ def write_states(network: Any, split: TokenizedSplit, file: Path) -> None:
 
 
 @torch.no_grad()
-def write_spoken(network: Any, split: TokenizedSplit, order: Sequence[int], folder: Path) -> None:
+def write_outputs_and_states(network: Any, split: TokenizedSplit, order: Sequence[int], folder: Path) -> None:
     """Outputs [rows, classes], ordered, and the last layer's states of first tokens [rows, hidden]: .npy files."""
     network.eval()
 
     def said(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        answer = network.with_internals(network.inputs(split, rows))
+        answer = network.layer_outputs(network.inputs(split, rows))
         return answer.outputs.cpu().numpy()[:, list(order)], answer.states[:, -1].float().cpu().numpy()
 
-    batches, found = zip(*computed(said, batches_by_length(split.lengths)), strict=True)
+    batches, found = zip(*map_batches(said, batches_by_length(split.lengths)), strict=True)
     back = np.argsort(np.concatenate(batches))
     for name, parts in zip(("outputs", "states"), zip(*found, strict=True), strict=True):
         np.save(folder / f"{name}.npy", np.concatenate(parts)[back])
@@ -120,7 +120,7 @@ def write_decoder_states(network: Seq2SeqNetwork, split: TokenizedSplit, file: P
     def said(rows: np.ndarray) -> np.ndarray:
         return network.states(network.inputs(split, rows)).to(torch.float16).cpu().numpy()
 
-    for rows, states in computed(said, batches_by_length(split.lengths)):
+    for rows, states in map_batches(said, batches_by_length(split.lengths)):
         if found is None:
             shape = (int(split.position_offsets[-1]), states.shape[1])
             found = new_array(file, np.float16, shape)
@@ -140,7 +140,7 @@ def write_top_k(network: Seq2SeqNetwork, split: TokenizedSplit, folder: Path, k:
         found = top_k_of(network(network.inputs(split, rows)), k)._asdict()
         return {name: values.cpu().numpy().astype(kinds[name]) for name, values in found.items()}
 
-    for rows, found in computed(likeliest, batches_by_length(split.lengths, logits_budget(network))):
+    for rows, found in map_batches(likeliest, batches_by_length(split.lengths, logits_budget(network))):
         for name, values in found.items():
             files[name][ragged_index(split.position_offsets, rows)] = values
 
@@ -150,6 +150,6 @@ def logits_budget(network: Seq2SeqNetwork) -> int:
     return max(1, min(EVALUATION_TOKENS, LOGITS // network.model.config.vocab_size))
 
 
-def tensors(targets: Mapping[str, Any], device: torch.device | None = None) -> dict[str, Tensor]:
+def as_tensors(targets: Mapping[str, Any], device: torch.device | None = None) -> dict[str, Tensor]:
     """Arrays as tensors on a device."""
     return {name: torch.from_numpy(np.ascontiguousarray(values)).to(device) for name, values in targets.items()}

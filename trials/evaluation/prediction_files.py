@@ -11,7 +11,7 @@ from trials.datasets import load_dataset_splits
 from trials.specs import DatasetSpec
 from trials.storage import Workspace, write_whole
 
-PREDICTION, PROBABILITIES = "prediction", "probabilities"
+PREDICTION_COLUMN, PROBABILITIES_COLUMN = "prediction", "probabilities"
 EXAMPLE_COLUMNS = ("text", "text_pair", "label")
 
 
@@ -24,8 +24,8 @@ def write_predictions(file: Path, answers: np.ndarray | None, probabilities: np.
         probabilities: Of each class [rows, classes]; None of scores.
     """
     if answers is not None:
-        classes = {} if probabilities is None else {PROBABILITIES: list(probabilities)}
-        _write(file, {PREDICTION: answers, **classes})
+        classes = {} if probabilities is None else {PROBABILITIES_COLUMN: list(probabilities)}
+        _write(file, {PREDICTION_COLUMN: answers, **classes})
 
 
 def write_examples(dataset: DatasetSpec, data_fingerprint: str, workspace: Workspace) -> None:

@@ -13,7 +13,7 @@ import torch
 
 from trials.datasets import TokenizedData, tokenized
 from trials.models import RECURRENT, model_folder
-from trials.networks import Network, PlainNetwork, open_network
+from trials.networks import Network, TransformersNetwork, open_network
 from trials.readers import TokenizedSplit
 from trials.specs import ModelSpeed, Precision, SpeedTask, StudentSpec
 from trials.storage import Workspace
@@ -78,7 +78,7 @@ def _open(folder: Path, data: TokenizedData, task: SpeedTask, device: torch.devi
     own = task.settings.forward == "kdstudy" or config["model_type"] == RECURRENT
     if own or data.head is Head.SEQ2SEQ:  # of those one pass over given targets
         return open_network(folder, data, Precision.FP32, device)
-    return PlainNetwork.open(folder, Precision.FP32, data.head).to(device)
+    return TransformersNetwork.open(folder, Precision.FP32, data.head).to(device)
 
 
 @torch.no_grad()

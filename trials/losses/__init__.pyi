@@ -4,7 +4,7 @@ from .distillation import representation_loss as representation_loss
 from .distillation import soft_label_loss as soft_label_loss
 from .layer_losses import attention_loss as attention_loss
 from .layer_losses import cosine_loss as cosine_loss
-from .layer_losses import hidden_loss as hidden_loss
+from .layer_losses import hidden_state_loss as hidden_state_loss
 from .layer_losses import query_weights as query_weights
 from .top_k import TopK as TopK
 from .top_k import top_k_loss as top_k_loss

@@ -53,7 +53,7 @@ def cosine_loss(student: Tensor, teacher: Tensor) -> Tensor:
     return (1 - F.cosine_similarity(student, teacher.detach(), dim=-1)).mean()
 
 
-def hidden_loss(student: Tensor, teacher: Tensor) -> Tensor:
+def hidden_state_loss(student: Tensor, teacher: Tensor) -> Tensor:
     """Mean squared error between hidden states [rows, layers, width] (B, section 4), a scalar.
 
     B names the loss and the layers; that it is a squared error, and of which tokens, is ours.

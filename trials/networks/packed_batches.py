@@ -116,7 +116,7 @@ def packed_batch(
     outputs = None
     if split.positions is not None:
         counts = np.diff(split.position_offsets)[rows]
-        outputs = _to(np.repeat(first, counts) + split.of_positions(split.positions, rows), device)
+        outputs = _to(np.repeat(first, counts) + split.position_values(split.positions, rows), device)
     type_ids = None if split.type_ids is None else _to(_filled(split.type_ids[source], size), device)
     return PackedBatch(
         ids=_to(_filled(lookup[split.ids[source]], size), device),

@@ -100,7 +100,7 @@ def _head_dropout(family: Family, config: Mapping[str, Any], head: Head) -> floa
 
 
 @dataclass
-class Watch:
+class LayerRecorder:
     """What a forward notes of its layers.
 
     Attributes:
@@ -134,19 +134,19 @@ class PackedClassifier(nn.Module):
         self.head_inner = Linear(config.hidden_size, config.hidden_size) if config.head is Head.SEQUENCE else None
         self.head_outer = Linear(config.hidden_size, config.num_labels)
 
-    def forward(self, batch: PackedBatch, watch: Watch | None = None) -> Tensor:
-        """Logits, float32 [R, labels] or [positions, labels], rows in the batch's order; `watch` notes."""
+    def forward(self, batch: PackedBatch, recorder: LayerRecorder | None = None) -> Tensor:
+        """Logits, float32 [R, labels] or [positions, labels], rows in the batch's order; `recorder` notes."""
         x = self.embeddings(batch).to(self.compute_dtype)  # [T, H]
         biases = [self._attention_bias(group) for group in batch.groups]
         last = len(self.layers) - 1
         for index, layer in enumerate(self.layers):
-            noted: list[Tensor] | None = [] if watch and index in watch.attention else None
-            first_only = index == last and batch.outputs is None and noted is None
-            x = layer(x, batch, biases, noted, first_only=first_only)  # [T, H], or [R, H] of first tokens only
-            if watch:
-                watch.states.append(x if first_only else x.index_select(0, batch.first))
-            if watch and noted is not None:
-                watch.log_attention.append(noted)
+            recorded: list[Tensor] | None = [] if recorder and index in recorder.attention else None
+            first_only = index == last and batch.outputs is None and recorded is None
+            x = layer(x, batch, biases, recorded, first_only=first_only)  # [T, H], or [R, H] of first tokens only
+            if recorder:
+                recorder.states.append(x if first_only else x.index_select(0, batch.first))
+            if recorder and recorded is not None:
+                recorder.log_attention.append(recorded)
         if not first_only:
             x = x.index_select(0, batch.first if batch.outputs is None else batch.outputs)  # [positions, H]
         return self._head(x).float()
@@ -228,28 +228,28 @@ class PackedLayer(nn.Module):
         x: Tensor,
         batch: PackedBatch,
         biases: list[Tensor],
-        noted: list[Tensor] | None = None,
+        recorded: list[Tensor] | None = None,
         *,
         first_only: bool = False,
     ) -> Tensor:
-        """x [T, H] -> [T, H], or [R, H] if only rows' first tokens are asked for; attention is added to `noted`."""
+        """x [T, H] -> [T, H], or [R, H] if only rows' first tokens are asked for; attention is added to `recorded`."""
         if first_only:
             context = self._attend_first(x, batch, biases)  # [R, H]
             x = x.index_select(0, batch.first)  # [R, H]
         else:
-            context = self._attend(x, batch, biases, noted)  # [T, H]
+            context = self._attend(x, batch, biases, recorded)  # [T, H]
         attended = dropout(self.attention_output(context), self.config.attention_output_dropout, self.training)
         x = self.attention_norm(attended + x)
         inner = ACTIVATION_FUNCTIONS[self.config.hidden_act](self.intermediate(x))
         return self.output_norm(dropout(self.output(inner), self.config.hidden_dropout, self.training) + x)
 
-    def _attend(self, x: Tensor, batch: PackedBatch, biases: list[Tensor], noted: list[Tensor] | None) -> Tensor:
+    def _attend(self, x: Tensor, batch: PackedBatch, biases: list[Tensor], recorded: list[Tensor] | None) -> Tensor:
         """Attention of all tokens to their rows: [T, H] -> [T, H]."""
         padded = self.query_key_value(x).index_select(0, batch.tokens)  # [slots, 3H]
         contexts = []
         for part, group, bias in zip(padded.split(batch.slots_of_groups), batch.groups, biases, strict=True):
             query, key, value = part.view(group.rows, group.length, -1).chunk(3, dim=-1)  # [r, L, H] each
-            contexts.append(self._attention(query, key, value, bias, noted).flatten(0, 1))  # [r * L, H]
+            contexts.append(self._attention(query, key, value, bias, recorded).flatten(0, 1))  # [r * L, H]
         return torch.cat(contexts).index_select(0, batch.slots)
 
     def _attend_first(self, x: Tensor, batch: PackedBatch, biases: list[Tensor]) -> Tensor:
@@ -268,13 +268,13 @@ class PackedLayer(nn.Module):
         return torch.cat(contexts).index_select(0, batch.row_slots)
 
     def _attention(
-        self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor, noted: list[Tensor] | None = None
+        self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor, recorded: list[Tensor] | None = None
     ) -> Tensor:
         """Query [r, Q, H], key and value [r, L, H], bias [r * A, 1 or Q, L] -> context [r, Q, H]."""
         scale = 1 / math.sqrt(self.config.hidden_size // self.config.num_attention_heads)
         scores = torch.baddbmm(bias, self._heads(query), self._heads(key).mT, alpha=scale)  # [r * A, Q, L]
-        if noted is not None:
-            noted.append(scores.float().log_softmax(-1).unflatten(0, (-1, self.config.num_attention_heads)))
+        if recorded is not None:
+            recorded.append(scores.float().log_softmax(-1).unflatten(0, (-1, self.config.num_attention_heads)))
         probabilities = dropout(scores.softmax(-1), self.config.attention_dropout, self.training)
         context = torch.bmm(probabilities, self._heads(value))  # [r * A, Q, D]
         return context.unflatten(0, (-1, self.config.num_attention_heads)).transpose(1, 2).flatten(2)

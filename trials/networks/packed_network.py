@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from trials.datasets import TokenizedData
 from trials.models import FAMILIES, ONE_LAYER_HEADS, Family
-from trials.networks.layer_outputs import Internals, MapLayout
+from trials.networks.layer_outputs import AttentionLayout, LayerOutputs
 from trials.networks.packed_batches import PackedBatch, packed_batch
-from trials.networks.packed_encoder import PackedClassifier, PackedConfig, Watch
+from trials.networks.packed_encoder import LayerRecorder, PackedClassifier, PackedConfig
 from trials.readers import TokenizedSplit
 from trials.specs import Precision
 from trials.tasks import Head
@@ -101,18 +101,18 @@ class PackedNetwork(nn.Module):
         """Outputs of a batch's rows, float32 [positions, width]."""
         return self.classifier(batch)
 
-    def with_internals(self, batch: PackedBatch, attention: Sequence[int] = ()) -> Internals:
+    def layer_outputs(self, batch: PackedBatch, attention: Sequence[int] = ()) -> LayerOutputs:
         """Outputs, and what its layers hold; of those in `attention` the attention too."""
-        watch = Watch(frozenset(attention))
-        outputs = self.classifier(batch, watch)
-        groups = zip(*watch.log_attention, strict=True)  # [r, A, L, L] of each noted layer, group by group
+        recorder = LayerRecorder(frozenset(attention))
+        outputs = self.classifier(batch, recorder)
+        groups = zip(*recorder.log_attention, strict=True)  # [r, A, L, L] of each noted layer, group by group
         maps = tuple(torch.stack(group, dim=1) for group in groups)
-        return Internals(outputs, torch.stack(watch.states, dim=1), maps)
+        return LayerOutputs(outputs, torch.stack(recorder.states, dim=1), maps)
 
     def show_attention(self) -> None:
         """Its attention can always be asked for."""
 
-    def map_layout(self, batch: PackedBatch) -> MapLayout:
+    def attention_layout(self, batch: PackedBatch) -> AttentionLayout:
         """Which rows attend together, and how long they are with padding."""
         rows = batch.rows.cpu().numpy()
         ends = np.cumsum([group.rows for group in batch.groups])[:-1]

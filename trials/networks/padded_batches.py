@@ -17,6 +17,6 @@ def padded_inputs(split: TokenizedSplit, rows: np.ndarray, device: torch.device)
     batch = split.batch(rows, device)
     if split.positions is not None:
         length, counts = batch["input_ids"].shape[1], np.diff(split.position_offsets)[rows]
-        places = split.of_positions(split.positions, rows) + np.repeat(np.arange(len(rows)) * length, counts)
+        places = split.position_values(split.positions, rows) + np.repeat(np.arange(len(rows)) * length, counts)
         batch["places"] = torch.from_numpy(places.astype(np.int64)).to(device)
     return batch

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from trials.networks.layer_outputs import Internals
+from trials.networks.layer_outputs import LayerOutputs
 from trials.networks.padded_batches import padded_inputs
 from trials.readers import TokenizedSplit
 from trials.specs import Precision
@@ -62,14 +62,14 @@ class RecurrentNetwork(nn.Module):
         """Outputs of a batch's rows, float32 [positions, width]."""
         return self.classifier(self.dropout(self._pooled(batch)))
 
-    def with_internals(self, batch: dict[str, Tensor], attention: Sequence[int] = ()) -> Internals:
+    def layer_outputs(self, batch: dict[str, Tensor], attention: Sequence[int] = ()) -> LayerOutputs:
         """Outputs, and z of D's eq. 1 as the states of its one layer: [rows, 1, 2 * units]."""
         assert not attention
         assert self._pooling is not None
         pooled = self.dropout(self._pooled(batch))
-        return Internals(self.classifier(pooled), pooled[:, None], ())
+        return LayerOutputs(self.classifier(pooled), pooled[:, None], ())
 
-    def from_the_top(self) -> tuple[tuple[nn.Module, ...], ...]:
+    def parts_from_top(self) -> tuple[tuple[nn.Module, ...], ...]:
         """Its parts in the order in which gradual unfreezing thaws them (D, section 5.2)."""
         return (self.classifier,), (self.forwards, self.backwards), (self.embedding,)
 

@@ -49,7 +49,7 @@ class Seq2SeqNetwork(nn.Module):
         batch.pop("token_type_ids", None)
         lengths = np.diff(split.position_offsets)[rows]
         mask = np.arange(lengths.max()) < lengths[:, None]  # bool [rows, target length]
-        targets = torch.from_numpy(padded(split.of_positions(split.labels, rows), mask, split.pad_id)).to(device)
+        targets = torch.from_numpy(padded(split.position_values(split.labels, rows), mask, split.pad_id)).to(device)
         batch["decoder_input_ids"] = self.model.prepare_decoder_input_ids_from_labels(labels=targets)
         batch["places"] = torch.from_numpy(np.flatnonzero(mask)).to(device)
         return batch

@@ -12,14 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from trials.models import ATTENTION_DROPOUTS, load_model
-from trials.networks.layer_outputs import Internals, MapLayout
+from trials.networks.layer_outputs import AttentionLayout, LayerOutputs
 from trials.networks.padded_batches import padded_inputs
 from trials.readers import TokenizedSplit
 from trials.specs import Precision
 from trials.tasks import Head
 
 
-class PlainNetwork(nn.Module):
+class TransformersNetwork(nn.Module):
     """A Transformers model with one of the heads of `Head`.
 
     Args:
@@ -57,7 +57,7 @@ class PlainNetwork(nn.Module):
         """Outputs of a batch's rows, float32 [positions, width]; ``places`` int64 [positions] says where they stand."""
         return self._outputs(batch, self._run(batch))
 
-    def with_internals(self, batch: dict[str, Tensor], attention: Sequence[int] = ()) -> Internals:
+    def layer_outputs(self, batch: dict[str, Tensor], attention: Sequence[int] = ()) -> LayerOutputs:
         """Outputs, and what its layers hold; of those in `attention` the attention too.
 
         Raises:
@@ -68,13 +68,13 @@ class PlainNetwork(nn.Module):
         found = self._run(batch, output_hidden_states=True, output_attentions=bool(attention))
         states = torch.stack([states[:, 0] for states in found.hidden_states[1:]], dim=1)
         maps = [found.attentions[layer].float() for layer in sorted(set(attention))]  # [rows, A, L, L] each
-        return Internals(self._outputs(batch, found), states, _logarithms(maps))
+        return LayerOutputs(self._outputs(batch, found), states, _logarithms(maps))
 
     def show_attention(self) -> None:
         """Let its attention be asked for from now on, in evaluation: a model so opened has no dropout inside it."""
         self.model.set_attn_implementation("eager")
 
-    def map_layout(self, batch: dict[str, Tensor]) -> MapLayout:
+    def attention_layout(self, batch: dict[str, Tensor]) -> AttentionLayout:
         """All rows attend together, padded to the longest."""
         rows, length = batch["input_ids"].shape
         return ((np.arange(rows), length),)

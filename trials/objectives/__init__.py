@@ -1,4 +1,4 @@
-"""What a trial learns from: rows, the teacher's outputs, and the loss that they make."""
+"""Objectives: the rows, targets and loss that a trial's student is trained with."""
 
 import lazy_loader
 

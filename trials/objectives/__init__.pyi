@@ -1,2 +1,2 @@
-from .registry import lesson_of as lesson_of
-from .shared_rows import Learner as Learner
+from .objective import StudentObjective as StudentObjective
+from .registry import make_objective as make_objective

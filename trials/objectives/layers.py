@@ -1,8 +1,8 @@
-"""Learning from a teacher's layers: which of them a student is compared with, and what both say of a batch."""
+"""Layers that are compared: hidden states and attention maps of a student and its teacher, for a layer map."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,25 +10,24 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from search_spaces import Configuration, LayerMap, Projection, layer_map
-from trials.losses import attention_loss, cosine_loss, hidden_loss, query_weights
-from trials.networks import Network, PackedNetwork, PlainNetwork
+from search_spaces import LayerMap, Projection, layer_map
+from trials.losses import query_weights
+from trials.networks import Network, PackedNetwork, TransformersNetwork
 from trials.readers import TokenizedSplit
 from trials.specs import TrialSpec
-from trials.tasks import Task
 from trials.teachers import AttentionMaps, Teacher
-from trials.training import WHOLE, Counts, Progress
 
-Encoder = PackedNetwork | PlainNetwork
+Encoder = PackedNetwork | TransformersNetwork
 
 
-class Insides(NamedTuple):
-    """What a network says of some pairs of layers.
+class ComparedLayers(NamedTuple):
+    """Hidden states and attention maps of a student or a teacher, for some pairs of a layer map.
 
     Attributes:
-        states: [rows, pairs, width].
-        attention: Of each group of rows [r, pairs, heads, L, L]: a student's logarithms, a teacher's probabilities.
-        weights: With a teacher's: what each query counts, [r, L] of each group.
+        states: First-token hidden states, [rows, pairs, width].
+        attention: One tensor per group of rows, [r, pairs, heads, L, L]: a student's log-probabilities, or a teacher's
+            probabilities.
+        weights: Of a teacher: `query_weights` of each group, [r, L].
     """
 
     states: Tensor
@@ -36,19 +35,19 @@ class Insides(NamedTuple):
     weights: tuple[Tensor, ...] = ()
 
 
-class ObservedStudent(nn.Module):
-    """A student that says in training what its layers hold, as wide as what it is compared with.
+class StudentWithLayers(nn.Module):
+    """A student whose forward also returns its layers, at the width that they are compared at.
 
-    Where widths differ a linear projection may be learned, one for all layers: it is trained, clipped and saved with
-    the student, and is no part of it. Else the leading states are said.
+    If the widths differ, one linear projection for all layers can be learned. It is trained, clipped and saved with the
+    student, but is no part of it. Without a projection the leading `width` hidden states are returned.
 
     Args:
         student: The student.
         pairs: The layer map.
-        width: Of what it is compared with.
-        seed: Of the projection.
-        learned: Whether there is one where widths differ.
-        attention: Whether it says its attention, too.
+        width: Width of the teacher's states that are compared.
+        seed: Seed of the projection.
+        learned: Whether to learn a projection where the widths differ.
+        attention: Whether to return attention maps too.
     """
 
     def __init__(
@@ -71,29 +70,33 @@ class ObservedStudent(nn.Module):
             torch.manual_seed(seed)
             self.projection = nn.Linear(student.hidden_size, width, bias=False)
 
-    def forward(self, inputs: tuple[Any, tuple[int, ...]]) -> tuple[Tensor, Insides]:
-        """Outputs [positions, width], and what it says of the pairs at the given positions of the map."""
-        batch, wanted = inputs
-        layers = [self._layers[pair] for pair in wanted]
-        found = self.student.with_internals(batch, layers if self._attention else ())
+    def forward(self, inputs: tuple[Any, tuple[int, ...]]) -> tuple[Tensor, ComparedLayers]:
+        """Outputs [positions, width] and the compared layers.
+
+        Args:
+            inputs: A batch, and the positions in the layer map of the pairs to compare.
+        """
+        batch, positions = inputs
+        layers = [self._layers[pair] for pair in positions]
+        found = self.student.layer_outputs(batch, layers if self._attention else ())
         states = found.states[:, layers].float()  # [rows, pairs, H]
         states = states[..., : self._width] if self.projection is None else self.projection(states)
-        places = _places(layers)
-        return found.outputs, Insides(states, tuple(each[:, places] for each in found.log_attention))
+        ranks = _ranks(layers)
+        return found.outputs, ComparedLayers(states, tuple(each[:, ranks] for each in found.log_attention))
 
 
 @dataclass(frozen=True)
-class Observation:
-    """What of its teacher's layers a student is compared with.
+class TeacherLayers:
+    """A teacher's hidden states and attention maps over the training split.
 
     Attributes:
         pairs: The layer map.
-        split: The rows that both read.
-        states: The teacher's hidden states over them, float32 [rows, layers, hidden].
-        maps: Its attention maps of the mapped layers, if they are compared.
-        width: How many states are compared, the leading ones.
-        learned: Whether the student's are projected where widths differ.
-        seed: Of the projection.
+        split: The rows.
+        states: First-token hidden states, float32 [rows, layers, hidden].
+        maps: Attention maps of the mapped layers; None where attention is not compared.
+        width: The leading states up to this width are compared.
+        learned: Whether the student learns a projection where the widths differ.
+        seed: Seed of the projection.
         device: Where to compute.
     """
 
@@ -106,98 +109,49 @@ class Observation:
     seed: int
     device: torch.device
 
-    def of_teacher(self, rows: np.ndarray, wanted: Sequence[int], student: Any, batch: Any) -> Insides:
-        """What the teacher says of the pairs at some positions of the map, for a batch of the student's."""
-        layers = [self.pairs[pair][1] - 1 for pair in wanted]
-        states = torch.from_numpy(self.states[rows[:, None], layers, : self.width]).to(self.device)
-        if self.maps is None or not wanted:
-            return Insides(states)
-        layout = student.map_layout(batch)
-        places = [_places([other - 1 for _, other in self.pairs])[pair] for pair in wanted]
-        attention = tuple(each[:, places] for each in self.maps.of(rows, layout, self.device))
-        lengths = self.split.lengths[rows]
-        weights = (query_weights(torch.from_numpy(lengths[own]), length, len(rows)) for own, length in layout)
-        return Insides(states, attention, tuple(weight.to(self.device) for weight in weights))
-
-    def of(self, student: Network) -> ObservedStudent:
-        """The student, observed."""
-        assert isinstance(student, Encoder)
-        attention = self.maps is not None
-        observed = ObservedStudent(
-            student, self.pairs, self.width, self.seed, learned=self.learned, attention=attention
-        )
-        return observed.to(self.device)
-
-
-class Objective:
-    """The loss of one student in the present stage of its training, from what it and its teacher say of a batch.
-
-    Args:
-        task: The task.
-        configuration: The configuration.
-        pairs: Its layer map; () where no layers are compared.
-        progress: Where in its stages the student is.
-    """
-
-    def __init__(self, task: Task, configuration: Configuration, pairs: LayerMap, progress: Progress):
-        self._task = task
-        self._configuration = configuration
-        self._pairs = pairs
-        self.progress = progress
-
-    @property
-    def wanted(self) -> set[int]:
-        """Positions of the pairs that the present stage compares."""
-        return {self._pairs.index(pair) for pair in self.progress.stage.pairs}
-
-    def __call__(self, found: Any, targets: Any, share: Counts = WHOLE) -> Tensor:
-        """The loss, a scalar.
+    def of(self, rows: np.ndarray, positions: Sequence[int], student: Any, batch: Any) -> ComparedLayers:
+        """The teacher's side of a comparison.
 
         Args:
-            found: Outputs; with them what `ObservedStudent` says, where layers are compared.
-            targets: The teacher's outputs, the labels, and None or what it says of which pairs.
-            share: Which part of the batch this is; the losses of all parts add up to that of the batch.
+            rows: int [rows], rows of the split.
+            positions: Positions in the layer map of the pairs to compare.
+            student: The student.
+            batch: The student's batch of these rows; the attention maps get its layout.
         """
-        taught, labels, internals = targets
-        if internals is None:
-            return share.labels * self._task.kd_loss(found, taught, labels, self._configuration)
-        outputs, own = found
-        other, said = internals
-        loss = outputs.new_zeros(())
-        if self.progress.stage.soft:  # with hard ones: C's stages have both or none
-            loss = loss + share.labels * self._task.kd_loss(outputs, taught, labels, self._configuration)
-        if self.wanted:
-            places = [said.index(pair) for pair in sorted(self.wanted)]
-            loss = loss + self._internal_loss(own, other, places, share.rows)
-        return loss
+        layers = [self.pairs[pair][1] - 1 for pair in positions]
+        states = torch.from_numpy(self.states[rows[:, None], layers, : self.width]).to(self.device)
+        if self.maps is None or not positions:
+            return ComparedLayers(states)
+        layout = student.attention_layout(batch)
+        ranks = [_ranks([other - 1 for _, other in self.pairs])[pair] for pair in positions]
+        attention = tuple(each[:, ranks] for each in self.maps.of(rows, layout, self.device))
+        lengths = self.split.lengths[rows]
+        weights = (query_weights(torch.from_numpy(lengths[own]), length, len(rows)) for own, length in layout)
+        return ComparedLayers(states, attention, tuple(weight.to(self.device) for weight in weights))
 
-    def _internal_loss(self, own: Insides, other: Insides, places: list[int], share: float) -> Tensor:
-        weights = self._configuration
-        states = own.states[:, places], other.states[:, places]
-        loss = own.states.new_zeros(())
-        if weights.hidden_weight:
-            loss = loss + weights.hidden_weight * hidden_loss(*states)
-        if weights.cosine_weight or weights.cosine_threshold:
-            cosine = cosine_loss(*states)
-            self.progress.cosine_sum += share * cosine.detach()
-            loss = loss + weights.cosine_weight * cosine
-        if weights.attention_weight:
-            maps, others = ([each[:, places] for each in side] for side in (own.attention, other.attention))
-            loss = loss + weights.attention_weight * attention_loss(maps, others, other.weights)
-        return share * loss
+    def compared_with(self, student: Network) -> StudentWithLayers:
+        """The student, set up to return the layers that these are compared with."""
+        assert isinstance(student, Encoder)
+        attention = self.maps is not None
+        network = StudentWithLayers(
+            student, self.pairs, self.width, self.seed, learned=self.learned, attention=attention
+        )
+        return network.to(self.device)
 
 
-def observed(spec: TrialSpec, student: Network, teacher: Teacher, device: torch.device) -> Observation | None:
-    """What of its teacher's layers a trial compares; None if its configuration weighs them nothing."""
+def open_teacher_layers(
+    spec: TrialSpec, student: Network, teacher: Teacher, device: torch.device
+) -> TeacherLayers | None:
+    """The teacher's layers that a trial compares; None if the configuration gives them no weight."""
     configuration = spec.configuration
     if not configuration.teaches_layers:
         return None
-    assert isinstance(student, Encoder)  # the launch refuses others
+    assert isinstance(student, Encoder)  # a launch refuses other students
     states = teacher.states("train", device)
     pairs = layer_map(configuration.layer_map, student.num_layers, states.shape[1])
     learned = configuration.projection is Projection.LEARNED
     layers = tuple(sorted({other - 1 for _, other in pairs}))
-    return Observation(
+    return TeacherLayers(
         pairs=pairs,
         split=teacher.data.splits["train"],
         states=states,
@@ -209,12 +163,7 @@ def observed(spec: TrialSpec, student: Network, teacher: Teacher, device: torch.
     )
 
 
-def wanted_by(objectives: Iterable[Objective]) -> tuple[int, ...]:
-    """Positions of the pairs that any of them compares."""
-    return tuple(sorted(set().union(*(objective.wanted for objective in objectives))))
-
-
-def _places(layers: Sequence[int]) -> list[int]:
-    """Where each layer stands among the ascending, different ones."""
+def _ranks(layers: Sequence[int]) -> list[int]:
+    """The rank of each layer among the distinct layers, from 0."""
     different = sorted(set(layers))
     return [different.index(layer) for layer in layers]

@@ -1,4 +1,4 @@
-"""What each trial learns from: one line for each way of learning."""
+"""The objective of each trial."""
 
 from __future__ import annotations
 
@@ -8,24 +8,34 @@ import torch
 
 from trials.datasets import TokenizedData
 from trials.networks import Network
-from trials.objectives.shared_rows import Lesson, SharedLesson
+from trials.objectives.distillation import DistillationObjective
+from trials.objectives.objective import Objective
 from trials.specs import TrialSpec
 from trials.tasks import Task
 from trials.teachers import Teacher
 
 
-def lesson_of(
+def make_objective(
     specs: Sequence[TrialSpec],
     task: Task,
     data: TokenizedData,
     teacher: Teacher,
     students: Sequence[Network],
     device: torch.device,
-) -> Lesson:
-    """The lesson of some trials of one group; see `SharedLesson`."""
+) -> Objective:
+    """The objective of some trials of one group.
+
+    Args:
+        specs: The trials; a trial that needs `TransferObjective` comes alone.
+        task: Their task.
+        data: The data, tokenized for the students.
+        teacher: The teacher.
+        students: One student per trial.
+        device: Where to compute.
+    """
     if not specs[0].learns_as_in_d:
-        return SharedLesson(specs, task, data, teacher, students, device)
-    from trials.objectives.transfer import TransferLesson
+        return DistillationObjective(specs, task, data, teacher, students, device)
+    from trials.objectives.transfer import TransferObjective
 
     (spec,), (student,) = specs, students
-    return TransferLesson(spec, task, data, teacher, student, device)
+    return TransferObjective(spec, task, data, teacher, student, device)

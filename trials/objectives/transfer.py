@@ -1,4 +1,4 @@
-"""Learning as in D: people's labels on one batch, what the teacher says on another, drawn side by side (eq. 8)."""
+"""Distillation with a transfer set (D, eq. 8): each step has a batch with human labels and one with teacher outputs."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from torch import Tensor, nn
 
 from search_spaces import Configuration, Distance
 from trials.datasets import TokenizedData, rows_per_class
-from trials.evaluation import tensors
+from trials.evaluation import as_tensors
 from trials.losses import log_odds_loss, representation_loss
 from trials.networks import Network, RecurrentNetwork, Seq2SeqNetwork
-from trials.objectives.shared_rows import Learner
+from trials.objectives.objective import StudentObjective
 from trials.readers import TokenizedSplit, batches_by_length, shuffled
 from trials.specs import TrialSpec
 from trials.tasks import Head, Task
 from trials.teachers import Teacher
-from trials.training import WHOLE, Batch, Counts, Progress, Stage, stages_of
+from trials.training import WHOLE_BATCH, Batch, Stage, StageProgress, TermCounts, training_stages
 
 
-class Said(NamedTuple):
-    """What a student says of two batches; None where nobody asks.
+class TransferOutputs(NamedTuple):
+    """A student's outputs for a labelled and a transfer batch; None where the current stage has no use for them.
 
     Attributes:
-        labelled: Outputs for labelled rows [rows, classes].
-        soft: What is compared with the teacher's outputs, for transfer rows [rows, classes].
-        representation: Of those rows, as wide as the teacher's [rows, width].
+        labelled: Logits of the labelled rows, [rows, classes].
+        soft: Predictions of the teacher's outputs for the transfer rows, [rows, classes].
+        representation: Representations of the transfer rows, projected to the teacher's width, [rows, width].
     """
 
     labelled: Tensor | None
@@ -38,15 +38,15 @@ class Said(NamedTuple):
 
 
 class TransferStudent(nn.Module):
-    """A student with what is trained beside it: a regression of log-odds, and a projection of its representation.
+    """A student with a regression of the teacher's log-odds and a projection to the teacher's width.
 
-    Both are trained, clipped and saved with the student, and are no part of it (D, sections 4.1 and 4.2).
+    Both are trained, clipped and saved with the student, but are no part of it (D, sections 4.1 and 4.2).
 
     Args:
         student: The student.
-        seed: Of their weights.
-        classes: Width of the regression; None means none.
-        width: Of the teacher's representation; None means no projection.
+        seed: Seed of the weights of regression and projection.
+        classes: Width of the regression; None means no regression.
+        width: Width of the teacher's representation; None means no projection.
     """
 
     def __init__(self, student: Network, seed: int, *, classes: int | None, width: int | None):
@@ -57,41 +57,42 @@ class TransferStudent(nn.Module):
         self.regression = None if classes is None else nn.Linear(own, classes)
         self.projection = None if width is None else nn.Linear(own, width)
 
-    def forward(self, inputs: tuple[Any, Any]) -> Said:
-        """What it says of a labelled and of a transfer batch; either may be None."""
+    def forward(self, inputs: tuple[Any, Any]) -> TransferOutputs:
+        """Outputs for a labelled and a transfer batch; either batch may be None."""
         labelled, transfer = inputs
         outputs = None if labelled is None else self.student(labelled)
         if transfer is None:
-            return Said(outputs, None, None)
+            return TransferOutputs(outputs, None, None)
         if self.regression is None and self.projection is None:
-            return Said(outputs, self.student(transfer), None)
-        found = self.student.with_internals(transfer)
-        said = found.states[:, -1].float()  # z, [rows, hidden]
-        soft = found.outputs if self.regression is None else self.regression(said)
-        return Said(outputs, soft, None if self.projection is None else F.gelu(self.projection(said)))
+            return TransferOutputs(outputs, self.student(transfer), None)
+        found = self.student.layer_outputs(transfer)
+        representation = found.states[:, -1].float()  # z, [rows, hidden]
+        soft = found.outputs if self.regression is None else self.regression(representation)
+        projected = None if self.projection is None else F.gelu(self.projection(representation))
+        return TransferOutputs(outputs, soft, projected)
 
-    def enter(self, stage: Stage) -> None:
-        """Let those parts learn that the stage thaws; what is trained beside the student always does."""
-        if stage.thawed is None:
+    def prepare_stage(self, stage: Stage) -> None:
+        """Freeze and unfreeze parts of the student as the stage asks; regression and projection are never frozen."""
+        if stage.unfrozen_parts is None:
             self.requires_grad_(True)
             return
-        assert isinstance(self.student, RecurrentNetwork)  # the launch refuses others
+        assert isinstance(self.student, RecurrentNetwork)  # a launch refuses other students
         self.student.requires_grad_(False)
-        for part in self.student.from_the_top()[: stage.thawed]:
+        for part in self.student.parts_from_top()[: stage.unfrozen_parts]:
             for module in part:
                 module.requires_grad_(True)
 
 
-class TransferLesson:
-    """Data and teacher of one trial, as a student of D's sees them.
+class TransferObjective:
+    """An objective with human labels on one set of rows and teacher outputs on another, the transfer set.
 
-    An epoch is a pass over the larger of labelled and transfer rows; the other ones come again and again. Where the
-    data have no transfer set the teacher speaks about the labelled rows.
+    An epoch is a pass over the larger of the two sets; the smaller one is repeated. Without a transfer set the labelled
+    rows have the teacher outputs.
 
     Args:
         spec: The trial.
         task: Its task.
-        data: The data as the student reads them.
+        data: The data, tokenized for the student.
         teacher: The teacher.
         student: The student.
         device: Where to compute.
@@ -106,54 +107,55 @@ class TransferLesson:
         student: Network,
         device: torch.device,
     ):
-        assert not isinstance(student, Seq2SeqNetwork)  # the launch refuses it
+        assert not isinstance(student, Seq2SeqNetwork)  # a launch refuses it
         configuration, self._task = spec.configuration, task
-        parts = len(student.from_the_top()) if isinstance(student, RecurrentNetwork) else 1
-        self._configuration, self._progress = configuration, Progress(stages_of(configuration, parts=parts))
+        parts = len(student.parts_from_top()) if isinstance(student, RecurrentNetwork) else 1
+        self._configuration, self._progress = configuration, StageProgress(training_stages(configuration, parts=parts))
         self._data, self._teacher, self._student, self._device = data, teacher, student, device
-        self._known: dict[str, tuple[Any, np.ndarray | None]] = {}
+        self._teacher_outputs: dict[str, tuple[Any, np.ndarray | None]] = {}  # by split
         self._from = "unlabeled" if spec.triple.dataset.has_transfer_set else "train"
         self._labelled = _labelled_rows(data.splits["train"], configuration, spec.seed)
         self._transfer = _transfer_rows(data.splits[self._from], configuration, spec.seed)
-        states = self._spoken(self._from)[1] if configuration.representation_weight else None
+        states = self._of_teacher(self._from)[1] if configuration.representation_weight else None
         width = None if states is None else states.shape[1]
         regression = configuration.distance is Distance.LOGITS
         classes = len(data.label_names) if regression else None
         self._network = TransferStudent(student, spec.seed, classes=classes, width=width).to(device)
-        self.learners: Sequence[Learner] = [
-            Learner(self._network, self.loss, self._progress, self.stage_loss, self._network.enter)
+        self.students: Sequence[StudentObjective] = [
+            StudentObjective(self._network, self.loss, self._progress, self.stage_loss, self._network.prepare_stage)
         ]
         self.num_examples = max(len(self._labelled), len(self._transfer))
 
     def draw(self, rows: np.ndarray) -> Batch:
-        """The labelled and the transfer batch of some of an epoch's rows."""
+        """The labelled and the transfer batch of some rows of an epoch."""
         labelled, transfer = (own[rows % len(own)] for own in (self._labelled, self._transfer))
         return self._batch("train", labelled, self._from, transfer)
 
-    def count(self, rows: np.ndarray) -> Counts:
-        """Transfer rows, and what the task's losses of either batch are means over."""
+    def count(self, rows: np.ndarray) -> TermCounts:
+        """The transfer rows, and the terms of the task's losses for each of the two batches."""
         labelled, transfer = (own[rows % len(own)] for own in (self._labelled, self._transfer))
-        terms = self._task.num_terms
+        terms = self._task.num_loss_terms
         splits = self._data.splits
-        return Counts(len(rows), terms(splits["train"], labelled), terms(splits[self._from], transfer))
+        return TermCounts(len(rows), terms(splits["train"], labelled), terms(splits[self._from], transfer))
 
-    def loss(self, found: Said, targets: Any, share: Counts = WHOLE) -> Tensor:
-        """The weighted terms of the present stage (D, eq. 8), a scalar; of a part of a batch its share."""
+    def loss(self, found: TransferOutputs, targets: Any, share: TermCounts = WHOLE_BATCH) -> Tensor:
+        """The weighted terms of the current stage (D, eq. 8), a scalar; a micro-batch contributes its share."""
         weights, stage = self._configuration, self._progress.stage
-        labels, taught, representation = targets
+        labels, teacher_outputs, representation = targets
         terms = []
         if found.labelled is not None:
-            terms.append(share.labels * weights.hard_label_weight * self._task.hard_loss(found.labelled, labels))
-        if taught is not None and stage.soft and weights.soft_label_weight:
-            terms.append(share.taught * weights.soft_label_weight * self._soft_loss(found.soft, taught))
+            terms.append(share.hard_terms * weights.hard_label_weight * self._task.hard_loss(found.labelled, labels))
+        if teacher_outputs is not None and stage.soft and weights.soft_label_weight:
+            soft = self._soft_loss(found.soft, teacher_outputs)
+            terms.append(share.soft_terms * weights.soft_label_weight * soft)
         if representation is not None and found.representation is not None:
-            spoken = representation_loss(found.representation, representation)
-            terms.append(share.rows * weights.representation_weight * spoken)
+            distance = representation_loss(found.representation, representation)
+            terms.append(share.rows * weights.representation_weight * distance)
         return torch.stack(terms).sum()
 
     @torch.no_grad()
     def stage_loss(self) -> float | None:
-        """The loss of a stage that converges, on the validation split; None of other stages."""
+        """The loss on the validation split, where it decides when the current stage ends; else None."""
         if not self._progress.stage.converges:
             return None
         self._network.eval()
@@ -163,22 +165,22 @@ class TransferLesson:
             total += float(self.loss(self._network(batch.inputs), batch.targets)) * len(rows)
         return total / len(split)
 
-    def _spoken(self, split: str) -> tuple[Any, np.ndarray | None]:
-        """The teacher's outputs over a split, and its representations of texts."""
-        if split not in self._known:
+    def _of_teacher(self, split: str) -> tuple[Any, np.ndarray | None]:
+        """The teacher's outputs for a split, and its representations where the task is about whole texts."""
+        if split not in self._teacher_outputs:
             if self._task.head is Head.SEQUENCE:
-                self._known[split] = self._teacher.spoken(split, self._device)
+                self._teacher_outputs[split] = self._teacher.outputs_and_states(split, self._device)
             else:
-                self._known[split] = self._teacher.outputs(split, self._device), None
-        return self._known[split]
+                self._teacher_outputs[split] = self._teacher.outputs(split, self._device), None
+        return self._teacher_outputs[split]
 
-    def _soft_loss(self, outputs: Any, taught: Tensor) -> Tensor:
+    def _soft_loss(self, outputs: Any, teacher_outputs: Tensor) -> Tensor:
         if self._network.regression is not None:
-            return log_odds_loss(outputs, taught)
-        return self._task.soft_loss(outputs, taught, {}, self._configuration)
+            return log_odds_loss(outputs, teacher_outputs)
+        return self._task.soft_loss(outputs, teacher_outputs, {}, self._configuration)
 
-    def _batch(self, split: str, labelled: np.ndarray, taught_split: str, transfer: np.ndarray) -> Batch:
-        """The rows that the present stage asks for, and what is said of them."""
+    def _batch(self, split: str, labelled: np.ndarray, transfer_split: str, transfer: np.ndarray) -> Batch:
+        """Inputs and targets for the terms of the current stage; None for the others."""
         weights, stage = self._configuration, self._progress.stage
         hard = stage.hard and weights.hard_label_weight > 0
         soft = stage.soft and weights.soft_label_weight > 0
@@ -187,11 +189,11 @@ class TransferLesson:
         if hard:
             data = self._data.splits[split]
             inputs[0] = self._student.inputs(data, labelled)
-            targets[0] = tensors(self._task.targets(data, labelled), self._device)
+            targets[0] = as_tensors(self._task.targets(data, labelled), self._device)
         if soft or stage.representation:
-            data = self._data.splits[taught_split]
+            data = self._data.splits[transfer_split]
             inputs[1] = self._student.inputs(data, transfer)
-            outputs, states = self._spoken(taught_split)
+            outputs, states = self._of_teacher(transfer_split)
             if soft:
                 targets[1] = outputs.of(data, transfer, self._device)
             if stage.representation and states is not None:
@@ -201,14 +203,14 @@ class TransferLesson:
 
 
 def _labelled_rows(split: TokenizedSplit, configuration: Configuration, seed: int) -> np.ndarray:
-    """Rows of train whose labels the student sees."""
+    """Rows of the training split whose labels the student trains on."""
     if not configuration.labelled_per_class:
         return np.arange(len(split))
     return rows_per_class(np.asarray(split.labels), configuration.labelled_per_class, seed)
 
 
 def _transfer_rows(split: TokenizedSplit, configuration: Configuration, seed: int) -> np.ndarray:
-    """Rows that the teacher speaks about; a smaller draw is part of every larger one."""
+    """Rows of the transfer set that the student trains on; a smaller draw is part of every larger one."""
     if not configuration.transfer_rows:
         return np.arange(len(split))
     return np.sort(shuffled(len(split), seed)[: configuration.transfer_rows])

@@ -59,7 +59,7 @@ class TokenizedSplit:
         assert self.texts_file is not None
         return load_tokenizer(self.texts_file.parent / TOKENIZER)
 
-    def of_positions(self, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    def position_values(self, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """The part of values [positions, ...] that belongs to some rows, one row after the other."""
         if self.position_offsets is None:
             return values[rows]

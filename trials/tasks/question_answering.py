@@ -133,7 +133,7 @@ class QuestionAnswering(Task):
             class_mask=targets["allowed"][:, None],
         )
 
-    def num_terms(self, split: TokenizedSplit, rows: np.ndarray) -> int:
+    def num_loss_terms(self, split: TokenizedSplit, rows: np.ndarray) -> int:
         """Windows: each has one start and one end."""
         return len(rows)
 

@@ -188,7 +188,7 @@ class Task(ABC):
             loss = loss + configuration.hard_label_weight * self.hard_loss(outputs, targets)
         return loss
 
-    def num_terms(self, split: TokenizedSplit, rows: np.ndarray) -> int:
+    def num_loss_terms(self, split: TokenizedSplit, rows: np.ndarray) -> int:
         """What the losses of some rows are means over: their positions, unless the task says otherwise."""
         return len(rows) if split.position_offsets is None else int(np.diff(split.position_offsets)[rows].sum())
 

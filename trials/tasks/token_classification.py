@@ -124,7 +124,7 @@ class TokenClassification(Task):
 
     def targets(self, split: TokenizedSplit, rows: np.ndarray) -> dict[str, np.ndarray]:
         """``labels`` int64 [words]."""
-        return {"labels": split.of_positions(split.labels, rows)}
+        return {"labels": split.position_values(split.labels, rows)}
 
     def score(self, outputs: np.ndarray, split: TokenizedSplit) -> Scores:
         """Scores of entities, by seqeval, and of single tags."""

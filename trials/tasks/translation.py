@@ -74,7 +74,7 @@ class Translation(Task):
 
     def targets(self, split: TokenizedSplit, rows: np.ndarray) -> dict[str, np.ndarray]:
         """``labels`` int64 [tokens]."""
-        return {"labels": split.of_positions(split.labels, rows)}
+        return {"labels": split.position_values(split.labels, rows)}
 
     def score(self, outputs: Any, split: TokenizedSplit) -> Scores:
         """Scores of translations, one text per row."""

@@ -1,9 +1,9 @@
 from .attention_cost import CPU_FLOPS as CPU_FLOPS
 from .attention_cost import GPU_FLOPS as GPU_FLOPS
 from .attention_cost import MAP_BYTES as MAP_BYTES
-from .attention_cost import keeps_maps as keeps_maps
+from .attention_cost import is_caching_cheaper as is_caching_cheaper
 from .attention_examples import ExampleAttention as ExampleAttention
 from .attention_maps import AttentionMaps as AttentionMaps
-from .attention_maps import examples_of as examples_of
+from .attention_maps import example_attention as example_attention
 from .outputs import Teacher as Teacher
 from .preparation import prepare_teacher as prepare_teacher

@@ -8,7 +8,7 @@ MOST_BYTES = 50e9  # of one teacher's maps of one student's layers; more are nev
 MAP_BYTES = 2  # per number: half precision
 
 
-def keeps_maps(numbers: float, forward_flops: float, *, gpu: bool) -> bool:
+def is_caching_cheaper(numbers: float, forward_flops: float, *, gpu: bool) -> bool:
     """Whether maps are kept.
 
     Args:

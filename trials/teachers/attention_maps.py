@@ -15,22 +15,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trials.networks import MapLayout, PackedNetwork
+from trials.networks import AttentionLayout, PackedNetwork
 from trials.readers import TokenizedSplit, batches_by_length
 from trials.storage import new_array
 from trials.teachers.attention_examples import ExampleAttention, example_rows
-from trials.training import computed
+from trials.training import map_batches
 
 
 class AttentionMaps(Protocol):
     """Where a teacher's maps come from."""
 
-    def of(self, rows: np.ndarray, layout: MapLayout, device: torch.device) -> tuple[Tensor, ...]:
+    def of(self, rows: np.ndarray, layout: AttentionLayout, device: torch.device) -> tuple[Tensor, ...]:
         """Probabilities, float32 [r, layers, A, L, L] for each group of the layout; 0 at padding."""
 
 
 @dataclass(frozen=True)
-class KeptMaps:
+class CachedMaps:
     """Maps in a file, row after row.
 
     Attributes:
@@ -47,12 +47,12 @@ class KeptMaps:
     heads: int
 
     @classmethod
-    def open(cls, file: Path, lengths: np.ndarray, layers: int, heads: int) -> KeptMaps:
+    def open(cls, file: Path, lengths: np.ndarray, layers: int, heads: int) -> CachedMaps:
         """Those that `write_maps` wrote."""
         offsets = np.concatenate([[0], np.cumsum(lengths**2 * layers * heads)])
         return cls(np.load(file, mmap_mode="r"), offsets, lengths, layers, heads)
 
-    def of(self, rows: np.ndarray, layout: MapLayout, device: torch.device) -> tuple[Tensor, ...]:
+    def of(self, rows: np.ndarray, layout: AttentionLayout, device: torch.device) -> tuple[Tensor, ...]:
         """From the file."""
         found = []
         for members, length in layout:
@@ -80,9 +80,9 @@ class ComputedMaps:
     layers: tuple[int, ...]
 
     @torch.no_grad()
-    def of(self, rows: np.ndarray, layout: MapLayout, device: torch.device) -> tuple[Tensor, ...]:
+    def of(self, rows: np.ndarray, layout: AttentionLayout, device: torch.device) -> tuple[Tensor, ...]:
         """By a forward of the teacher."""
-        found = self.network.with_internals(self.network.inputs(self.split, rows), self.layers)
+        found = self.network.layer_outputs(self.network.inputs(self.split, rows), self.layers)
         return tuple(log.exp() for log in found.log_attention)
 
 
@@ -92,7 +92,7 @@ def write_maps(network: Any, split: TokenizedSplit, layers: Sequence[int], heads
     offsets = np.concatenate([[0], np.cumsum(lengths**2 * len(layers) * heads)])
     values = new_array(file, np.float16, (int(offsets[-1]),))
     batches = batches_by_length(lengths)
-    for _, found in computed(lambda rows: list(maps_of_rows(network, split, rows, layers)), batches):
+    for _, found in map_batches(lambda rows: list(maps_of_rows(network, split, rows, layers)), batches):
         for row, maps in found:
             values[offsets[row] : offsets[row + 1]] = maps.ravel()
     values.flush()
@@ -105,15 +105,15 @@ def maps_of_rows(
     """Each of some rows with an encoder's maps of some layers, float16 [layers, A, l, l]; all in one batch."""
     network.eval()
     batch = network.inputs(split, rows)
-    found = network.with_internals(batch, layers).log_attention
-    for (members, _), log in zip(network.map_layout(batch), found, strict=True):
+    found = network.layer_outputs(batch, layers).log_attention
+    for (members, _), log in zip(network.attention_layout(batch), found, strict=True):
         maps = log.exp().to(torch.float16).cpu().numpy()  # [r, layers, A, L, L]
         for place, row in enumerate(rows[members]):
             own = int(split.lengths[row])
             yield int(row), maps[place, :, :, :own, :own]
 
 
-def examples_of(network: Any, split: TokenizedSplit) -> ExampleAttention:
+def example_attention(network: Any, split: TokenizedSplit) -> ExampleAttention:
     """What all of an encoder's layers attend to in a split's `example_rows`."""
     network.show_attention()
     rows = example_rows(split.lengths)

@@ -16,11 +16,11 @@ from trials.readers import copy_files, tokenizer_files
 from trials.storage import Workspace
 from trials.tasks import Head
 
-NOTE = "teacher.json"
+SETTINGS_FILE = "teacher.json"
 
 
 @dataclass(frozen=True)
-class TeacherNote:
+class TeacherSettings:
     """What besides its weights decides a teacher's outputs.
 
     Attributes:
@@ -32,21 +32,21 @@ class TeacherNote:
     label_order: list[int]
 
 
-def store_fine_tuned(network: Network, source: Path, note: TeacherNote, workspace: Workspace) -> str:
+def store_fine_tuned(network: Network, source: Path, settings: TeacherSettings, workspace: Workspace) -> str:
     """Save a fine-tuned teacher with its source's tokenizer; returns its fingerprint, the folder's name."""
     temporary = workspace.teacher(f".{uuid.uuid4().hex}")
     try:
         network.save(temporary)
         copy_files(tokenizer_files(source), temporary)
-        fingerprint = _fingerprint(temporary, note)
+        fingerprint = _fingerprint(temporary, settings)
         files = [*model_files(temporary), *temporary.glob("generation_config.json")]
-        _store(fingerprint, note, workspace, lambda target: copy_files(files, target))
+        _store(fingerprint, settings, workspace, lambda target: copy_files(files, target))
         return fingerprint
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def store_given(folder: Path, head: Head, note: TeacherNote, workspace: Workspace) -> str:
+def store_given(folder: Path, head: Head, settings: TeacherSettings, workspace: Workspace) -> str:
     """Copy a checkpoint folder into the study, which thus needs no other place; returns its fingerprint.
 
     It is written anew by Transformers: one file of weights, with today's names.
@@ -54,7 +54,7 @@ def store_given(folder: Path, head: Head, note: TeacherNote, workspace: Workspac
     Raises:
         InputError: It has no weights for some of its parts.
     """
-    fingerprint = _fingerprint(folder, note)
+    fingerprint = _fingerprint(folder, settings)
 
     def write(target: Path) -> None:
         model, report = load_model(folder, head, output_loading_info=True)
@@ -63,7 +63,7 @@ def store_given(folder: Path, head: Head, note: TeacherNote, workspace: Workspac
         model.save_pretrained(target)
         copy_files(tokenizer_files(folder), target)
 
-    _store(fingerprint, note, workspace, write)
+    _store(fingerprint, settings, workspace, write)
     return fingerprint
 
 
@@ -81,13 +81,13 @@ def stored_teacher(fingerprint: str, workspace: Workspace) -> Path:
     return workspace.build_once(workspace.teacher(fingerprint), gone)
 
 
-def _fingerprint(folder: Path, note: TeacherNote) -> str:
-    return digest([model_fingerprint(folder), asdict(note)])[:16]
+def _fingerprint(folder: Path, settings: TeacherSettings) -> str:
+    return digest([model_fingerprint(folder), asdict(settings)])[:16]
 
 
-def _store(fingerprint: str, note: TeacherNote, workspace: Workspace, write: Callable[[Path], None]) -> None:
+def _store(fingerprint: str, settings: TeacherSettings, workspace: Workspace, write: Callable[[Path], None]) -> None:
     def build(target: Path) -> None:
         write(target)
-        (target / NOTE).write_text(json.dumps(asdict(note)))
+        (target / SETTINGS_FILE).write_text(json.dumps(asdict(settings)))
 
     workspace.build_once(workspace.teacher(fingerprint), build)

@@ -20,10 +20,10 @@ from trials.specs import Adaptation, TeacherTask
 from trials.storage import Workspace
 from trials.training import (
     LOWEST_LOSS,
-    WHOLE,
+    WHOLE_BATCH,
     Batch,
     CheckpointFile,
-    Counts,
+    TermCounts,
     TrainingRun,
     Validation,
     set_weights,
@@ -85,7 +85,7 @@ class Masking:
         return hidden, ids.flatten().index_select(0, places)
 
 
-def adapted(
+def adapt_teacher(
     task: TeacherTask,
     how: Adaptation,
     source: Path,
@@ -141,7 +141,7 @@ def _train(
         loss = _loss(network, data.splits["validation"], masking, task.teacher.seed, device)
         return Validation(-loss, loss)
 
-    def mean(logits: Tensor, hidden: Tensor, share: Counts = WHOLE) -> Tensor:
+    def mean(logits: Tensor, hidden: Tensor, share: TermCounts = WHOLE_BATCH) -> Tensor:
         return share.rows * F.cross_entropy(logits, hidden)
 
     run = TrainingRun(network, mean, validate, how.learning_rate, checkpoint)

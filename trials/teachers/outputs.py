@@ -17,16 +17,23 @@ from torch import Tensor
 
 from search_spaces import digest
 from trials.datasets import TokenizedData, tokenized
-from trials.evaluation import predict, translate, write_decoder_states, write_spoken, write_states, write_top_k
+from trials.evaluation import (
+    predict,
+    translate,
+    write_decoder_states,
+    write_hidden_states,
+    write_outputs_and_states,
+    write_top_k,
+)
 from trials.losses import TopK
-from trials.networks import Network, PackedNetwork, PlainNetwork, Seq2SeqNetwork, open_network
+from trials.networks import Network, PackedNetwork, Seq2SeqNetwork, TransformersNetwork, open_network
 from trials.readers import Encoder, TokenizedSplit, load_tokenizer
 from trials.specs import DatasetSpec, Precision
 from trials.storage import Workspace
 from trials.tasks import encoded_targets
-from trials.teachers.attention_cost import keeps_maps
-from trials.teachers.attention_maps import ComputedMaps, KeptMaps, examples_of, write_maps
-from trials.teachers.checkpoints import NOTE, TeacherNote, stored_teacher
+from trials.teachers.attention_cost import is_caching_cheaper
+from trials.teachers.attention_maps import CachedMaps, ComputedMaps, example_attention, write_maps
+from trials.teachers.checkpoints import SETTINGS_FILE, TeacherSettings, stored_teacher
 
 HEAD = "head.safetensors"
 
@@ -45,7 +52,7 @@ class Teacher:
 
     fingerprint: str
     folder: Path
-    note: TeacherNote
+    settings: TeacherSettings
     data: TokenizedData
     workspace: Workspace
 
@@ -57,9 +64,9 @@ class Teacher:
             FileNotFoundError: It is gone.
         """
         folder = stored_teacher(fingerprint, workspace)
-        note = TeacherNote(**json.loads((folder / NOTE).read_text()))
-        data = tokenized(dataset, data_fingerprint, folder, note.max_length, workspace)
-        return cls(fingerprint, folder, note, data, workspace)
+        settings = TeacherSettings(**json.loads((folder / SETTINGS_FILE).read_text()))
+        data = tokenized(dataset, data_fingerprint, folder, settings.max_length, workspace)
+        return cls(fingerprint, folder, settings, data, workspace)
 
     def outputs(
         self, split: str, device: torch.device, translated: TokenizedSplit | None = None, top_k: int | None = None
@@ -73,7 +80,7 @@ class Teacher:
         Args:
             split: The split's name.
             device: Where to compute.
-            translated: The split with other targets, see `translated`.
+            translated: The split with other targets, see `translated_split`.
             top_k: Of translation: keep this many of the likeliest tokens alone.
         """
         options = [*([] if translated is None else ["translated"]), *([] if top_k is None else [f"top {top_k}"])]
@@ -90,7 +97,7 @@ class Teacher:
                 save_file({name: part.cpu().contiguous() for name, part in parts.items()}, target / HEAD)
                 write_decoder_states(network, rows, target / "outputs.npy")
             else:
-                np.save(target / "outputs.npy", predict(network, rows)[:, self.note.label_order])
+                np.save(target / "outputs.npy", predict(network, rows)[:, self.settings.label_order])
 
         built = self._built_once(key, build)
         if top_k is not None:
@@ -104,11 +111,11 @@ class Teacher:
         def build(target: Path) -> None:
             network = open_network(self.folder, self.data, Precision.FP32, device)
             assert not isinstance(network, Seq2SeqNetwork)
-            write_states(network, self.data.splits[split], target / "states.npy")
+            write_hidden_states(network, self.data.splits[split], target / "states.npy")
 
         return np.load(self._built_once(key, build) / "states.npy", mmap_mode="r")
 
-    def spoken(self, split: str, device: torch.device) -> tuple[TeacherOutputs, np.ndarray]:
+    def outputs_and_states(self, split: str, device: torch.device) -> tuple[TeacherOutputs, np.ndarray]:
         """What D's students learn of a split, from the cache: its outputs, and z of eq. 7.
 
         Returns:
@@ -118,7 +125,7 @@ class Teacher:
 
         def build(target: Path) -> None:
             network = open_network(self.folder, self.data, Precision.FP32, device)
-            write_spoken(network, self.data.splits[split], self.note.label_order, target)
+            write_outputs_and_states(network, self.data.splits[split], self.settings.label_order, target)
 
         built = self._built_once(key, build)
         outputs, states = (np.load(built / f"{name}.npy", mmap_mode="r") for name in ("outputs", "states"))
@@ -126,32 +133,32 @@ class Teacher:
 
     def attention(
         self, split: str, layers: tuple[int, ...], device: torch.device, student: Network
-    ) -> KeptMaps | ComputedMaps:
+    ) -> CachedMaps | ComputedMaps:
         """Its attention maps of some layers (positions, from 0, ascending), as they come cheaper to this student.
 
         They are computed again for each batch only where teacher and student lay out batches alike.
         """
         rows = self.data.splits[split]
         network = open_network(self.folder, self.data, Precision.FP32, device, attention=True).eval()
-        assert isinstance(network, PackedNetwork | PlainNetwork)
+        assert isinstance(network, PackedNetwork | TransformersNetwork)
         heads = network.num_heads
         if isinstance(network, PackedNetwork) and isinstance(student, PackedNetwork):
             numbers = float((rows.lengths.astype(np.int64) ** 2).sum()) * len(layers) * heads
             flops = 2.0 * network.layer_weights * int(rows.offsets[-1])
-            if not keeps_maps(numbers, flops, gpu=device.type == "cuda"):
+            if not is_caching_cheaper(numbers, flops, gpu=device.type == "cuda"):
                 return ComputedMaps(network, rows, layers)
         key = digest([self.data.key, self.fingerprint, split, "attention", layers])[:24]
         built = self._built_once(key, lambda target: write_maps(network, rows, layers, heads, target / "maps.npy"))
-        return KeptMaps.open(built / "maps.npy", rows.lengths, len(layers), heads)
+        return CachedMaps.open(built / "maps.npy", rows.lengths, len(layers), heads)
 
-    def keep_examples(self, data_fingerprint: str, device: torch.device) -> None:
+    def write_example_attention(self, data_fingerprint: str, device: torch.device) -> None:
         """Keep what it attends to in a few test examples, with their tokens, unless that was done."""
         file = self.workspace.teacher_attention(self.fingerprint, data_fingerprint)
         if file.is_file():
             return
         split = self.data.splits["test"]
         network = open_network(self.folder, self.data, Precision.FP32, device, attention=True)
-        found = examples_of(network, split)
+        found = example_attention(network, split)
         words = load_tokenizer(self.folder).convert_ids_to_tokens
         tokens = tuple(
             tuple(words(split.ids[split.offsets[row] : split.offsets[row + 1]].tolist())) for row in found.rows
@@ -159,7 +166,7 @@ class Teacher:
         dataclasses.replace(found, tokens=tokens).write(file)
         self.workspace.share(file)
 
-    def translated(self, split: str, device: torch.device) -> TokenizedSplit:
+    def translated_split(self, split: str, device: torch.device) -> TokenizedSplit:
         """A split with the teacher's own translations as targets: sequence-level distillation (Kim & Rush, 2016)."""
         rows = self.data.splits[split]
         key = digest([self.data.key, self.fingerprint, split, "translations"])[:24]
@@ -169,7 +176,7 @@ class Teacher:
             assert isinstance(network, Seq2SeqNetwork)
             texts = translate(network, rows)
             (target / "translations.json").write_text(json.dumps(texts, ensure_ascii=False), encoding="utf-8")
-            for name, values in encoded_targets(Encoder(rows.tokenizer, self.note.max_length), texts).items():
+            for name, values in encoded_targets(Encoder(rows.tokenizer, self.settings.max_length), texts).items():
                 np.save(target / f"{name}.npy", values)
 
         built = self._built_once(key, build)
@@ -194,7 +201,7 @@ class TeacherOutputs:
 
     def of(self, split: TokenizedSplit, rows: np.ndarray, device: torch.device) -> Tensor:
         """Outputs for some rows of the split, float32 [positions, width]."""
-        values = torch.from_numpy(split.of_positions(self.values, rows)).to(device)
+        values = torch.from_numpy(split.position_values(self.values, rows)).to(device)
         if self.head is None:
             return values
         weight, bias = self.head
@@ -210,8 +217,8 @@ class TopKOutputs:
 
     def of(self, split: TokenizedSplit, rows: np.ndarray, device: torch.device) -> TopK:
         """Those for some rows of the split."""
-        tokens = split.of_positions(self.tokens, rows).astype(np.int64)
-        log_probabilities = split.of_positions(self.log_probabilities, rows).astype(np.float32)
+        tokens = split.position_values(self.tokens, rows).astype(np.int64)
+        log_probabilities = split.position_values(self.log_probabilities, rows).astype(np.float32)
         return TopK(torch.from_numpy(tokens).to(device), torch.from_numpy(log_probabilities).to(device))
 
 

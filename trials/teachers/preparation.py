@@ -11,22 +11,22 @@ from torch import Tensor
 
 from search_spaces import digest
 from trials.datasets import InputsChanged, TokenizedData, label, match_labels, tokenized
-from trials.evaluation import evaluate, tensors, write_examples
+from trials.evaluation import as_tensors, evaluate, write_examples
 from trials.models import load_model, model_fingerprint, model_folder, models_fingerprint
 from trials.networks import Network, open_network
 from trials.specs import Precision, TaskName, TeacherCheckpointRecord, TeacherTask
 from trials.storage import Workspace
 from trials.tasks import Head, Task, prediction_variance, task_of
-from trials.teachers.checkpoints import TeacherNote, store_fine_tuned, store_given
-from trials.teachers.language_adaptation import adapted
+from trials.teachers.checkpoints import TeacherSettings, store_fine_tuned, store_given
+from trials.teachers.language_adaptation import adapt_teacher
 from trials.teachers.outputs import Teacher, TeacherOutputs, TopKOutputs
 from trials.training import (
     HIGHEST_SCORE,
     LOWEST_LOSS,
-    WHOLE,
+    WHOLE_BATCH,
     Batch,
     CheckpointFile,
-    Counts,
+    TermCounts,
     TrainingResult,
     TrainingRun,
     Validation,
@@ -73,7 +73,7 @@ def prepare_teacher(
         source = folders[0]
         how = device, checkpoint_seconds, micro_batch
         if task.teacher.adapt is not None:
-            source = adapted(task, task.teacher.adapt, source, data, workspace, *how)
+            source = adapt_teacher(task, task.teacher.adapt, source, data, workspace, *how)
         checkpoints, num_parameters, micro_batch = _fine_tune(source, task, data, workspace, *how)
     highest = max(range(len(checkpoints)), key=lambda i: checkpoints[i].validation_score)
     lowest = min(range(len(checkpoints)), key=lambda i: checkpoints[i].validation_loss)
@@ -82,7 +82,7 @@ def prepare_teacher(
         teacher = Teacher.open(fingerprint, task.dataset, task.data_fingerprint, workspace)
         outputs: TeacherOutputs | TopKOutputs
         if task.dataset.has_transfer_set:
-            outputs, _ = teacher.spoken("unlabeled", device)
+            outputs, _ = teacher.outputs_and_states("unlabeled", device)
         else:
             outputs = teacher.outputs("train", device, top_k=task.training.teacher_top_k)
         if task.dataset.task is TaskName.CLASSIFICATION:
@@ -124,18 +124,18 @@ def _fine_tune(
     train_split = data.splits["train"]
 
     def draw(rows: np.ndarray) -> Batch:
-        targets = tensors(kind.targets(train_split, rows), device)
+        targets = as_tensors(kind.targets(train_split, rows), device)
         return Batch(network.inputs(train_split, rows), targets, len(rows))
 
     def validate() -> Validation:
         found, loss = evaluate(kind, network, data.splits["validation"])
         return Validation(found[task.dataset.metric], loss)
 
-    def loss(outputs: Tensor, targets: Any, share: Counts = WHOLE) -> Tensor:
-        return share.labels * kind.hard_loss(outputs, targets)
+    def loss(outputs: Tensor, targets: Any, share: TermCounts = WHOLE_BATCH) -> Tensor:
+        return share.hard_terms * kind.hard_loss(outputs, targets)
 
-    def count(rows: np.ndarray) -> Counts:
-        return Counts(labels=kind.num_terms(train_split, rows))
+    def count(rows: np.ndarray) -> TermCounts:
+        return TermCounts(hard_terms=kind.num_loss_terms(train_split, rows))
 
     checkpoint = CheckpointFile.of(task.teacher_id, workspace, checkpoint_seconds)
     run = TrainingRun(network, loss, validate, recipe.learning_rate, checkpoint)
@@ -167,8 +167,8 @@ def _stored(
     kept: dict[int, tuple[str, float]] = {}
     for name, index in result.best.items():
         set_weights(network, result.weights[name])
-        note = TeacherNote(task.training.max_length, list(range(len(data.label_names))))
-        fingerprint = store_fine_tuned(network, source, note, workspace)
+        settings = TeacherSettings(task.training.max_length, list(range(len(data.label_names))))
+        fingerprint = store_fine_tuned(network, source, settings, workspace)
         answers = workspace.predictions(f"{task.teacher_id}-{fingerprint}")
         found, _ = evaluate(task_of(task.dataset), network, data.splits["test"], keep=answers)
         workspace.share(answers)
@@ -193,7 +193,7 @@ def _score_given(
     kind, checkpoints, num_parameters = task_of(task.dataset), [], 0
     for index, folder in enumerate(folders):
         order = _label_order(folder, kind, data)
-        fingerprint = store_given(folder, kind.head, TeacherNote(task.training.max_length, order), workspace)
+        fingerprint = store_given(folder, kind.head, TeacherSettings(task.training.max_length, order), workspace)
         network = open_network(workspace.teacher(fingerprint), data, Precision.FP32, device)
         kept = workspace.predictions(f"{task.teacher_id}-{fingerprint}")
         validation, validation_loss = evaluate(kind, network, data.splits["validation"], order)

@@ -1,4 +1,4 @@
-"""The state of an unfinished training run: one safetensors file, replaced atomically, no pickle."""
+"""Checkpoints: the state of an unfinished training run in one safetensors file, replaced atomically; no pickle."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ T = TypeVar("T")
 
 @dataclass
 class CheckpointFile:
-    """Where a run keeps its state.
+    """The checkpoint file of a run.
 
     Attributes:
         path: The file.
-        every_seconds: Least time between two saves; None never saves.
-        workspace: Where it is shared with other nodes; None keeps it here.
+        every_seconds: Shortest time between two saves; None never saves.
+        workspace: The study's directory, where other nodes find the file; None keeps it on this machine.
     """
 
     path: Path
@@ -36,7 +36,7 @@ class CheckpointFile:
 
     @classmethod
     def of(cls, work_id: str, workspace: Workspace, every_seconds: float | None = 300) -> CheckpointFile:
-        """That of a piece of a study's work, which any node can go on with."""
+        """The checkpoint of a piece of work of a study; any node can resume from it."""
         return cls(workspace.checkpoint(work_id), every_seconds, workspace)
 
     @property
@@ -45,10 +45,10 @@ class CheckpointFile:
         return self.every_seconds is not None and time.monotonic() - self._last >= self.every_seconds
 
     def save(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-        """Replace the file by these tensors and JSON values; if that fails the file stays as it is.
+        """Replace the file by these tensors and JSON values; if that fails the old file is kept.
 
         Raises:
-            OSError, SafetensorError: Storage refused it again and again, or is full.
+            OSError, SafetensorError: Storage failed at every attempt, or is full.
         """
         own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
         metadata = {"values": json.dumps(values)}
@@ -58,16 +58,16 @@ class CheckpointFile:
         self._last = time.monotonic()
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """Tensors and values; None if there is no file, or only one that cannot be read (the run starts anew).
+        """Tensors and values; None if the file is missing or unreadable, so that the run starts from scratch.
 
         Raises:
-            StoreError: There may be one, but the object store does not answer.
+            StoreError: The object store does not answer.
         """
         return self._read(lambda file: ({name: file.get_tensor(name) for name in file.keys()}, _values(file)), None)  # noqa: SIM118 - no dict
 
     @property
     def step(self) -> int:
-        """The step that the saved state goes on with; 0 if there is none.
+        """The step to continue from; 0 without a saved state.
 
         Raises:
             StoreError: As `load`.
@@ -82,7 +82,7 @@ class CheckpointFile:
             self.path.unlink(missing_ok=True)
 
     def _read(self, what: Callable[[Any], T], otherwise: T) -> T:
-        """Something of the newest state, whichever node saved it."""
+        """A part of the newest state, from whichever node saved it."""
         if self.workspace is not None:
             self.workspace.fetch(self.path)
         try:

@@ -1,4 +1,4 @@
-"""Whether running work is asked to leave: it then saves its state at its next step. One flag for all of a process."""
+"""Interruption of running work: a flag of the process, checked at each training step."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ ASK_SECONDS = 1.0
 _asked = threading.Event()
 
 
-class Left(Exception):
-    """The work was asked to leave and has saved its state; it has no record."""
+class Interrupted(Exception):
+    """The work was interrupted. Its state is saved; it has no record yet."""
 
 
-def leave_asked() -> bool:
-    """Whether it is; costs nothing."""
+def interrupt_requested() -> bool:
+    """Whether this process was asked to stop its work."""
     return _asked.is_set()
 
 
-def _answer(ask: Callable[[], bool]) -> bool:
+def _is_asked(ask: Callable[[], bool]) -> bool:
     try:
         return ask()
-    except Exception:  # the head is away; if for good, this process ends with its cluster
+    except Exception:  # the head node does not answer; if it is gone for good, this process ends with its cluster
         return False
 
 
-def listen(ask: Callable[[], bool]) -> None:
-    """Ask now and then, in a thread, until the answer is yes; where none can be had, again later."""
+def watch_for_interrupt(ask: Callable[[], bool]) -> None:
+    """Call `ask` every second, in a thread, until it returns true; then set the flag. Errors of `ask` count as no."""
 
     def wait() -> None:
         pause = threading.Event()
-        while not _answer(ask):
+        while not _is_asked(ask):
             pause.wait(ASK_SECONDS)
         _asked.set()
 

@@ -1,4 +1,4 @@
-"""Memory of a piece of work: its peak, of its process and of the GPU; and what to do where there is not enough."""
+"""Memory: its peak, in the process and on the GPU; and smaller batches where it runs out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import torch
 from trials.training.training_run import TrialFailed
 
 PROCESS = Path("/proc/self")
-NO_MEMORY = (  # how torch says it where it has no class for it
+NO_MEMORY = (  # torch's messages where it raises a plain RuntimeError
     *("can't allocate memory", "not enough memory"),
     *("CUDA out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "cudaErrorMemoryAllocation"),
 )
@@ -24,15 +24,17 @@ T = TypeVar("T")
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Count from now on."""
-    with contextlib.suppress(OSError):  # not Linux, or not allowed: the peak is then that of the process
+    """Start a new peak."""
+    with contextlib.suppress(
+        OSError
+    ):  # not Linux, or not permitted: the peak then covers the whole life of the process
         (PROCESS / "clear_refs").write_text("5")
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
 
 
 def peak_memory_bytes(device: torch.device) -> int | None:
-    """Most memory since the reset: of the GPU if the work ran there, else resident of the process; None if unknown."""
+    """Peak since the reset: GPU memory on a GPU, else the resident memory of the process; None if unknown."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     try:
@@ -43,13 +45,13 @@ def peak_memory_bytes(device: torch.device) -> int | None:
 
 
 def return_freed_memory() -> None:
-    """Give what was freed back to the system, so that a reused worker's next piece of work begins small."""
+    """Return freed memory to the operating system, because workers are reused."""
     with contextlib.suppress(OSError, AttributeError):  # only glibc has it
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:
-    """Whether an error, or the one that it came of, says that memory ran out."""
+    """Whether an error, or one of its causes, means that memory ran out."""
     while error is not None:
         if isinstance(error, MemoryError | torch.OutOfMemoryError):
             return True
@@ -59,15 +61,15 @@ def is_out_of_memory(error: BaseException | None) -> bool:
     return False
 
 
-class NoRowFits(MemoryError):
-    """Memory does not hold what one row needs, so that no smaller part of a batch helps."""
+class OneRowTooLarge(MemoryError):
+    """Memory does not hold a single row, so that a smaller batch does not help."""
 
 
-def trained_in_memory(do: Callable[[int | None], T], batch_size: int) -> T:
-    """Do some training; where memory runs out again with half as many rows at a time, down to one.
+def retry_with_smaller_batches(do: Callable[[int | None], T], batch_size: int) -> T:
+    """Train; when memory runs out, try again with micro-batches of half as many rows, down to one.
 
     Args:
-        do: Trains, given how many rows' gradients are computed at a time; None means all of a batch.
+        do: Trains with micro-batches of the given size; None means whole batches.
         batch_size: Rows of a batch.
 
     Raises:
@@ -77,19 +79,19 @@ def trained_in_memory(do: Callable[[int | None], T], batch_size: int) -> T:
     while True:
         try:
             return do(micro_batch)
-        except NoRowFits as error:
+        except OneRowTooLarge as error:
             raise TrialFailed(str(error)) from None
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-        _free()  # here, where the error's frames hold nothing any more
+        _free()  # outside the except block: the error's frames would keep tensors alive
         if (micro_batch or batch_size) <= 1:
             raise TrialFailed("out of memory at 1 row a step")
         micro_batch = (micro_batch or batch_size) // 2
 
 
-def computed(do: Callable[[np.ndarray], T], batches: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, T]]:
-    """What is computed of the rows of each batch; where memory does not hold a batch, of its halves by themselves.
+def map_batches(do: Callable[[np.ndarray], T], batches: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, T]]:
+    """Apply `do` to each batch; a batch that memory does not hold is split in halves.
 
     Raises:
         NoRowFits: Memory does not hold one row.
@@ -107,12 +109,12 @@ def computed(do: Callable[[np.ndarray], T], batches: Iterable[np.ndarray]) -> It
             continue
         _free()
         if len(rows) <= 1:
-            raise NoRowFits("out of memory at 1 row in evaluation")
+            raise OneRowTooLarge("out of memory at 1 row in evaluation")
         waiting += np.array_split(rows, 2)[::-1]
 
 
 def _free() -> None:
-    """Let go of what failed."""
+    """Free the memory of the failed attempt."""
     gc.collect()
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()

@@ -1,7 +1,7 @@
-"""Optimizers by torch's functional kernels, with clipping before them.
+"""Optimizers with gradient clipping, by torch's functional kernels.
 
-`torch.optim.AdamW` and its like compute the same, but making one imports torch's compiler: 1.5 s and 100 MB in every
-worker.
+`torch.optim.AdamW` and the other classes compute the same, but creating one imports torch's compiler, which costs 1.5 s
+and 100 MB in every worker.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from trials.specs import TrainingRecipe
 
 
 class Optimizer(ABC):
-    """What changes parameters by their gradients; the learning rate comes with each step.
+    """An optimizer whose learning rate is an argument of each step.
 
     Args:
-        parameters: What to train; the state is kept in their order.
+        parameters: The parameters; the optimizer's state is kept in their order.
         max_grad_norm: Gradients are clipped to this global norm.
-        moments: Names of what is kept for each number of a parameter, besides its steps.
+        moments: Names of the two tensors of state per parameter.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], max_grad_norm: float, moments: tuple[str, str]):
@@ -34,13 +34,13 @@ class Optimizer(ABC):
         self._steps = [torch.zeros((), device=parameter.device) for parameter in self.parameters]
 
     def zero_grad(self) -> None:
-        """Forget the gradients."""
+        """Set all gradients to None."""
         for parameter in self.parameters:
             parameter.grad = None
 
     @torch.no_grad()
     def step(self, learning_rate: float | Tensor) -> None:
-        """Clip and update; parameters without a gradient stay as they are."""
+        """Clip the gradients and update the parameters; those without a gradient are not changed."""
         gradients = {index: p.grad for index, p in enumerate(self.parameters) if p.grad is not None}
         norm = torch.nn.utils.get_total_norm(gradients.values())
         grad_scale = ((norm + 1e-6) / self._max_grad_norm).clamp(min=1.0)  # gradients are divided by it
@@ -48,26 +48,26 @@ class Optimizer(ABC):
 
     @abstractmethod
     def _update(self, gradients: dict[int, Tensor], grad_scale: Tensor, learning_rate: float | Tensor) -> None:
-        """Update the parameters at some positions."""
+        """Update the parameters at the positions that have gradients."""
 
     def state(self) -> dict[str, Tensor]:
-        """The moments and step counts, as they are."""
+        """The moments and step counts."""
         parts = {**self._moments, "steps": self._steps}
         return {f"{name}.{index}": value for name, values in parts.items() for index, value in enumerate(values)}
 
     @torch.no_grad()
     def load_state(self, state: dict[str, Tensor]) -> None:
-        """Take up what `state` gave."""
+        """Load a state that `state` returned."""
         for name, value in self.state().items():
             value.copy_(state[name])
 
 
 class AdamW(Optimizer):
-    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019), none of it on biases and norms.
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019); biases and norms are not decayed.
 
     Args:
         parameters: As of `Optimizer`.
-        weight_decay: Of parameters with more than one dimension.
+        weight_decay: Weight decay of parameters with more than one dimension.
         max_grad_norm: As of `Optimizer`.
         betas: Decay rates of the moments.
         eps: Added to the root of the second moment.
@@ -111,7 +111,7 @@ class AdamW(Optimizer):
 
 
 class Adadelta(Optimizer):
-    """Zeiler's Adadelta (2012), with the decay rate and the constant of its section 4.
+    """Adadelta (Zeiler, 2012), with the decay rate and the constant of its section 4.
 
     Args:
         parameters, max_grad_norm: As of `Optimizer`.
@@ -141,7 +141,7 @@ class Adadelta(Optimizer):
 
 
 def make_optimizer(name: OptimizerName, parameters: Iterable[nn.Parameter], recipe: TrainingRecipe) -> Optimizer:
-    """An optimizer of a training recipe, by name."""
+    """The optimizer of this name, with the settings of a training recipe."""
     if name is OptimizerName.ADADELTA:
         return Adadelta(parameters, recipe.max_grad_norm)
     return AdamW(parameters, recipe.weight_decay if name is OptimizerName.ADAMW else 0.0, recipe.max_grad_norm)

@@ -1,7 +1,6 @@
-"""In which stages a student learns: a schedule as data, and where in it a run is. Torch-free.
+"""Schedules as data: the stages of a student's training, and a run's position in them. Torch-free.
 
-A stage says which layers of the student are compared with the teacher's, which labels count, which parts of the student
-learn, and when it is over.
+A stage has the layer pairs that are compared, the labels that count, the student's parts that are trained, and its end.
 """
 
 from __future__ import annotations
@@ -15,32 +14,32 @@ from search_spaces import UNFREEZING, ClassificationLoss, Configuration, LayerMa
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of training.
+    """A stage of training.
 
     Attributes:
-        pairs: Which pairs of the layer map are compared.
+        pairs: The pairs of the layer map that are compared.
         soft: Whether the teacher's labels count.
-        hard: Whether people's labels count.
+        hard: Whether human labels count.
         representation: Whether representations of texts are compared.
-        thawed: How many of the student's parts learn, from the top; None means all.
-        epochs: Its epochs at most; None lasts until training ends.
-        cosine_threshold: It is over when the cosine term, summed over an epoch's batches, is below this; 0 never is.
-        converges: Whether it is over when its own loss on the validation split falls no more; the weights at the lowest
-            are kept.
+        unfrozen_parts: How many of the student's parts are trained, from the top; None means all.
+        epochs: Maximal number of epochs; None lasts until training ends.
+        cosine_threshold: The stage ends when the cosine term, summed over an epoch's batches, is below this; 0: never.
+        converges: Whether the stage ends when its loss on the validation split stops falling; the weights at the lowest
+            loss are kept.
     """
 
     pairs: LayerMap = ()
     soft: bool = True
     hard: bool = True
     representation: bool = False
-    thawed: int | None = None
+    unfrozen_parts: int | None = None
     epochs: int | None = None
     cosine_threshold: float = 0.0
     converges: bool = False
 
     @property
-    def classifies(self) -> bool:
-        """Whether its student learns to classify, so that its scores mean something; those of C's stages are kept."""
+    def trains_classifier(self) -> bool:
+        """Whether validation scores of the stage count: it has hard labels, or it is one of C's stages."""
         return self.hard or not self.converges
 
     def __str__(self) -> str:
@@ -52,8 +51,8 @@ class Stage:
             *([labels[self.soft, self.hard]] if self.soft or self.hard else []),
         ]
         what = " and ".join(terms)
-        if self.thawed is not None:
-            what += f" ({self.thawed} part{'s' * (self.thawed > 1)} from the top)"
+        if self.unfrozen_parts is not None:
+            what += f" ({self.unfrozen_parts} part{'s' * (self.unfrozen_parts > 1)} from the top)"
         if self.epochs is None:
             return what
         limit = f"{self.epochs} epoch{'s' * (self.epochs > 1)} at most"
@@ -61,21 +60,21 @@ class Stage:
         return f"{what}: {limit}{early}{', or until it converges' if self.converges else ''}"
 
 
-def stages_of(configuration: Configuration, pairs: LayerMap = (), parts: int = 1) -> tuple[Stage, ...]:
+def training_stages(configuration: Configuration, pairs: LayerMap = (), parts: int = 1) -> tuple[Stage, ...]:
     """The stages of a configuration (C, algorithm 1, and the list before it; D, section 5).
 
-    Joint has one. Progressive compares one of the student's layers at a time from the bottom up, stacked keeps those
-    below; then only the labels count, to the end. D's two begin with what the teacher says, and then thaw the student
-    part by part.
+    A joint schedule has one stage. A progressive one compares one layer of the student per stage, from the bottom up; a
+    stacked one keeps comparing the layers below. Both end with a stage of labels alone. D's two schedules start with
+    the teacher's signals and then unfreeze the student part by part.
 
     Args:
         configuration: The configuration, canonical.
-        pairs: Its layer map; without internal losses it is not asked.
-        parts: Parts of the student that can be frozen.
+        pairs: The layer map; not used if no layers are compared.
+        parts: Number of parts of the student that can be frozen.
     """
     representation = configuration.representation_weight > 0
     if configuration.schedule in UNFREEZING:
-        return _thawing(configuration, parts)
+        return _unfreezing_stages(configuration, parts)
     if not configuration.teaches_layers:
         return (Stage(representation=representation),)
     if configuration.schedule is Schedule.JOINT:
@@ -91,24 +90,24 @@ def stages_of(configuration: Configuration, pairs: LayerMap = (), parts: int = 1
     return (*(Stage(each, soft=throughout, hard=throughout, **limits) for each in compared), Stage())
 
 
-def _thawing(configuration: Configuration, parts: int) -> tuple[Stage, ...]:
-    """D's R_RL | R_LL + R_CE and R_RL + R_LL | R_CE: each stage until convergence, the second one part by part."""
+def _unfreezing_stages(configuration: Configuration, parts: int) -> tuple[Stage, ...]:
+    """D's R_RL | R_LL + R_CE and R_RL + R_LL | R_CE: each until convergence, the second term part by part."""
     limits: dict[str, Any] = {"epochs": configuration.layer_epochs, "converges": True}
     once = configuration.schedule is Schedule.DISTIL_ONCE
     first = Stage(soft=once, hard=False, representation=configuration.representation_weight > 0, **limits)
-    thawing = [Stage(soft=not once, thawed=count, **limits) for count in range(1, parts)]
+    unfreezing = [Stage(soft=not once, unfrozen_parts=count, **limits) for count in range(1, parts)]
     has_first = first.representation or (once and configuration.soft_label_weight > 0)
-    return (*([first] if has_first else []), *thawing, Stage(soft=not once))
+    return (*([first] if has_first else []), *unfreezing, Stage(soft=not once))
 
 
-class Progress:
-    """Where in its stages a run is; epochs move it on.
+class StageProgress:
+    """A run's position in its stages.
 
     Attributes:
         stages: The stages.
-        position: The present one's, from 0.
-        epochs: How many it has had.
-        cosine_sum: The cosine term, summed over the present epoch's batches: a number, or a tensor of one.
+        position: Index of the current stage, from 0.
+        epochs: Epochs that the current stage has had.
+        cosine_sum: The cosine term, summed over the batches of the current epoch: a number, or a scalar tensor.
     """
 
     def __init__(self, stages: Iterable[Stage] = (Stage(),)):
@@ -119,16 +118,16 @@ class Progress:
 
     @property
     def stage(self) -> Stage:
-        """The present stage."""
+        """The current stage."""
         return self.stages[self.position]
 
     @property
     def last(self) -> bool:
-        """Whether no other stage follows."""
+        """Whether the current stage is the last one."""
         return self.position == len(self.stages) - 1
 
     def end_epoch(self, *, converged: bool = False) -> bool:
-        """Go on to the next stage if this one is over (C, algorithm 1, lines 23 to 25); returns whether it was."""
+        """Move to the next stage if this one is over (C, algorithm 1, lines 23 to 25); returns whether it was."""
         if self.last:
             return False
         self.epochs += 1
@@ -141,9 +140,9 @@ class Progress:
         return over
 
     def state(self) -> dict[str, Any]:
-        """What `load_state` takes up."""
+        """The state that `load_state` restores."""
         return {"position": self.position, "epochs": self.epochs}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on where another one was."""
+        """Restore a state."""
         self.position, self.epochs = int(state["position"]), int(state["epochs"])

@@ -1,7 +1,7 @@
-"""Networks that are trained side by side, as one vectorised unit: one forward and backward over stacked parameters.
+"""Runs that are trained together: the parameters of their networks are stacked, for one forward and backward of all.
 
-On a GPU a step of packed networks is captured as a CUDA graph for each shape of batch, so that the host only starts it;
-other networks' forwards may wait for the GPU, which no graph can hold, and students of layers change their loss.
+On a GPU each step of a packed network is captured as a CUDA graph, one graph per shape of batch, and replayed. Other
+networks are not captured: their forwards may wait for the GPU, and a loss on layers changes with its stage.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from torch.func import functional_call
 from torch.utils import _pytree as pytree
 
 from trials.networks import PackedNetwork
-from trials.training.training_run import Batch, Counts, TrainingRun
+from trials.training.training_run import Batch, TermCounts, TrainingRun
 
-MAX_GRAPHS = 64  # shapes of batches; a unit's graphs share one memory pool, which holds what its largest step needs
+MAX_GRAPHS = 64  # one per shape of batch; they share a memory pool as large as the largest step needs
 
 
-class Unit:
-    """Runs in step: the same batches, each its own loss, learning rate, clipping and optimizer.
+class StackedRuns:
+    """Runs that train on the same batches, each with its own loss, learning rate, clipping and optimizer.
 
     Args:
-        runs: The runs; several need networks of one shape. A unit of one computes its network as it is.
-        captured: Whether steps may be captured as graphs, which hold memory of their own.
+        runs: The runs. Several runs need networks of one shape; a single network is not stacked.
+        captured: Whether steps may be captured as CUDA graphs, which take memory of their own.
     """
 
     def __init__(self, runs: list[TrainingRun], *, captured: bool = True):
@@ -36,20 +36,20 @@ class Unit:
         self._graphs: dict[Any, _Graph] = {}
         self._pool = torch.cuda.graph_pool_handle() if self._captured else None
 
-    def step(self, batch: Batch, share: float) -> None:
-        """One optimizer step of all runs, at this share of their peak learning rates."""
+    def step(self, batch: Batch, rate_factor: float) -> None:
+        """One optimizer step of all runs, at this fraction of their peak learning rates."""
         for run in self.runs:
-            run.set_rate(share)
+            run.set_rate(rate_factor)
             run.result.examples_seen += batch.size
         if self._captured:
             self._replay(batch)
         else:
             self._update(batch.inputs, batch.targets)
 
-    def step_in_parts(self, parts: Iterable[tuple[Batch, Counts]], share: float) -> None:
-        """The same of a batch that memory does not hold: gradients of its parts, with their shares, are summed."""
+    def step_in_micro_batches(self, parts: Iterable[tuple[Batch, TermCounts]], rate_factor: float) -> None:
+        """One optimizer step with the summed gradients of micro-batches; each comes with its share of the batch."""
         for run in self.runs:
-            run.set_rate(share)
+            run.set_rate(rate_factor)
             run.optimizer.zero_grad()
         for batch, counts in parts:
             for run, loss in zip(self.runs, self._backward(batch.inputs, batch.targets, counts), strict=True):
@@ -57,15 +57,15 @@ class Unit:
                 run.loss_sum += loss
         self._optimize()
 
-    def without(self, ended: Sequence[TrainingRun]) -> Unit:
-        """The unit of the other runs. Who is stacked no more gets parameters of its own, or it would keep the stack."""
+    def without(self, ended: Sequence[TrainingRun]) -> StackedRuns:
+        """The other runs. Networks that leave the stack get copies of their parameters, so that the stack is freed."""
         others = [run for run in self.runs if run not in ended]
         if others and self._stack is not None:
             for run in ended if len(others) > 1 else self.runs:
                 run.optimizer.zero_grad()
                 for parameter in run.network.parameters():
                     parameter.data = parameter.data.clone()
-        return Unit(others, captured=self._captured)
+        return StackedRuns(others, captured=self._captured)
 
     def _update(self, inputs: Any, targets: Any) -> None:
         for run in self.runs:
@@ -75,8 +75,8 @@ class Unit:
         for run, loss in zip(self.runs, losses, strict=True):
             run.loss_sum += loss
 
-    def _backward(self, inputs: Any, targets: Any, *share: Counts) -> list[Tensor]:
-        """Each run's loss, its gradients added to those that are there."""
+    def _backward(self, inputs: Any, targets: Any, *share: TermCounts) -> list[Tensor]:
+        """Add each run's gradients to the existing ones; returns each run's loss."""
         outputs = zip(self.runs, self._outputs(inputs), strict=True)
         losses = [run.loss(output, targets, *share) for run, output in outputs]
         torch.stack(losses).sum().backward()
@@ -84,7 +84,7 @@ class Unit:
 
     def _optimize(self) -> None:
         if self._stack is not None:
-            self._stack.hand_out_gradients()
+            self._stack.assign_gradients()
         for run in self.runs:
             run.optimizer.step(run.rate)
 
@@ -96,7 +96,7 @@ class Unit:
         return [pytree.tree_unflatten(member, spec) for member in members]
 
     def _replay(self, batch: Batch) -> None:
-        """A shape's first batch runs as it is, its second is captured; from then on it is replayed."""
+        """Run the first batch of a shape normally, capture the second one, and replay the graph from then on."""
         leaves, spec = pytree.tree_flatten((batch.inputs, batch.targets))
         key = (str(spec), *(leaf.shape if isinstance(leaf, Tensor) else leaf for leaf in leaves))
         if key in self._graphs:
@@ -108,7 +108,7 @@ class Unit:
 
 
 class _Stack:
-    """Networks of one shape, their parameters stacked: [networks, ...]; each network's own become views of them."""
+    """Networks of one shape with stacked parameters [networks, ...], of which each network's parameters are views."""
 
     def __init__(self, networks: list[nn.Module]):
         self._networks = networks
@@ -121,7 +121,7 @@ class _Stack:
                 parameters[name].data = value
 
     def __call__(self, inputs: Any) -> Any:
-        """Outputs of all networks: [networks, ...] each. Dropout is the same in all, as it is in each alone."""
+        """Outputs of all networks, [networks, ...]. All have the dropout masks of a network alone."""
         shape = self._networks[0]
 
         def one(parameters: dict[str, Tensor]) -> Any:
@@ -129,7 +129,7 @@ class _Stack:
 
         return torch.func.vmap(one, randomness="same")(self._stacked)
 
-    def hand_out_gradients(self) -> None:
+    def assign_gradients(self) -> None:
         """Give each network its part of the gradients."""
         for index, network in enumerate(self._networks):
             for name, parameter in network.named_parameters():
@@ -140,10 +140,10 @@ class _Stack:
 
 
 class _Graph:
-    """One captured step: its inputs lie where they lay when it was captured.
+    """A captured step. Each batch is copied to the memory of the inputs that it was captured with.
 
     Args:
-        pool: The memory that it shares with the other steps of its unit, of which one runs at a time.
+        pool: The memory pool that all graphs of the runs share; only one graph runs at a time.
     """
 
     def __init__(self, pool: Any):
@@ -152,7 +152,7 @@ class _Graph:
         self._leaves: list[Any] = []
 
     def run(self, leaves: list[Any], step: Callable[[list[Any]], None]) -> None:
-        """Do the step with these leaves of its inputs."""
+        """Run the step with these input tensors."""
         if self._graph is None:
             self._leaves = [leaf.clone() if isinstance(leaf, Tensor) else leaf for leaf in leaves]
             self._graph = torch.cuda.CUDAGraph()

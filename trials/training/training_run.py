@@ -1,4 +1,4 @@
-"""One network in training: its optimizer, its validations, what is kept of them, and its state on disk."""
+"""The state of one training run: optimizer, validations, selected weights, and its checkpoint."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from search_spaces import Optimizer as OptimizerName
 from trials.specs import CurvePoint, TrainingRecipe
 from trials.training.checkpoints import CheckpointFile
 from trials.training.optimizers import make_optimizer
-from trials.training.schedules import Progress, Stage
+from trials.training.schedules import Stage, StageProgress
 
 State = dict[str, Tensor]
 
 
 class TrialFailed(Exception):
-    """Training failed for a reason that would come again: recorded, not retried."""
+    """Training failed for a reason that a retry would meet again: the trial is recorded as failed."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What some rows of the data give.
+    """The inputs and targets of some rows.
 
     Attributes:
-        inputs: What networks are called with.
-        targets: What losses compare their outputs with.
+        inputs: The networks' input.
+        targets: What the losses compare the networks' outputs with.
         size: Number of rows.
     """
 
@@ -38,33 +38,34 @@ class Batch:
     size: int
 
 
-class Counts(NamedTuple):
-    """How much of what the means of a loss are over, of some rows; or which share a part of them has of all.
+class TermCounts(NamedTuple):
+    """How many terms the parts of a loss average over: for a batch as counts, for a micro-batch as shares of its batch.
 
     Attributes:
         rows: Rows.
-        labels, taught: What has a label, and what the teacher speaks about: rows, words or tokens.
+        hard_terms: Rows, words or tokens with a human label.
+        soft_terms: Rows, words or tokens with teacher outputs.
     """
 
     rows: float = 1.0
-    labels: float = 1.0
-    taught: float = 1.0
+    hard_terms: float = 1.0
+    soft_terms: float = 1.0
 
-    def share_of(self, whole: Counts) -> Counts:
-        """The shares of a part of some rows."""
-        return Counts(*(own / all_ if all_ else 0.0 for own, all_ in zip(self, whole, strict=True)))
+    def share_of(self, whole: TermCounts) -> TermCounts:
+        """These counts as shares of those of the whole batch."""
+        return TermCounts(*(own / all_ if all_ else 0.0 for own, all_ in zip(self, whole, strict=True)))
 
 
-WHOLE = Counts()
+WHOLE_BATCH = TermCounts()
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which validation's weights to keep.
+    """A criterion that selects the validation whose weights are kept.
 
     Attributes:
         name: Its name.
-        key: What of a curve point is to be greatest; the first of equals is kept.
+        key: Maps a validation to the value that is maximised; the first of equals is kept.
     """
 
     name: str
@@ -73,16 +74,16 @@ class Selection:
 
 HIGHEST_SCORE = Selection("highest_score", lambda point: point.validation_score)
 LOWEST_LOSS = Selection("lowest_loss", lambda point: -point.validation_loss)
-OF_STAGE = Selection("stage", lambda point: -(point.stage_loss or 0.0))  # in a stage that converges
+LOWEST_STAGE_LOSS = Selection("stage", lambda point: -(point.stage_loss or 0.0))  # of a stage that ends by its loss
 
 
 class Validation(NamedTuple):
-    """What a validation finds.
+    """The result of a validation.
 
     Attributes:
         score: The task's metric.
         loss: Mean loss against the human labels.
-        stage_loss: The present stage's own loss; None where it does not count.
+        stage_loss: The loss of the current stage; None where it is not needed.
     """
 
     score: float
@@ -92,15 +93,15 @@ class Validation(NamedTuple):
 
 @dataclass
 class TrainingResult:
-    """What training ends with.
+    """The result of a training run.
 
     Attributes:
         curve: All validations.
-        best: Per selection name, the position in `curve` that it selected.
-        weights: Per selection name, the weights at that point.
-        train_seconds: Seconds in training steps; of runs side by side each has an equal share.
+        best: Position in `curve` of the selected validation, by the selection's name.
+        weights: The weights of the selected validation, by the selection's name.
+        train_seconds: Seconds in training steps; runs that are trained together have equal shares.
         examples_seen: Training examples drawn.
-        micro_batch: Rows at a time, where memory does not hold a batch; None where it does.
+        micro_batch: Rows per forward and backward, where memory does not hold a whole batch; else None.
     """
 
     curve: list[CurvePoint] = field(default_factory=list)
@@ -112,18 +113,18 @@ class TrainingResult:
 
 
 class TrainingRun:
-    """One network in training.
+    """A network and the state of its training.
 
     Args:
         network: The network; `train` changes it in place.
-        loss: From the network's output and a batch's targets to a scalar; of a part of a batch given its `Counts`, too.
-        evaluate: Validates the network as it is; may leave it in evaluation mode.
+        loss: Maps the network's output and a batch's targets to a scalar. For a micro-batch it also takes `TermCounts`.
+        evaluate: Validates the network; may leave it in evaluation mode.
         learning_rate: Peak learning rate.
-        checkpoint: Where its state is kept.
-        progress: Where in its stages it is; None means that there is one.
-        optimizer: What it is trained by.
-        enter: Prepares the network for a stage.
-        judge: Told all validations after each; says why the run should stop early, or nothing.
+        checkpoint: The file of its state.
+        progress: The position in the stages of its schedule; None means that there is a single stage.
+        optimizer: The optimizer's name.
+        prepare_stage: Prepares the network for a stage.
+        judge: Called with all validations after each one; returns why the run should stop early, or None.
     """
 
     def __init__(
@@ -133,46 +134,46 @@ class TrainingRun:
         evaluate: Callable[[], Validation],
         learning_rate: float,
         checkpoint: CheckpointFile,
-        progress: Progress | None = None,
+        progress: StageProgress | None = None,
         optimizer: OptimizerName = OptimizerName.ADAMW,
-        enter: Callable[[Stage], None] = lambda stage: None,
+        prepare_stage: Callable[[Stage], None] = lambda stage: None,
         judge: Callable[[Sequence[CurvePoint]], str | None] = lambda curve: None,
     ):
         self.network: Any = network
         self.loss = loss
         self.learning_rate = learning_rate
         self.checkpoint = checkpoint
-        self.progress = progress or Progress()
+        self.progress = progress or StageProgress()
         self.result = TrainingResult()
         self.failure: TrialFailed | None = None
-        self.stopped: str | None = None  # why, if others were better
+        self.stopped: str | None = None  # why it was stopped early, in comparison with other trials
         self._evaluate = evaluate
         self._optimizer_name = optimizer
-        self._enter = enter
+        self._prepare_stage = prepare_stage
         self._judge = judge
 
     def start(self, recipe: TrainingRecipe, selections: tuple[Selection, ...]) -> int:
-        """Make the optimizer and take up the checkpoint, if there is one; returns the step to go on with."""
+        """Create the optimizer and load the checkpoint, if there is one; returns the step to continue from."""
         parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         self.optimizer = make_optimizer(self._optimizer_name, parameters, recipe)
         self.device = parameters[0].device
-        self.rate = torch.zeros((), device=self.device)  # a captured step reads it from where it is
+        self.rate = torch.zeros((), device=self.device)  # a tensor, because captured CUDA graphs read it from memory
         self.loss_sum = torch.zeros((), device=self.device)
         self.progress.cosine_sum = torch.zeros((), device=self.device)
         self._patience, self._selections = recipe.early_stopping, selections
         self.network.train()
         step = self._restore()
-        self._enter(self.progress.stage)
+        self._prepare_stage(self.progress.stage)
         return step
 
     @property
     def ended(self) -> bool:
-        """Whether it failed, was stopped or stopped early by itself; before its last stage it does not."""
+        """Whether it failed, was stopped early by comparison, or ran out of patience in its last stage."""
         judged = self.failure is not None or self.stopped is not None
-        return judged or (self.progress.last and self._stopped_early())
+        return judged or (self.progress.last and self._out_of_patience())
 
-    def _stopped_early(self) -> bool:
-        """Whether the last `patience` validations, all of the last stage, brought no better score that counts."""
+    def _out_of_patience(self) -> bool:
+        """Whether the last `patience` validations, all of them in the current stage, brought no better score."""
         curve, best = self.result.curve, self._best_score()
         if self._patience is None or not curve:
             return False
@@ -180,19 +181,19 @@ class TrainingRun:
         return min(len(curve) - 1 - best, in_stage) >= self._patience
 
     def _best_score(self) -> int:
-        """The first validation with the highest score, of those of stages in which scores mean something."""
+        """The first validation with the highest score, among stages that train the classifier."""
         stages, curve = self.progress.stages, self.result.curve
-        counted = [index for index, point in enumerate(curve) if stages[(point.stage or 1) - 1].classifies]
+        counted = [index for index, point in enumerate(curve) if stages[(point.stage or 1) - 1].trains_classifier]
         return max(counted, key=lambda index: curve[index].validation_score, default=len(curve) - 1)
 
-    def set_rate(self, share: float) -> None:
-        """Set the learning rate to a share of its peak."""
-        self.rate.fill_(self.learning_rate * share)
+    def set_rate(self, factor: float) -> None:
+        """Set the learning rate to a fraction of its peak."""
+        self.rate.fill_(self.learning_rate * factor)
 
     def validate(self, step: int, epoch: float, *, last: bool = False) -> None:
-        """Add a point to the curve and keep the weights for each selection that it is the best of.
+        """Add a validation to the curve, and keep the weights for each selection for which it is the best so far.
 
-        Who ends here anyway is judged only so that others know its score.
+        A run that ends here anyway still reports its score, so that other trials are compared with it.
         """
         steps_since = step - (self.result.curve[-1].step if self.result.curve else 0)
         try:
@@ -211,7 +212,7 @@ class TrainingRun:
             self.failure = failure
             return
         self.result.curve.append(point)
-        for selection in self._present_selections():
+        for selection in self._current_selections():
             best = self.result.best.get(selection.name)
             if best is None or selection.key(point) > selection.key(self.result.curve[best]):
                 self.result.best[selection.name] = len(self.result.curve) - 1
@@ -223,29 +224,29 @@ class TrainingRun:
         self.stopped = None if last or self.ended else reason
 
     def end_epoch(self) -> None:
-        """Go on to the next stage if this one is over; from the best weights of one that converged."""
+        """Move on to the next stage if this one is over; a stage that ends by its loss passes on its best weights."""
         if not self.progress.end_epoch(converged=self._converged()):
             return
-        if OF_STAGE.name in self.result.weights:
-            set_weights(self.network, self.result.weights.pop(OF_STAGE.name))
-            del self.result.best[OF_STAGE.name]
-        self._enter(self.progress.stage)
+        if LOWEST_STAGE_LOSS.name in self.result.weights:
+            set_weights(self.network, self.result.weights.pop(LOWEST_STAGE_LOSS.name))
+            del self.result.best[LOWEST_STAGE_LOSS.name]
+        self._prepare_stage(self.progress.stage)
 
-    def _present_selections(self) -> Iterator[Selection]:
-        """Those of the trial, where scores mean something, and the stage's own."""
+    def _current_selections(self) -> Iterator[Selection]:
+        """The run's selections while the classifier is trained, and the lowest loss of a stage that ends by it."""
         stage = self.progress.stage
-        if stage.classifies:
+        if stage.trains_classifier:
             yield from self._selections
         if stage.converges:
-            yield OF_STAGE
+            yield LOWEST_STAGE_LOSS
 
     def _converged(self) -> bool:
-        """Whether the stage's last `patience` validations brought no lower loss of its own."""
-        best = self.result.best.get(OF_STAGE.name)
+        """Whether the last `patience` validations brought no lower stage loss."""
+        best = self.result.best.get(LOWEST_STAGE_LOSS.name)
         return best is not None and self._patience is not None and len(self.result.curve) - 1 - best >= self._patience
 
     def save(self, step: int) -> None:
-        """Replace the checkpoint by the present state."""
+        """Write the checkpoint."""
         tensors = {f"model/{name}": value for name, value in weights_of(self.network).items()}
         for name, weights in self.result.weights.items():
             tensors |= {f"kept:{name}/{key}": value for key, value in weights.items()}
@@ -274,7 +275,7 @@ class TrainingRun:
         set_weights(self.network, parts["model"])
         self.optimizer.load_state(parts["optimizer"])
         self.loss_sum.copy_(parts["loss"]["sum"])
-        if "progress" in values:  # states of before there were stages have none
+        if "progress" in values:  # missing in checkpoints of versions without stages
             self.progress.cosine_sum.copy_(parts["loss"]["cosine_sum"])
             self.progress.load_state(values["progress"])
         self.result = TrainingResult(
@@ -283,24 +284,24 @@ class TrainingRun:
             weights={part.partition(":")[2]: kept for part, kept in parts.items() if part.startswith("kept:")},
             train_seconds=values["train_seconds"],
             examples_seen=values["examples_seen"],
-            micro_batch=values.get("micro_batch"),  # older states have none
+            micro_batch=values.get("micro_batch"),  # missing in older checkpoints
         )
         return values["step"]
 
 
 def weights_of(network: nn.Module) -> State:
-    """A network's parameters and buffers by name; those that are tied bear one name only."""
+    """A network's parameters and buffers by name; tied ones once, under their first name."""
     state, names = network.state_dict(), _first_names(network)
     return {name: state[name] for name in dict.fromkeys(names.values())}
 
 
 def set_weights(network: nn.Module, weights: State) -> None:
-    """Let a network have these weights, as `weights_of` names them."""
+    """Load weights that `weights_of` returned."""
     network.load_state_dict({name: weights[first] for name, first in _first_names(network).items()})
 
 
 def _first_names(network: nn.Module) -> dict[str, str]:
-    """Each name in a network's state with the first name of the same tensor."""
+    """For each name in a network's state, the first name of the same tensor."""
     first: dict[int, str] = {}
     return {name: first.setdefault(id(value), name) for name, value in network.state_dict(keep_vars=True).items()}
 

@@ -23,7 +23,7 @@ from trials.datasets import InputsChanged, tokenized
 from trials.evaluation import evaluate, measure_speed
 from trials.models import model_folder, why_not_packed
 from trials.networks import Network, open_network
-from trials.objectives import Learner, lesson_of
+from trials.objectives import StudentObjective, make_objective
 from trials.readers import copy_files, tokenizer_files
 from trials.specs import (
     CurvePoint,
@@ -42,7 +42,7 @@ from trials.specs import (
 from trials.storage import Workspace
 from trials.students import initial_student, source_fingerprint, tokenizer_folder
 from trials.tasks import task_of
-from trials.teachers import Teacher, examples_of, prepare_teacher
+from trials.teachers import Teacher, example_attention, prepare_teacher
 from trials.training import (
     CheckpointFile,
     TrainingRun,
@@ -50,10 +50,10 @@ from trials.training import (
     Validation,
     peak_memory_bytes,
     reset_peak_memory,
+    retry_with_smaller_batches,
     return_freed_memory,
     set_weights,
     train,
-    trained_in_memory,
 )
 
 CPU = torch.device("cpu")
@@ -150,7 +150,7 @@ def _distil_in_memory(
 ) -> None:
     """A single trial, with as many rows at a time as memory holds; where it does not hold one the trial failed."""
     try:
-        trained_in_memory(distil, spec.training.batch_size)
+        retry_with_smaller_batches(distil, spec.training.batch_size)
     except TrialFailed as failure:
         on_record(TrialRecord(spec=spec, status=Status.FAILED, run=info(device), reason=str(failure)))
 
@@ -194,23 +194,23 @@ def _distil(
     initial = initial_student(shared.triple.student, folder, data.label_names, shared.seed, workspace, data.head)
     attention = shared.configuration.attention_weight > 0
     students = [open_network(initial, data, spec.training.precision, device, attention=attention) for spec in specs]
-    lesson = lesson_of(specs, kind, data, teacher, students, device)
+    objective = make_objective(specs, kind, data, teacher, students, device)
 
-    def prepared(spec: TrialSpec, student: Network, learner: Learner) -> TrainingRun:
+    def prepared(spec: TrialSpec, student: Network, student_objective: StudentObjective) -> TrainingRun:
         def validate() -> Validation:
             scores, loss = evaluate(kind, student, data.splits["validation"])
-            return Validation(scores[dataset.metric], loss, learner.stage_loss())
+            return Validation(scores[dataset.metric], loss, student_objective.stage_loss())
 
         checkpoint = CheckpointFile.of(spec.trial_id, workspace, checkpoint_seconds)
         return TrainingRun(
-            learner.network,
-            learner.loss,
+            student_objective.network,
+            student_objective.loss,
             validate,
             spec.configuration.learning_rate,
             checkpoint,
-            learner.progress,
+            student_objective.progress,
             spec.configuration.optimizer,
-            learner.enter,
+            student_objective.prepare_stage,
             partial(judge, spec),
         )
 
@@ -229,24 +229,24 @@ def _distil(
             if kept is not None:
                 workspace.share(kept)
             if show_attention:
-                teacher.keep_examples(spec.data_fingerprint, device)
-                examples_of(student, data.splits["test"]).write(workspace.attention(record_id))
+                teacher.write_example_attention(spec.data_fingerprint, device)
+                example_attention(student, data.splits["test"]).write(workspace.attention(record_id))
                 workspace.share(workspace.attention(record_id))
             status = Status.COMPLETED if run.stopped is None else Status.STOPPED
             fields = _fields(run, student, test_scores, dataset.metric)
         how = {"run": start.info(device, len(specs)), "micro_batch": run.result.micro_batch}
         on_record(TrialRecord(spec=spec, status=status, **how, **fields))
 
-    runs = [prepared(*parts) for parts in zip(specs, students, lesson.learners, strict=True)]
+    runs = [prepared(*parts) for parts in zip(specs, students, objective.students, strict=True)]
     train(
         runs,
-        lesson.draw,
-        num_examples=lesson.num_examples,
+        objective.draw,
+        num_examples=objective.num_examples,
         recipe=shared.training,
         seed=shared.seed,
         on_end=ended,
         micro_batch=micro_batch,
-        count=lesson.count,
+        count=objective.count,
     )
 
 
@@ -277,7 +277,7 @@ def _teacher_record(
 ) -> TeacherRecord:
     try:
         prepare = partial(prepare_teacher, task, workspace, device, checkpoint_seconds)
-        status, fields = Status.COMPLETED, trained_in_memory(prepare, task.training.batch_size)
+        status, fields = Status.COMPLETED, retry_with_smaller_batches(prepare, task.training.batch_size)
     except TrialFailed as failure:
         status, fields = Status.FAILED, {"reason": str(failure)}
     return TeacherRecord(task=task, status=status, run=start.info(device), **fields)

@@ -18,7 +18,7 @@ from ray.experimental.internal_kv import _internal_kv_exists, _internal_kv_put
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from trials.specs import TrialSpec, Work, work_id
-from trials.training import Left, listen
+from trials.training import Interrupted, watch_for_interrupt
 from trials.workers.worker import Workbench
 
 GATHER_SECONDS = 0.5  # work that is wanted together is announced within it
@@ -120,9 +120,9 @@ class GroupKeeper:
             if waiting := self._without_record(unit):
                 await self._host(place).do.remote([member.work for member in waiting], waiting[0].source)
             left = self._without_record(waiting)
-        except Left:  # the launch ends: nothing is begun again
+        except Interrupted:  # the launch ends: nothing is begun again
             for member in unit:
-                self._end(work_id(member.work), Left())
+                self._end(work_id(member.work), Interrupted())
             return
         except Exception as caught:
             error, left = caught, [member for member in unit if not member.ended.done()]
@@ -214,7 +214,7 @@ def heed_stop() -> None:
     """Let this process, a worker, learn that it is asked to."""
     if ray.is_initialized():  # Ray would start itself
         key = _stop_key()
-        listen(lambda: _internal_kv_exists(key))
+        watch_for_interrupt(lambda: _internal_kv_exists(key))
 
 
 def _stop_key() -> bytes:

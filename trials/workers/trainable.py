@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from ray import tune
 
 from trials.specs import Work, work_id
-from trials.training import Left
+from trials.training import Interrupted
 from trials.workers.shared_gpu import heed_stop, run_with_others
 from trials.workers.worker import Workbench
 
@@ -47,7 +47,7 @@ class KDTrainable(tune.Trainable):
             source = tuple(self.config["source"])
             try:
                 self._do(work, source)
-            except Left:  # the launch ends, and asks for no report any more
+            except Interrupted:  # the launch ends, and asks for no report any more
                 return {"done": True}
         return {"done": True, "record_id": work_id(work)}
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cosine
 from scipy.special import rel_entr
 
-from trials.losses.layer_losses import attention_loss, cosine_loss, hidden_loss, query_weights
+from trials.losses.layer_losses import attention_loss, cosine_loss, hidden_state_loss, query_weights
 
 LENGTHS = st.lists(st.integers(1, 5), min_size=1, max_size=4)
 SEEDS = st.integers(0, 99)
@@ -112,17 +112,17 @@ def test_losses_of_states_are_the_obvious_ones(rows, layers, width, seed):
     pairs = [(student[r, k].numpy(), teacher[r, k].numpy()) for r in range(rows) for k in range(layers)]
     assert cosine_loss(student, teacher).item() == pytest.approx(np.mean([cosine(*pair) for pair in pairs]), abs=1e-9)
     expected = np.mean([np.square(own - other).mean() for own, other in pairs])
-    assert hidden_loss(student, teacher).item() == pytest.approx(expected)
+    assert hidden_state_loss(student, teacher).item() == pytest.approx(expected)
 
 
 def test_equal_insides_lose_nothing_and_teach_the_student_only():
     states = scores((3, 2, 4), 1).requires_grad_()
     other = scores((3, 2, 4), 2).requires_grad_()
     assert cosine_loss(states, states).item() == pytest.approx(0, abs=1e-12)
-    assert hidden_loss(states, states).item() == 0
+    assert hidden_state_loss(states, states).item() == 0
     student, _, weights = groups([3, 2], 4, seed=2)
     assert attention_loss([student.log_softmax(-1)], [student.softmax(-1)], [weights]).item() == pytest.approx(0)
-    (cosine_loss(states, other) + hidden_loss(states, other)).backward()
+    (cosine_loss(states, other) + hidden_state_loss(states, other)).backward()
     assert other.grad is None
     assert states.grad.abs().sum() > 0
     assert torch.autograd.gradcheck(cosine_loss, (states, other.detach()))

@@ -12,10 +12,10 @@ from transformers import AutoConfig
 from trials.datasets.label_matching import label
 from trials.datasets.tokenized_data import TokenizedData
 from trials.models.families import FAMILIES, why_not_packed
-from trials.networks.opening import open_network
+from trials.networks.loading import open_network
 from trials.networks.packed_encoder import dropout, relative_position_buckets
 from trials.networks.packed_network import PackedNetwork
-from trials.networks.transformers_network import PlainNetwork
+from trials.networks.transformers_network import TransformersNetwork
 from trials.readers.tokenized_split import TokenizedSplit
 from trials.specs.trial import Precision
 from trials.tasks.head import Head
@@ -127,7 +127,7 @@ def test_packed_forward_and_backward_equal_transformers(folder, data):
     rows, split = np.array([4, 0, 3, 2, 5, 1]), data.splits["train"]
     packed = open_network(folder, data, Precision.FP32, CPU).eval()
     assert isinstance(packed, PackedNetwork)
-    plain = PlainNetwork.open(folder, Precision.FP32, data.head).eval()
+    plain = TransformersNetwork.open(folder, Precision.FP32, data.head).eval()
 
     # Gradients replace the weights, so that the network itself says what belongs to which name
     def packed_gradients(network):
@@ -171,7 +171,7 @@ def test_packed_network_saved_reloads_into_transformers_with_equal_logits(folder
         optimizer.step()
         optimizer.zero_grad()
     network.save(tmp_path)
-    again = PlainNetwork.open(tmp_path, Precision.FP32, data.head).eval()
+    again = TransformersNetwork.open(tmp_path, Precision.FP32, data.head).eval()
     with torch.no_grad():
         torch.testing.assert_close(
             logits_of(network.eval(), split, rows), logits_of(again, split, rows), rtol=0, atol=1e-5
@@ -180,7 +180,7 @@ def test_packed_network_saved_reloads_into_transformers_with_equal_logits(folder
         other, pair = data.splits["validation"], np.arange(2)
         torch.testing.assert_close(logits_of(network, other, pair), logits_of(again, other, pair), rtol=0, atol=1e-5)
     # Rule: rows that the training data does not use have had their weight decay, as if they had been there
-    before = PlainNetwork.open(folder, Precision.FP32, data.head).model.get_input_embeddings().weight
+    before = TransformersNetwork.open(folder, Precision.FP32, data.head).model.get_input_embeddings().weight
     after = again.model.get_input_embeddings().weight
     unused = torch.ones(VOCABULARY, dtype=torch.bool)
     unused[torch.from_numpy(data.vocabulary[: data.num_trained].astype(np.int64))] = False
@@ -195,7 +195,7 @@ def test_labels_that_are_transformers_defaults_need_not_be_in_the_configuration(
     data, rows = make_data(types=True), np.arange(3)
     packed, plain = (
         open_network(tmp_path, data, Precision.FP32, CPU).eval(),
-        PlainNetwork.open(tmp_path, Precision.FP32),
+        TransformersNetwork.open(tmp_path, Precision.FP32),
     )
     split = data.splits["train"]
     torch.testing.assert_close(logits_of(packed, split, rows), logits_of(plain.eval(), split, rows), rtol=0, atol=1e-5)

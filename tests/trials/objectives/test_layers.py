@@ -10,17 +10,17 @@ from tiny import assert_killed_ends_as
 from transformers import AutoModelForSequenceClassification
 
 from search_spaces.configuration import ClassificationLoss, Configuration, Projection, Schedule, TeacherCheckpoint
-from trials.losses.layer_losses import attention_loss, cosine_loss, hidden_loss
-from trials.networks.opening import open_network
-from trials.networks.transformers_network import PlainNetwork
-from trials.objectives.layers import ObservedStudent, observed
+from trials.losses.layer_losses import attention_loss, cosine_loss, hidden_state_loss
+from trials.networks.loading import open_network
+from trials.networks.transformers_network import TransformersNetwork
+from trials.objectives.layers import StudentWithLayers, open_teacher_layers
 from trials.specs.records import Status
 from trials.specs.student import StudentSpec
 from trials.specs.trial import Precision
 from trials.students.registry import initial_student
-from trials.teachers.attention_maps import ComputedMaps, KeptMaps, write_maps
+from trials.teachers.attention_maps import CachedMaps, ComputedMaps, write_maps
 from trials.teachers.outputs import Teacher
-from trials.training.schedules import Progress
+from trials.training.schedules import StageProgress
 from trials.training.training_run import TrainingRun
 from trials.workers.run_work import run_group
 
@@ -47,10 +47,10 @@ def test_states_are_those_of_transformers(tiny):
     expected = hidden_states(AutoModelForSequenceClassification.from_pretrained(teacher.folder), split, ROWS)
     for network in (
         open_network(teacher.folder, teacher.data, Precision.FP32, CPU),
-        PlainNetwork.open(teacher.folder, Precision.FP32),
+        TransformersNetwork.open(teacher.folder, Precision.FP32),
     ):
         network.eval()
-        outputs, states, _ = network.with_internals(network.inputs(split, ROWS))
+        outputs, states, _ = network.layer_outputs(network.inputs(split, ROWS))
         torch.testing.assert_close(states, expected, rtol=0, atol=1e-5)
         torch.testing.assert_close(outputs, network(network.inputs(split, ROWS)))
         assert network.num_layers == states.shape[1]
@@ -62,24 +62,24 @@ def test_states_are_those_of_transformers(tiny):
 
 
 @pytest.mark.parametrize("width", [32, 48])
-def test_observed_students_say_the_layers_that_are_asked_for(width, tiny):
+def test_student_returns_the_layers_that_are_asked_for(width, tiny):
     teacher = teacher_of(tiny)
     student = open_network(teacher.folder, teacher.data, Precision.FP32, CPU)
-    observed = ObservedStudent(student, ((1, 2), (3, 4)), width, seed=1)
+    with_layers = StudentWithLayers(student, ((1, 2), (3, 4)), width, seed=1)
     batch = student.inputs(teacher.data.splits["train"], ROWS)
-    _, (states, attention, _) = observed.train()((batch, (0, 1)))
+    _, (states, attention, _) = with_layers.train()((batch, (0, 1)))
     assert states.shape == (3, 2, width)
     assert attention == ()
-    outputs, (one, _, _) = observed.eval()((batch, (1,)))
+    outputs, (one, _, _) = with_layers.eval()((batch, (1,)))
     assert one.shape == (3, 1, width)
     torch.testing.assert_close(outputs, student(batch))
-    projected = {name for name, _ in observed.named_parameters()} - {
+    projected = {name for name, _ in with_layers.named_parameters()} - {
         f"student.{name}" for name, _ in student.named_parameters()
     }
     assert projected == (set() if width == student.hidden_size else {"projection.weight"})
     # It gets a gradient as the others do
-    hidden_loss(states, torch.zeros_like(states)).backward()
-    assert all(dict(observed.named_parameters())[name].grad.abs().sum() > 0 for name in projected)
+    hidden_state_loss(states, torch.zeros_like(states)).backward()
+    assert all(dict(with_layers.named_parameters())[name].grad.abs().sum() > 0 for name in projected)
 
 
 def test_leading_states_are_compared_where_none_is_projected(tiny):
@@ -90,12 +90,12 @@ def test_leading_states_are_compared_where_none_is_projected(tiny):
     teacher = teacher_of(tiny)
     folder = initial_student(student, tiny.model, ("bad", "good"), 1, tiny.workspace)
     network = open_network(folder, teacher.data, Precision.FP32, CPU)
-    observation = observed(spec, network, teacher, CPU)
+    teacher_layers = open_teacher_layers(spec, network, teacher, CPU)
     batch = network.inputs(teacher.data.splits["train"], ROWS)
-    states = observation.of_teacher(ROWS, range(4), network, batch).states
+    states = teacher_layers.of(ROWS, range(4), network, batch).states
     assert states.shape == (3, 4, 16)
     np.testing.assert_array_equal(states.numpy(), teacher.states("train", CPU)[ROWS][:, :, :16])
-    own = observation.of(network).train()
+    own = teacher_layers.compared_with(network).train()
     assert [name for name, _ in own.named_parameters() if "projection" in name] == []
     assert own((batch, (0, 1, 2, 3)))[1].states.shape == states.shape
     assert tiny.run(spec).status is Status.COMPLETED
@@ -172,13 +172,13 @@ def test_attention_is_that_of_transformers(tiny):
     eager = AutoModelForSequenceClassification.from_pretrained(teacher.folder, attn_implementation="eager")
     expected = attention_of(eager, split, ROWS, layers)
     packed = open_network(teacher.folder, teacher.data, Precision.FP32, CPU).eval()
-    plain = PlainNetwork.open(teacher.folder, Precision.FP32, attention=True).eval()
-    kept = KeptMaps.open(written(packed, split, layers), split.lengths, 2, packed.num_heads)
+    plain = TransformersNetwork.open(teacher.folder, Precision.FP32, attention=True).eval()
+    kept = CachedMaps.open(written(packed, split, layers), split.lengths, 2, packed.num_heads)
     computed = ComputedMaps(packed, split, layers)
     for network in (packed, plain):
         batch = network.inputs(split, ROWS)
-        layout = network.map_layout(batch)
-        said = [log.exp() for log in network.with_internals(batch, layers).log_attention]
+        layout = network.attention_layout(batch)
+        said = [log.exp() for log in network.layer_outputs(batch, layers).log_attention]
         sources = [kept.of(ROWS, layout, CPU), *([computed.of(ROWS, layout, CPU)] if network is packed else [])]
         for maps, tolerance in zip((said, *sources), (1e-5, 1e-3, 1e-5), strict=False):
             for (members, length), group in zip(layout, maps, strict=True):
@@ -197,12 +197,12 @@ def written(network, split, layers):
 
 def test_plain_networks_say_attention_only_if_opened_for_it(tiny):
     teacher = teacher_of(tiny)
-    plain = PlainNetwork.open(teacher.folder, Precision.FP32)
+    plain = TransformersNetwork.open(teacher.folder, Precision.FP32)
     with pytest.raises(RuntimeError, match="eager"):
-        plain.with_internals(plain.inputs(teacher.data.splits["train"], ROWS), (0,))
+        plain.layer_outputs(plain.inputs(teacher.data.splits["train"], ROWS), (0,))
     # In training, too, its rows are distributions: there is no dropout in them
-    plain = PlainNetwork.open(teacher.folder, Precision.FP32, attention=True).train()
-    (maps,) = plain.with_internals(plain.inputs(teacher.data.splits["train"], ROWS), (0,)).log_attention
+    plain = TransformersNetwork.open(teacher.folder, Precision.FP32, attention=True).train()
+    (maps,) = plain.layer_outputs(plain.inputs(teacher.data.splits["train"], ROWS), (0,)).log_attention
     torch.testing.assert_close(maps.exp().sum(-1), torch.ones(maps.shape[:-1]))
 
 
@@ -211,13 +211,13 @@ def test_student_that_is_its_teacher_has_nothing_to_learn_from_its_layers(tiny):
     split = teacher.data.splits["train"]
     spec = tiny.trial(attention_weight=1.0, cosine_weight=1.0)
     network = open_network(teacher.folder, teacher.data, Precision.FP32, CPU).eval()
-    observation = observed(spec, network, teacher, CPU)
+    teacher_layers = open_teacher_layers(spec, network, teacher, CPU)
     batch = network.inputs(split, ROWS)
     own, other = (
-        observation.of(network).eval()((batch, (0, 1)))[1],
-        observation.of_teacher(ROWS, (0, 1), network, batch),
+        teacher_layers.compared_with(network).eval()((batch, (0, 1)))[1],
+        teacher_layers.of(ROWS, (0, 1), network, batch),
     )
-    assert hidden_loss(own.states, other.states).item() == pytest.approx(0, abs=1e-10)
+    assert hidden_state_loss(own.states, other.states).item() == pytest.approx(0, abs=1e-10)
     assert cosine_loss(own.states, other.states).item() == pytest.approx(0, abs=1e-6)
     # Kept in half precision; computed again they are its own
     assert attention_loss(own.attention, other.attention, other.weights).item() == pytest.approx(0, abs=5e-5)
@@ -281,14 +281,14 @@ def test_killed_in_any_stage_it_ends_as_undisturbed(schedule, epoch, tiny):
 def epoch_sum(tiny, schedule) -> float:
     """The cosine term, summed over the first epoch's batches."""
     sums = []
-    end = Progress.end_epoch
+    end = StageProgress.end_epoch
 
     def noting(self, *, converged):
         sums.append(float(self.cosine_sum))
         return end(self, converged=converged)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Progress, "end_epoch", noting)
+        patch.setattr(StageProgress, "end_epoch", noting)
         tiny.run(scheduled(tiny, **{**schedule, "layer_epochs": 2}, cosine_threshold=1e-9, seed=3))
     return sums[0]
 
@@ -315,7 +315,7 @@ def test_scheduled_trials_side_by_side_equal_those_alone(tiny):
 def test_maps_computed_for_each_batch_teach_what_kept_ones_do(tiny, monkeypatch):
     spec = tiny.trial(attention_weight=1.0, seed=9)
     kept = tiny.run(spec)
-    monkeypatch.setattr("trials.teachers.outputs.keeps_maps", lambda *_, **__: False)
+    monkeypatch.setattr("trials.teachers.outputs.is_caching_cheaper", lambda *_, **__: False)
     computed = tiny.run(spec)
     losses = [[point.train_loss for point in record.curve] for record in (kept, computed)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)

@@ -14,15 +14,15 @@ from search_spaces.configuration import Distance, Optimizer, Schedule
 from search_spaces.space import load_space
 from trials.datasets.tokenized_data import tokenized
 from trials.losses.distillation import log_odds, log_odds_loss, representation_loss
-from trials.networks.opening import open_network
-from trials.objectives.registry import lesson_of
+from trials.networks.loading import open_network
+from trials.objectives.registry import make_objective
 from trials.specs.records import Status
 from trials.specs.student import StudentSpec
 from trials.specs.trial import Precision
 from trials.students.registry import initial_student
 from trials.tasks.registry import task_of
 from trials.teachers.outputs import Teacher
-from trials.training.schedules import Progress, Stage, stages_of
+from trials.training.schedules import Stage, StageProgress, training_stages
 from trials.training.training_run import TrainingRun
 
 EXPERIMENTS = load_space("paper_d").named()
@@ -40,14 +40,14 @@ def trial(tiny: Tiny, name: str, *, student=BILSTM, epochs=8, patience=None, **c
 
 
 def opened(tiny: Tiny, spec):
-    """The trial's lesson."""
+    """The trial's objective."""
     dataset = tiny.task.dataset
     data = tokenized(dataset, tiny.task.data_fingerprint, tiny.model, 16, tiny.workspace)
     teacher = Teacher.open(spec.teacher_fingerprint, dataset, tiny.task.data_fingerprint, tiny.workspace)
     cpu = torch.device("cpu")
     folder = initial_student(spec.triple.student, tiny.model, data.label_names, spec.seed, tiny.workspace)
     student = open_network(folder, data, Precision.FP32, cpu)
-    return lesson_of([spec], task_of(dataset), data, teacher, [student], cpu), teacher, data
+    return make_objective([spec], task_of(dataset), data, teacher, [student], cpu), teacher, data
 
 
 # Losses
@@ -89,19 +89,19 @@ def test_gradients_are_right(loss):
 
 def test_schedules_are_those_of_section_5():
     limits = {"epochs": 20, "converges": True}
-    found = {name: stages_of(EXPERIMENTS[name].canonical(), parts=3) for name in EXPERIMENTS}
+    found = {name: training_stages(EXPERIMENTS[name].canonical(), parts=3) for name in EXPERIMENTS}
     assert found["none"] == found["hard"] == (Stage(),)
     assert found["joint"] == (Stage(representation=True),)
     assert found["staged"] == (
         Stage(soft=False, hard=False, representation=True, **limits),
-        Stage(thawed=1, **limits),
-        Stage(thawed=2, **limits),
+        Stage(unfrozen_parts=1, **limits),
+        Stage(unfrozen_parts=2, **limits),
         Stage(),
     )
     assert found["distil_once"] == (
         Stage(hard=False, representation=True, **limits),
-        Stage(soft=False, thawed=1, **limits),
-        Stage(soft=False, thawed=2, **limits),
+        Stage(soft=False, unfrozen_parts=1, **limits),
+        Stage(soft=False, unfrozen_parts=2, **limits),
         Stage(soft=False),
     )
     assert str(found["staged"][0]) == "representation: 20 epochs at most, or until it converges"
@@ -109,7 +109,7 @@ def test_schedules_are_those_of_section_5():
 
 
 def test_a_stage_that_converged_is_over_early():
-    progress = Progress(stages_of(EXPERIMENTS["staged"].canonical(), parts=3))
+    progress = StageProgress(training_stages(EXPERIMENTS["staged"].canonical(), parts=3))
     assert not progress.end_epoch(converged=False)
     assert progress.end_epoch(converged=True)
     assert progress.position == 1
@@ -119,21 +119,21 @@ def test_a_stage_that_converged_is_over_early():
 
 
 def test_labelled_and_transfer_rows_are_drawn_side_by_side(tiny_transfer, monkeypatch):
-    lesson, teacher, data = opened(tiny_transfer, trial(tiny_transfer, "joint"))
-    assert lesson.num_examples == 72
+    objective, teacher, data = opened(tiny_transfer, trial(tiny_transfer, "joint"))
+    assert objective.num_examples == 72
     rows = np.arange(16)
-    batch = lesson.draw(rows)
+    batch = objective.draw(rows)
     (labelled, transfer), (labels, taught, states) = batch.inputs, batch.targets
     assert batch.size == 2 * len(rows)
     assert len(labelled["input_ids"]) == len(transfer["input_ids"]) == len(taught) == len(states) == len(rows)
     train, unlabeled = data.splits["train"], data.splits["unlabeled"]
     assert labels["labels"].tolist() == train.labels[rows % len(train)].tolist()
-    outputs, said = teacher.spoken("unlabeled", torch.device("cpu"))
+    outputs, said = teacher.outputs_and_states("unlabeled", torch.device("cpu"))
     assert torch.equal(taught, torch.from_numpy(outputs.values[rows]))
     assert torch.equal(states, torch.from_numpy(said[rows]))
     assert torch.equal(transfer["input_ids"], unlabeled.batch(rows, torch.device("cpu"))["input_ids"])
     # Each labelled example comes as often as the others in an epoch
-    drawn = np.concatenate([lesson._labelled[part % 24] for part in np.split(np.arange(72), 3)])
+    drawn = np.concatenate([objective._labelled[part % 24] for part in np.split(np.arange(72), 3)])
     assert (np.bincount(drawn) == 3).all()
 
 
@@ -186,7 +186,7 @@ def test_experiments_learn(name, tiny_transfer):
     assert record.status is Status.COMPLETED, record.reason
     assert record.test_score > 0.7
     own_losses = [point.stage_loss is not None for point in record.curve]
-    stages = len(stages_of(record.configuration, parts=3))
+    stages = len(training_stages(record.configuration, parts=3))
     assert own_losses == [stages > 1 and point.stage < stages for point in record.curve]
     # Scores of a student that has not learned to classify are not selected
     if stages > 1:
@@ -235,11 +235,11 @@ def test_adadelta_is_resumed_too(tiny_transfer):
 
 
 def test_without_a_transfer_set_the_teacher_speaks_about_labelled_rows(tiny):
-    lesson, _, data = opened(tiny, trial(tiny, "joint"))
+    objective, _, data = opened(tiny, trial(tiny, "joint"))
     rows = np.arange(8)
-    labelled, transfer = lesson.draw(rows).inputs
+    labelled, transfer = objective.draw(rows).inputs
     assert torch.equal(labelled["input_ids"], transfer["input_ids"])
-    assert lesson.num_examples == len(data.splits["train"])
+    assert objective.num_examples == len(data.splits["train"])
 
 
 def test_transformers_learn_from_transfer_sets_too(tiny_transfer):

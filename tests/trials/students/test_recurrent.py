@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from trials.datasets.loading import load_dataset_splits
 from trials.datasets.tokenized_data import tokenized
-from trials.networks.opening import open_network
+from trials.networks.loading import open_network
 from trials.networks.recurrent_network import RecurrentNetwork
 from trials.readers.tokenizers import load_tokenizer
 from trials.specs.dataset import TaskName
@@ -65,7 +65,7 @@ def test_states_are_those_of_torchs_packed_lstm():
     greatest = torch.stack([states[row, :length].amax(0) for row, length in enumerate(LENGTHS)])
     for pooling, expected in (("max", greatest), ("last", last)):
         own = network(pooling)
-        torch.testing.assert_close(own.with_internals(batch()).states[:, 0], expected)
+        torch.testing.assert_close(own.layer_outputs(batch()).states[:, 0], expected)
         torch.testing.assert_close(own(batch()), own.classifier(expected))
 
 
@@ -109,7 +109,7 @@ def test_recurrent_dropout_drops_states_of_all_positions_alike():
 
 def test_parts_from_the_top_are_all_of_it():
     own = network()
-    parts = [parameter for part in own.from_the_top() for module in part for parameter in module.parameters()]
+    parts = [parameter for part in own.parts_from_top() for module in part for parameter in module.parameters()]
     assert {id(parameter) for parameter in parts} == {id(parameter) for parameter in own.parameters()}
 
 

@@ -71,7 +71,7 @@ def test_codes_end_sources_and_targets_and_start_decoders(languages, codes, mbar
     split, row = data.splits["test"], np.array([0])
     source, target = PAIRS[0] if languages[0] == "de" else PAIRS[0][::-1]
     assert tokens(split, split.ids[: split.offsets[1]]) == [*(f"▁{w}" for w in source.split()), "</s>", codes[0]]
-    labels = split.of_positions(split.labels, row)
+    labels = split.position_values(split.labels, row)
     assert tokens(split, labels) == [*(f"▁{w}" for w in target.split()), "</s>", codes[1]]
     inputs = Seq2SeqNetwork.open(mbart, Precision.FP32).inputs(split, row)["decoder_input_ids"][0]
     # The code comes first, each output is about the token after it

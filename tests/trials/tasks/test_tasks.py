@@ -10,11 +10,11 @@ from made_tasks import made_dataset, poison
 from tiny import Tiny, prepare
 
 from trials.datasets.tokenized_data import TokenizedData, tokenized
-from trials.evaluation.outputs import predict, tensors, write_decoder_states
+from trials.evaluation.outputs import as_tensors, predict, write_decoder_states
 from trials.models.pretrained import load_model
-from trials.networks.opening import open_network
+from trials.networks.loading import open_network
 from trials.networks.packed_network import PackedNetwork
-from trials.networks.transformers_network import PlainNetwork
+from trials.networks.transformers_network import TransformersNetwork
 from trials.specs.records import Status
 from trials.specs.trial import Precision, TrialSpec
 from trials.tasks.head import Head
@@ -64,7 +64,7 @@ def student_of(made: Tiny):
 def loss_and_gradients(network, task, split, cached, rows, configuration):
     """The KD loss of some rows, and its gradients by Transformers' names."""
     network.zero_grad()
-    teacher, targets = cached.of(split, rows, CPU), tensors(task.targets(split, rows))
+    teacher, targets = cached.of(split, rows, CPU), as_tensors(task.targets(split, rows))
     loss = task.kd_loss(network(network.inputs(split, rows)), teacher, targets, configuration)
     loss.backward()
     return loss.detach(), {name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None}
@@ -89,12 +89,12 @@ def transformers_outputs(model, task, split, row):
     """What Transformers says of one row, without padding."""
     inputs = split.batch(np.array([row]), CPU)
     if task.head is Head.SEQ2SEQ:
-        labels = torch.from_numpy(split.of_positions(split.labels, np.array([row])))[None]
+        labels = torch.from_numpy(split.position_values(split.labels, np.array([row])))[None]
         return model(input_ids=inputs["input_ids"], labels=labels).logits[0]
     found = model(**inputs)
     if task.head is Head.SEQUENCE:
         return found.logits
-    places = torch.from_numpy(split.of_positions(split.positions, np.array([row])))
+    places = torch.from_numpy(split.position_values(split.positions, np.array([row])))
     outputs = found.logits if task.head is Head.TOKENS else torch.stack([found.start_logits, found.end_logits], -1)
     return outputs[0][places]
 
@@ -127,7 +127,7 @@ def test_padding_changes_neither_loss_nor_gradients(made, task, teacher_folder, 
     ours, our_gradients = loss_and_gradients(network, task, split, cached, rows, configuration)
     assert isinstance(network, PackedNetwork) == (task.head is not Head.SEQ2SEQ)
     if isinstance(network, PackedNetwork):
-        plain = PlainNetwork(load_model(teacher_folder, task.head)).eval()
+        plain = TransformersNetwork(load_model(teacher_folder, task.head)).eval()
         theirs, their_gradients = loss_and_gradients(plain, task, split, cached, rows, configuration)
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(norm(our_gradients), norm(their_gradients), atol=1e-5, rtol=1e-4)
@@ -163,7 +163,7 @@ def test_outputs_come_back_in_the_splits_order(task, data, teacher_folder, tmp_p
     else:
         whole = predict(network, split)
     for row in (0, 7, len(split) - 1):
-        found = torch.from_numpy(split.of_positions(whole, np.array([row])))
+        found = torch.from_numpy(split.position_values(whole, np.array([row])))
         tolerance = 1e-2 if task.head is Head.SEQ2SEQ else 1e-5
         torch.testing.assert_close(found, outputs_of(network, split, [row]), atol=tolerance, rtol=0)
 
@@ -193,7 +193,7 @@ def test_sequence_level_students_train_on_the_teachers_translations(made, task):
         pytest.skip("of translation")
     spec, _ = student_of(made)
     teacher = Teacher.open(spec.teacher_fingerprint, spec.triple.dataset, spec.data_fingerprint, made.workspace)
-    split, own = teacher.data.splits["train"], teacher.translated("train", CPU)
+    split, own = teacher.data.splits["train"], teacher.translated_split("train", CPU)
     model = load_model(teacher.folder, task.head).eval()
     for row in (0, 9):
         inputs = {
@@ -201,7 +201,7 @@ def test_sequence_level_students_train_on_the_teachers_translations(made, task):
         }
         ids = model.generate(**inputs)[0]
         said = split.tokenizer.decode(ids, skip_special_tokens=True)
-        targets = own.of_positions(own.labels, np.array([row]))
+        targets = own.position_values(own.labels, np.array([row]))
         assert split.tokenizer.decode(targets, skip_special_tokens=True) == said
     # Their outputs belong to these targets, and trials on them are other trials
     assert len(teacher.outputs("train", CPU, own).values) == own.position_offsets[-1]

@@ -193,4 +193,4 @@ def test_rows_of_positions_are_gathered_in_the_order_asked_for(task, tiny_model,
     split = split_of(made_dataset(task, tmp_path), tiny_model, tmp_path / "study")
     rows = np.array([3, 0, 5])
     expected = [split.positions[split.position_offsets[row] : split.position_offsets[row + 1]] for row in rows]
-    np.testing.assert_array_equal(split.of_positions(split.positions, rows), np.concatenate(expected))
+    np.testing.assert_array_equal(split.position_values(split.positions, rows), np.concatenate(expected))

@@ -7,10 +7,10 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from trials.networks.transformers_network import PlainNetwork
+from trials.networks.transformers_network import TransformersNetwork
 from trials.specs.trial import Precision
 from trials.teachers.attention_examples import ExampleAttention, example_rows
-from trials.teachers.attention_maps import examples_of
+from trials.teachers.attention_maps import example_attention
 from trials.teachers.outputs import Teacher
 
 CPU = torch.device("cpu")
@@ -57,7 +57,9 @@ def test_what_is_no_such_file_is_nothing(tmp_path):
 def test_networks_show_what_transformers_shows(tiny):
     teacher = teacher_of(tiny)
     split = teacher.data.splits["test"]
-    found = examples_of(PlainNetwork.open(teacher.folder, Precision.FP32), split)  # of itself it keeps no attention
+    found = example_attention(
+        TransformersNetwork.open(teacher.folder, Precision.FP32), split
+    )  # of itself it keeps no attention
     for row, maps in zip(found.rows, found.maps, strict=True):
         np.testing.assert_allclose(maps, eager_maps(teacher.folder, split, row), atol=1e-3)
 

@@ -9,7 +9,7 @@ from trials.readers.tokenizers import load_tokenizer
 from trials.specs.trial import Adaptation, TeacherSpec
 from trials.storage.workspace import Workspace
 from trials.teachers.language_adaptation import MASKED, REPLACED, Masking
-from trials.training import stacked_runs as unit
+from trials.training import stacked_runs
 from trials.workers.run_work import run_work
 
 HOW = Adaptation(epochs=6, learning_rate=0.003, masked=0.3)
@@ -64,7 +64,7 @@ def test_adapted_teachers_are_others(model, tiny_data, tmp_path):
 
 def test_killed_while_it_adapts_it_ends_as_undisturbed(model, tiny_data, tmp_path, monkeypatch):
     own = prepare(model, tiny_data, tmp_path / "whole", teacher=teacher(model))
-    step, steps = unit.Unit.step, 0
+    step, steps = stacked_runs.StackedRuns.step, 0
 
     def deadly(self, batch, share):
         nonlocal steps
@@ -73,7 +73,7 @@ def test_killed_while_it_adapts_it_ends_as_undisturbed(model, tiny_data, tmp_pat
             raise KeyboardInterrupt
         step(self, batch, share)
 
-    monkeypatch.setattr(unit.Unit, "step", deadly)
+    monkeypatch.setattr(stacked_runs.StackedRuns, "step", deadly)
     workspace = Workspace(tmp_path / "killed")
     with pytest.raises(KeyboardInterrupt):
         run_work(own.task, ("", ""), workspace, checkpoint_seconds=0)

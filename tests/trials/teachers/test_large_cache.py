@@ -26,7 +26,7 @@ from trials.specs.student import StudentSpec
 from trials.specs.trial import TeacherSpec, TrainingRecipe, TrialSpec, Triple
 from trials.storage.workspace import Workspace
 from trials.students.registry import initial_student
-from trials.teachers.checkpoints import NOTE
+from trials.teachers.checkpoints import SETTINGS_FILE
 
 TESTS = Path(__file__).parents[2]
 ROWS = {"train": 2**21, "validation": 32, "test": 32}
@@ -63,8 +63,8 @@ def workspace(spec: TrialSpec, tiny_model: Path, tmp_path_factory: pytest.TempPa
     key = digest([CACHE_FORMAT, ["classification"], DATA, tokenizer_fingerprint(tiny_model), LENGTH])[:24]
     write_tokens(made.tokens(key))
     shutil.copytree(tiny_model, made.teacher(TEACHER))
-    note = {"max_length": LENGTH, "label_order": list(range(len(LABELS)))}
-    (made.teacher(TEACHER) / NOTE).write_text(json.dumps(note))
+    settings = {"max_length": LENGTH, "label_order": list(range(len(LABELS)))}
+    (made.teacher(TEACHER) / SETTINGS_FILE).write_text(json.dumps(settings))
     outputs = made.teacher_outputs(digest([key, TEACHER, "train"])[:24])
     outputs.mkdir(parents=True)
     sparse(outputs / "outputs.npy", np.float32, ROWS["train"], len(LABELS))

@@ -12,8 +12,8 @@ from torch import nn
 from trials.specs.trial import TrainingRecipe
 from trials.training import interruption as leaving
 from trials.training.checkpoints import CheckpointFile
-from trials.training.interruption import Left
-from trials.training.loop import rate_share, train
+from trials.training.interruption import Interrupted
+from trials.training.loop import learning_rate_factor, train
 from trials.training.training_run import (
     HIGHEST_SCORE,
     LOWEST_LOSS,
@@ -107,11 +107,11 @@ def test_train_that_is_asked_to_leave_saves_its_state_first(tmp_path, monkeypatc
     def asked(rows):
         calls.append(len(rows))
         if len(calls) == 14:
-            monkeypatch.setattr("trials.training.loop.leave_asked", lambda: True)
+            monkeypatch.setattr("trials.training.loop.interrupt_requested", lambda: True)
         return draw(rows)
 
     undisturbed, expected = run(tmp_path / "a.safetensors")
-    with pytest.raises(Left):
+    with pytest.raises(Interrupted):
         run(tmp_path / "b.safetensors", draw=asked, every=3600)
     assert len(calls) == CheckpointFile(tmp_path / "b.safetensors").step == 14
     monkeypatch.undo()
@@ -131,9 +131,9 @@ def test_process_learns_that_it_is_asked_to_leave(monkeypatch):
             raise answer
         return answer
 
-    leaving.listen(ask)
+    leaving.watch_for_interrupt(ask)
     assert leaving._asked.wait(10)
-    assert leaving.leave_asked()
+    assert leaving.interrupt_requested()
 
 
 def test_tied_weights_are_kept_and_saved_once(tmp_path):
@@ -211,7 +211,7 @@ def test_train_fails_on_a_bad_loss_or_score_and_names_the_step(tmp_path, bad):
 @given(st.integers(1, 500), st.floats(0, 0.9))
 def test_rate_rises_then_falls_inside_zero_and_one(total, warmup):
     recipe = TrainingRecipe(warmup_fraction=warmup)
-    factors = np.array([rate_share(step, total, recipe) for step in range(total)])
+    factors = np.array([learning_rate_factor(step, total, recipe) for step in range(total)])
     assert (factors > 0).all()
     assert (factors <= 1).all()
     peak = int(factors.argmax())
@@ -221,5 +221,5 @@ def test_rate_rises_then_falls_inside_zero_and_one(total, warmup):
 
 def test_rate_without_decay_stays_at_its_peak():
     recipe = TrainingRecipe(warmup_fraction=0.2, decay=False)
-    factors = [rate_share(step, 10, recipe) for step in range(10)]
+    factors = [learning_rate_factor(step, 10, recipe) for step in range(10)]
     assert factors == [pytest.approx(1 / 3), pytest.approx(2 / 3), *[1.0] * 8]

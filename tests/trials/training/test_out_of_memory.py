@@ -15,19 +15,19 @@ from search_spaces.configuration import Distance, Schedule
 from trials.datasets.tokenized_data import tokenized
 from trials.evaluation import outputs as evaluation
 from trials.models.pretrained import model_folder
-from trials.networks.opening import open_network
+from trials.networks.loading import open_network
 from trials.networks.packed_network import PackedNetwork
-from trials.objectives.registry import lesson_of
-from trials.objectives.shared_rows import Lesson
+from trials.objectives.objective import Objective
+from trials.objectives.registry import make_objective
 from trials.specs.dataset import TaskName
 from trials.specs.records import Status
 from trials.specs.trial import TeacherSpec, TrialSpec
 from trials.students.registry import initial_student, tokenizer_folder
 from trials.tasks.registry import task_of
 from trials.teachers.outputs import Teacher
-from trials.training.loop import _parts
-from trials.training.memory import NoRowFits, computed, is_out_of_memory, trained_in_memory
-from trials.training.stacked_runs import Unit
+from trials.training.loop import _micro_batches
+from trials.training.memory import OneRowTooLarge, is_out_of_memory, map_batches, retry_with_smaller_batches
+from trials.training.stacked_runs import StackedRuns
 from trials.training.training_run import TrialFailed
 
 CPU = torch.device("cpu")
@@ -58,14 +58,14 @@ def test_rows_are_halved_down_to_one_and_then_it_failed():
         raise MemoryError
 
     with pytest.raises(TrialFailed, match="out of memory at 1 row a step"):
-        trained_in_memory(never, 12)
+        retry_with_smaller_batches(never, 12)
     assert tried == [None, 6, 3, 1]
-    assert trained_in_memory(lambda micro: micro, 12) is None
+    assert retry_with_smaller_batches(lambda micro: micro, 12) is None
 
 
 def test_other_errors_are_not_tried_again():
     with pytest.raises(OSError, match="full"):
-        trained_in_memory(lambda micro: (_ for _ in ()).throw(OSError("disk full")), 12)
+        retry_with_smaller_batches(lambda micro: (_ for _ in ()).throw(OSError("disk full")), 12)
 
 
 def test_evaluation_computes_each_row_once_in_halves_that_fit():
@@ -77,17 +77,17 @@ def test_evaluation_computes_each_row_once_in_halves_that_fit():
         seen.extend(rows.tolist())
         return rows * 2
 
-    found = list(computed(at_most_three, [np.arange(10), np.arange(10, 12)]))
+    found = list(map_batches(at_most_three, [np.arange(10), np.arange(10, 12)]))
     assert seen == list(range(12))
     assert all((result == rows * 2).all() for rows, result in found)
-    with pytest.raises(NoRowFits, match="out of memory at 1 row in evaluation"):
-        list(computed(lambda rows: (_ for _ in ()).throw(MemoryError()), [np.arange(4)]))
+    with pytest.raises(OneRowTooLarge, match="out of memory at 1 row in evaluation"):
+        list(map_batches(lambda rows: (_ for _ in ()).throw(MemoryError()), [np.arange(4)]))
 
 
 # Gradients
 
 
-def lesson_for(tiny: Tiny, spec: TrialSpec) -> Lesson:
+def objective_for(tiny: Tiny, spec: TrialSpec) -> Objective:
     """What a trial learns from, without any dropout, the optimizer's noise or Ray."""
     triple = spec.triple
     kind = task_of(triple.dataset)
@@ -98,7 +98,7 @@ def lesson_for(tiny: Tiny, spec: TrialSpec) -> Lesson:
     initial = initial_student(triple.student, folder, data.label_names, spec.seed, tiny.workspace, data.head)
     attention = spec.configuration.attention_weight > 0
     student = open_network(initial, data, spec.training.precision, CPU, attention=attention).double()
-    return lesson_of([spec], kind, data, teacher, [student], CPU)
+    return make_objective([spec], kind, data, teacher, [student], CPU)
 
 
 def without_dropout(network: torch.nn.Module) -> None:
@@ -106,30 +106,30 @@ def without_dropout(network: torch.nn.Module) -> None:
     network.eval()
 
 
-def gradients(lesson: Lesson, rows: np.ndarray, size: int | None) -> tuple[float, dict[str, torch.Tensor]]:
+def gradients(objective: Objective, rows: np.ndarray, size: int | None) -> tuple[float, dict[str, torch.Tensor]]:
     """Loss and gradients of a batch, whole or in parts of a size."""
-    (learner,) = lesson.learners
-    without_dropout(learner.network)
-    learner.network.zero_grad()
+    (student,) = objective.students
+    without_dropout(student.network)
+    student.network.zero_grad()
     total = 0.0
     if size is None:
-        batch = lesson.draw(rows)
-        loss = learner.loss(learner.network(batch.inputs), batch.targets)
+        batch = objective.draw(rows)
+        loss = student.loss(student.network(batch.inputs), batch.targets)
         loss.backward()
         total = float(loss.detach())
     else:
-        for batch, share in _parts(rows, size, lesson.draw, lesson.count):
-            loss = learner.loss(learner.network(batch.inputs), batch.targets, share)
+        for batch, share in _micro_batches(rows, size, objective.draw, objective.count):
+            loss = student.loss(student.network(batch.inputs), batch.targets, share)
             loss.backward()
             total += float(loss.detach())
-    return total, {name: p.grad.clone() for name, p in learner.network.named_parameters() if p.grad is not None}
+    return total, {name: p.grad.clone() for name, p in student.network.named_parameters() if p.grad is not None}
 
 
-def assert_parts_are_the_whole(lesson: Lesson) -> None:
-    loss, expected = gradients(lesson, ROWS, None)
+def assert_parts_are_the_whole(objective: Objective) -> None:
+    loss, expected = gradients(objective, ROWS, None)
     assert expected
     for size in (1, 3):
-        again, found = gradients(lesson, ROWS, size)
+        again, found = gradients(objective, ROWS, size)
         assert again == pytest.approx(loss, rel=1e-6)
         assert found.keys() == expected.keys()
         for name, gradient in expected.items():
@@ -147,14 +147,14 @@ CHANGES = {
 
 @pytest.mark.parametrize("changes", CHANGES.values(), ids=CHANGES.keys())
 def test_gradients_of_parts_add_up_to_those_of_the_batch(tiny: Tiny, changes: dict):
-    assert_parts_are_the_whole(lesson_for(tiny, tiny.trial(**changes)))
+    assert_parts_are_the_whole(objective_for(tiny, tiny.trial(**changes)))
 
 
-def test_gradients_of_parts_of_a_transfer_lesson_add_up(tiny_transfer: Tiny):
+def test_gradients_of_parts_of_a_transfer_objective_add_up(tiny_transfer: Tiny):
     changes = {"representation_weight": 0.5, "soft_label_weight": 0.4, "distance": Distance.LOGITS}
     spec = tiny_transfer.trial(**changes)
     assert spec.learns_as_in_d
-    assert_parts_are_the_whole(lesson_for(tiny_transfer, spec))
+    assert_parts_are_the_whole(objective_for(tiny_transfer, spec))
 
 
 TASKS = [TaskName.TOKEN_CLASSIFICATION, TaskName.QUESTION_ANSWERING, TaskName.TRANSLATION, TaskName.REGRESSION]
@@ -172,7 +172,7 @@ def test_gradients_of_parts_add_up_in_every_task(
     spec = tiny.trial().model_copy(
         update={"configuration": configuration if task_of(dataset).softmax else configuration.without_softmax()}
     )
-    assert_parts_are_the_whole(lesson_for(tiny, spec))
+    assert_parts_are_the_whole(objective_for(tiny, spec))
 
 
 # Trials
@@ -212,27 +212,27 @@ def test_parts_of_batches_train_the_same_weights_without_dropout(tiny: Tiny, mon
     monkeypatch.setattr(PackedNetwork, "train", lambda self, mode=True: train_mode(self, mode=False))
     spec = tiny.trial(seed=15)
     whole = tiny.run(spec)
-    step, failures = Unit.step, []
+    step, failures = StackedRuns.step, []
 
     def too_large(self, batch, share):
         failures.append(batch.size)
         raise MemoryError
 
-    monkeypatch.setattr(Unit, "step", too_large)
+    monkeypatch.setattr(StackedRuns, "step", too_large)
     record = tiny.run(spec)
     assert (record.micro_batch, failures) == (8, [16])
     for one, two in zip(record.curve, whole.curve, strict=True):
         assert one.train_loss == pytest.approx(two.train_loss, rel=1e-5)
         assert one.validation_loss == pytest.approx(two.validation_loss, rel=1e-5)
     assert record.test_scores == whole.test_scores
-    monkeypatch.setattr(Unit, "step", step)
+    monkeypatch.setattr(StackedRuns, "step", step)
 
 
 def test_run_that_was_killed_goes_on_with_its_micro_batch(tiny: Tiny, monkeypatch):
     spec = tiny.trial(seed=16)
     tried = out_of_memory_above(monkeypatch, 8)
     expected = tiny.run(spec)
-    in_parts, steps = Unit.step_in_parts, 0
+    in_parts, steps = StackedRuns.step_in_micro_batches, 0
 
     def deadly(self, parts, share):
         nonlocal steps
@@ -242,7 +242,7 @@ def test_run_that_was_killed_goes_on_with_its_micro_batch(tiny: Tiny, monkeypatc
         in_parts(self, parts, share)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Unit, "step_in_parts", deadly)
+        patch.setattr(StackedRuns, "step_in_micro_batches", deadly)
         with pytest.raises(KeyboardInterrupt):
             tiny.run(spec, checkpoint_seconds=0)
     tried.clear()
@@ -287,7 +287,7 @@ def test_group_that_memory_does_not_hold_fails_as_one(tiny: Tiny, monkeypatch):
     # Its members are then run alone, where halving applies (`GroupKeeper`)
     from trials.workers.run_work import run_group
 
-    monkeypatch.setattr(Unit, "step", lambda self, batch, share: (_ for _ in ()).throw(MemoryError()))
+    monkeypatch.setattr(StackedRuns, "step", lambda self, batch, share: (_ for _ in ()).throw(MemoryError()))
     specs = [tiny.trial(seed=18, learning_rate=rate) for rate in (0.001, 0.002)]
     records = []
     with pytest.raises(MemoryError):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from search_spaces.configuration import ClassificationLoss, Projection, Schedule
 from search_spaces.space import load_space
-from trials.training.schedules import Progress, Stage, stages_of
+from trials.training.schedules import Stage, StageProgress, training_stages
 
 PAIRS = ((1, 2), (2, 4), (3, 6))
 DEFAULT = load_space("internal").default()
@@ -19,14 +19,14 @@ def configuration(**changes):
 
 
 def test_one_stage_without_layers_and_with_all_at_once():
-    assert stages_of(DEFAULT.canonical(), PAIRS) == (Stage(),)
-    assert stages_of(configuration(), PAIRS) == (Stage(PAIRS),)
+    assert training_stages(DEFAULT.canonical(), PAIRS) == (Stage(),)
+    assert training_stages(configuration(), PAIRS) == (Stage(PAIRS),)
 
 
 @pytest.mark.parametrize("when", ClassificationLoss)
 @pytest.mark.parametrize("schedule", [Schedule.PROGRESSIVE, Schedule.STACKED])
 def test_layers_come_from_the_bottom_up_and_labels_last(schedule, when):
-    found = stages_of(configuration(schedule=schedule, classification_loss=when, cosine_threshold=0.5), PAIRS)
+    found = training_stages(configuration(schedule=schedule, classification_loss=when, cosine_threshold=0.5), PAIRS)
     compared = [stage.pairs for stage in found]
     if schedule is Schedule.PROGRESSIVE:
         assert compared == [PAIRS[:1], PAIRS[1:2], PAIRS[2:], ()]
@@ -40,7 +40,7 @@ def test_layers_come_from_the_bottom_up_and_labels_last(schedule, when):
 @given(st.lists(st.floats(0, 2), max_size=12), st.integers(1, 3), st.sampled_from([0.0, 0.5, 1.0]))
 def test_stages_end_by_epochs_or_threshold_whichever_comes_first(sums, epochs, threshold):
     changes = {"schedule": Schedule.STACKED, "layer_epochs": epochs, "cosine_threshold": threshold}
-    progress = Progress(stages_of(configuration(**changes), PAIRS))
+    progress = StageProgress(training_stages(configuration(**changes), PAIRS))
     position, spent = 0, 0
     for cosine_sum in sums:
         progress.cosine_sum = cosine_sum
@@ -55,7 +55,7 @@ def test_stages_end_by_epochs_or_threshold_whichever_comes_first(sums, epochs, t
 def test_maps_are_learned_from_the_bottom_up_however_they_are_written():
     changes = {"layer_map": ((3, 6), (1, 2), (1, 4)), "schedule": Schedule.PROGRESSIVE}
     own = configuration(**changes)
-    found = stages_of(own, own.layer_map)
+    found = training_stages(own, own.layer_map)
     assert [stage.pairs for stage in found] == [((1, 2), (1, 4)), ((3, 6),), ()]
     assert own == configuration(**{**changes, "layer_map": ((1, 4), (1, 2), (3, 6))})
 
@@ -70,8 +70,8 @@ def test_settings_that_decide_nothing_make_no_other_configuration():
 
 
 def test_progress_goes_on_where_another_was():
-    stages = stages_of(configuration(schedule=Schedule.PROGRESSIVE), PAIRS)
-    first, second = Progress(stages), Progress(stages)
+    stages = training_stages(configuration(schedule=Schedule.PROGRESSIVE), PAIRS)
+    first, second = StageProgress(stages), StageProgress(stages)
     for _ in range(3):
         first.end_epoch()
     second.load_state(first.state())
@@ -79,7 +79,7 @@ def test_progress_goes_on_where_another_was():
 
 
 def test_stages_in_words():
-    found = stages_of(configuration(schedule=Schedule.STACKED, cosine_threshold=0.5, cosine_weight=1.0), PAIRS)
+    found = training_stages(configuration(schedule=Schedule.STACKED, cosine_threshold=0.5, cosine_weight=1.0), PAIRS)
     assert [str(stage) for stage in found[1:]] == [
         "layers 1-2, 2-4 and labels: 2 epochs at most, or until its cosine term is below 0.5",
         "layers 1-2, 2-4, 3-6 and labels: 2 epochs at most, or until its cosine term is below 0.5",

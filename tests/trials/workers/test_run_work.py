@@ -16,7 +16,7 @@ from trials.datasets.loading import load_dataset_splits
 from trials.datasets.tokenized_data import InputsChanged, tokenized
 from trials.evaluation.outputs import evaluate
 from trials.models.pretrained import load_model
-from trials.networks.transformers_network import PlainNetwork
+from trials.networks.transformers_network import TransformersNetwork
 from trials.specs.dataset import DatasetSpec
 from trials.specs.records import Status, TrialRecord, parse_record
 from trials.specs.student import StudentSpec
@@ -61,7 +61,7 @@ def test_stored_teacher_reloads_and_scores_as_recorded(tiny):
     folder = tiny.workspace.teacher(chosen.fingerprint)
     model = AutoModelForSequenceClassification.from_pretrained(folder)
     data = tokenized(tiny.task.dataset, tiny.task.data_fingerprint, folder, 16, tiny.workspace)
-    scores, loss = evaluate(task_of(tiny.task.dataset), PlainNetwork(model), data.splits["validation"])
+    scores, loss = evaluate(task_of(tiny.task.dataset), TransformersNetwork(model), data.splits["validation"])
     assert scores["accuracy"] == chosen.validation_score
     assert loss == pytest.approx(chosen.validation_loss, abs=1e-6)
 

@@ -15,7 +15,7 @@ from study.ledger.record_files import Ledger
 from trials.specs.records import RunInfo, Status, TrialRecord
 from trials.specs.trial import TrialSpec
 from trials.specs.work import Work
-from trials.training.interruption import Left
+from trials.training.interruption import Interrupted
 from trials.workers import shared_gpu as group_host
 from trials.workers.shared_gpu import GroupKeeper, Place
 from trials.workers.worker import Workbench
@@ -222,9 +222,9 @@ def test_member_that_a_unit_leaves_without_a_record_ends(stage: Stage, specs: li
 
 def test_unit_that_is_asked_to_leave_is_not_begun_again(stage: Stage, specs: list[TrialSpec]):
     async def leave(given: list[TrialSpec]) -> None:
-        raise Left
+        raise Interrupted
 
     stage.act = leave
     ended = stage.run(*((spec, HERE) for spec in specs[:3]))
-    assert [type(end) for end in ended] == [Left] * 3
+    assert [type(end) for end in ended] == [Interrupted] * 3
     assert len(stage.units) == 1

@@ -19,11 +19,11 @@ from trials.models import RECURRENT, why_not_packed
 from trials.networks.packed_network import PackedNetwork
 from trials.networks.recurrent_network import RecurrentNetwork
 from trials.networks.seq2seq_network import Seq2SeqNetwork
-from trials.networks.transformers_network import PlainNetwork
+from trials.networks.transformers_network import TransformersNetwork
 from trials.specs import Precision
 from trials.tasks import Head
 
-Network = PackedNetwork | PlainNetwork | Seq2SeqNetwork | RecurrentNetwork
+Network = PackedNetwork | TransformersNetwork | Seq2SeqNetwork | RecurrentNetwork
 
 
 def open_network(
@@ -50,4 +50,4 @@ def _opened(folder: Path, data: TokenizedData, precision: Precision, attention: 
         return PackedNetwork.open(folder, config, data, precision)
     if data.head is Head.SEQ2SEQ:
         return Seq2SeqNetwork.open(folder, precision)
-    return PlainNetwork.open(folder, precision, data.head, attention=attention)
+    return TransformersNetwork.open(folder, precision, data.head, attention=attention)
