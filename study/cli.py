@@ -292,7 +292,7 @@ def compare(
     as_json: JsonOption = False,
 ) -> None:
     """Compare what studies found on triples that they share, with how many trials; a grid says what was possible."""
-    from analysis.comparison_report import open_studies, write_comparison
+    from analysis.searches import open_studies, write_comparison
 
     found, note = write_comparison(open_studies(directories), output)
     if as_json:

@@ -52,6 +52,7 @@ FLOORS: dict[str, list[str | tuple[str, ...]]] = {
         "analysis.shapes",
         "analysis.examples",
         "analysis.internals",
+        "analysis.searches",
         "analysis.report",
         "analysis",
     ],

@@ -11,8 +11,8 @@ from known_studies import DEMO, mixed_score, mixed_study, small_study
 from simulation import hashed_score, run_study
 
 from analysis.choices import choice_findings
-from analysis.comparison import Opened, compare
 from analysis.report import write_report
+from analysis.searches.findings import ComparedStudy, compare
 from search_spaces.space import TemperatureSearch
 from study.config.study_file import Study
 from study.ledger.record_files import Ledger
@@ -66,7 +66,7 @@ def test_comparison_and_export_are_those_without_extra_trials(
     ledgers: tuple[Study, list[Record], list[Record]], tmp_path: Path
 ) -> None:
     study, records, more = ledgers
-    opened = [Opened(tmp_path / str(len(known)), study, tuple(known)) for known in (records, more)]
+    opened = [ComparedStudy(tmp_path / str(len(known)), study, tuple(known)) for known in (records, more)]
     for triple in compare(opened):
         assert replace(triple.runs[0], study="") == replace(triple.runs[1], study="")
     for stable in (False, True):

@@ -1,14 +1,15 @@
-"""The best found so far against the number of configurations tried, one panel a triple. No arithmetic."""
+"""The best score so far by the number of configurations tried, a panel per triple. No arithmetic."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analysis.comparison import Compared, Run
 from analysis.presentation import BLUE, GREEN, INK, ORANGE, PURPLE, RED, SKY, dress, no_data, score, score_digits
+from analysis.searches.findings import ComparedTriple, SearchRun
 from study.config import Strategy
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED)
@@ -16,7 +17,7 @@ TITLES = ("What each search has found", "Best validation score by configurations
 COLUMNS, ROW_HEIGHT, HEAD = 2, 330, 150  # panels side by side; pixels
 
 
-def best_so_far(found: Sequence[Compared]) -> go.Figure:
+def best_so_far(found: Sequence[ComparedTriple]) -> go.Figure:
     """Steps, one line a study; a whole grid, whose order means nothing, is the dashed line of its best."""
     if not any(run.attempts for triple in found for run in triple.runs):
         return no_data(TITLES)
@@ -31,7 +32,7 @@ def best_so_far(found: Sequence[Compared]) -> go.Figure:
     )
     for index, triple in enumerate(found):
         place = {"row": index // columns + 1, "col": index % columns + 1}
-        for colour, run in zip(_colours(triple.runs), triple.runs, strict=True):
+        for colour, run in zip(cycle(COLOURS), triple.runs, strict=False):
             if not (run.strategy is Strategy.GRID and run.finished):
                 drawn.add_trace(_line(run, triple, colour, named=index == 0), **place)
         if triple.optimum is not None:
@@ -43,11 +44,7 @@ def best_so_far(found: Sequence[Compared]) -> go.Figure:
     return drawn.update_xaxes(rangemode="tozero").update_xaxes(title="configurations", row=rows)
 
 
-def _colours(runs: Sequence[Run]) -> list[str]:
-    return [COLOURS[index % len(COLOURS)] for index in range(len(runs))]
-
-
-def _line(run: Run, triple: Compared, colour: str, *, named: bool) -> go.Scatter:
+def _line(run: SearchRun, triple: ComparedTriple, colour: str, *, named: bool) -> go.Scatter:
     scores = run.best_so_far
     best = run.best
     details = score(best.test, triple.metric) if best else ""

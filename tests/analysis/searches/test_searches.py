@@ -11,10 +11,11 @@ import pytest
 from simulation import hashed_score, make_study, run_study
 from typer.testing import CliRunner
 
-from analysis.comparison import Compared, Opened, compare
-from analysis.comparison_figure import best_so_far
-from analysis.comparison_report import open_studies, write_comparison
-from analysis.comparison_tables import comparison_tables
+from analysis.presentation import exported
+from analysis.searches import open_studies, write_comparison
+from analysis.searches.figures import best_so_far
+from analysis.searches.findings import ComparedStudy, ComparedTriple, compare
+from analysis.searches.tables import TABLES
 from search_spaces.faults import InputError
 from search_spaces.space import load_space
 from study.cli import app, main
@@ -33,15 +34,19 @@ SEARCHES: dict[str, dict[str, Any]] = {
 }
 
 
+def tables_of(found):
+    return exported((table, found) for table in TABLES)
+
+
 def study_of(name: str, **changes: Any) -> Study:
     search = {**SEARCHES[name], "space": load_space("demo")}
     return make_study(**{"name": name, "datasets": 1, "search": search, **changes})
 
 
-def opened(name: str, share: float = 1, scores: Any = hashed_score, **changes: Any) -> Opened:
+def opened(name: str, share: float = 1, scores: Any = hashed_score, **changes: Any) -> ComparedStudy:
     study = study_of(name, **changes)
     records = run_study(study, scores)
-    return Opened(f"runs/{name}", study, tuple(records[: round(share * len(records))]))
+    return ComparedStudy(f"runs/{name}", study, tuple(records[: round(share * len(records))]))
 
 
 def trials_of(records: tuple[Record, ...], triple_id: str) -> list[TrialRecord]:
@@ -53,7 +58,7 @@ def some_fail(trial: TrialSpec) -> tuple[float, float] | None:
 
 
 @pytest.fixture(scope="module")
-def everything() -> tuple[list[Opened], tuple[Compared, ...]]:
+def everything() -> tuple[list[ComparedStudy], tuple[ComparedTriple, ...]]:
     studies = [opened(name) for name in SEARCHES]
     return studies, compare(studies)
 
@@ -95,7 +100,7 @@ def test_best_so_far_counts_what_the_search_asked_for(everything) -> None:
 def test_records_of_other_searches_in_the_same_ledger_do_not_count() -> None:
     grid = opened("grid")
     alone, shared = opened("random"), opened("random")
-    shared = Opened(shared.place, shared.study, grid.records)  # a directory to which a grid's ledger was copied
+    shared = ComparedStudy(shared.place, shared.study, grid.records)  # a directory to which a grid's ledger was copied
     for one, other in zip(compare([alone, grid]), compare([shared, grid]), strict=True):
         assert one.runs == other.runs
 
@@ -122,12 +127,12 @@ def test_without_a_finished_grid_there_is_no_regret() -> None:
             assert triple.optimum is None or triple.runs[1].finished
             if triple.optimum is None:
                 assert triple.regret(0.5) is None
-                assert set(comparison_tables([triple])["searches"].frame["regret"]) == {None}
+                assert set(tables_of([triple])["searches"].frame["regret"]) == {None}
 
 
 def test_tables_say_what_was_compared(everything) -> None:
     _, found = everything
-    tables = comparison_tables(found)
+    tables = tables_of(found)
     rows = tables["searches"].frame.to_dict("records")
     assert len(rows) == 2 * len(SEARCHES)
     for row in rows:
@@ -158,7 +163,7 @@ def test_figure_has_a_line_for_each_search_but_the_grid(everything) -> None:
     ],
 )
 def test_what_does_not_compare_is_refused(changes: dict[str, Any], message: str) -> None:
-    other = Opened("runs/random", study_of("random", **changes), ())
+    other = ComparedStudy("runs/random", study_of("random", **changes), ())
     with pytest.raises(InputError, match=message) as caught:
         compare([opened("greedy", share=0), other])
     # both triples differ in it
@@ -179,7 +184,7 @@ def test_other_data_under_the_same_name_are_refused() -> None:
         if isinstance(record, TeacherRecord)
     ]
     with pytest.raises(InputError, match=r"datasets\.data0: has other rows than in runs/greedy"):
-        compare([first, Opened(second.place, second.study, tuple(foreign))])
+        compare([first, ComparedStudy(second.place, second.study, tuple(foreign))])
 
 
 def test_one_study_is_no_comparison() -> None:
@@ -187,7 +192,7 @@ def test_one_study_is_no_comparison() -> None:
         compare([opened("greedy", share=0)])
 
 
-def keep(folder: Path, each: Opened) -> Path:
+def keep(folder: Path, each: ComparedStudy) -> Path:
     workspace = Workspace(folder / each.study.config.name)
     claim(each.study, workspace)
     for record in each.records:
