@@ -117,7 +117,7 @@ def chaos(folder: Path, seed: int, seeds: int, between: tuple[int, int], log: Te
 
 def write_study(folder: Path, seeds: int) -> Path:
     """A study file with its own data and model: trials of a second or two, which save their state after every step."""
-    from study.config.model_file import make_from_file
+    from study.config.model_file import make_model_from_file
 
     draw, data = random.Random(13), folder / "data"  # noqa: S311 - no secret
     data.mkdir(parents=True)
@@ -129,7 +129,7 @@ def write_study(folder: Path, seeds: int) -> Path:
     tokenizer = {"kind": "wordpiece", "vocabulary": 120}
     model = {"architecture": "bert", "config": {**shape, "max_position_embeddings": 32}, "tokenizer": tokenizer}
     (folder / "model.yaml").write_text(yaml.safe_dump({**model, "data": dataset}), encoding="utf-8")
-    make_from_file(folder / "model.yaml", folder / "model")
+    make_model_from_file(folder / "model.yaml", folder / "model")
     values = {
         "name": "chaos",
         "datasets": [dataset],

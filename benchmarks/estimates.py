@@ -18,7 +18,7 @@ from study.config.study_file import Study
 from study.ledger.record_files import Ledger
 from study.ledger.study_directory import open_study
 from study.planning.study_plan import make_plan, planned_seconds
-from study.planning.work_left import estimate
+from study.planning.work_left import estimate_work_left
 from study.search.fingerprints import Fingerprints
 from study.search.study_search import StudySearch
 from trials.specs.records import Record, TeacherRecord, TrialRecord
@@ -102,7 +102,9 @@ def estimates(study: Study, records: Sequence[Record]) -> Iterator[Estimated]:
         ends = [number for number, record in enumerate(order, start=1) if isinstance(record, TrialRecord)]
         for share in SHARES:
             so_far = order[: ends[max(1, round(share * len(ends))) - 1]]
-            found = estimate(StudySearch(study, Fingerprints.from_records(study, records), so_far), planned, so_far)
+            found = estimate_work_left(
+                StudySearch(study, Fingerprints.from_records(study, records), so_far), planned, so_far
+            )
             yield Estimated(
                 study=study.config.name,
                 order=name,

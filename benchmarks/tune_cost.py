@@ -121,7 +121,7 @@ def run_idle(root: Path, works: int, sleep: float, seeds: Sequence[int], progres
     """
     from rich.console import Console
 
-    from study.launching import experiment
+    from study.launching import tune_run
     from study.launching.options import LaunchOptions
     from study.ledger.record_files import Ledger
     from study.search.study_search import StudySearch
@@ -129,7 +129,7 @@ def run_idle(root: Path, works: int, sleep: float, seeds: Sequence[int], progres
     from trials.storage.workspace import Workspace
     from trials.workers.trainable import WORK
 
-    class Idle(experiment.KDTrainable):
+    class Idle(tune_run.KDTrainable):
         """A worker that sleeps instead of training."""
 
         def setup(self, config: dict[str, Any], bench: Any, keeper: Any = None) -> None:  # type: ignore[override]
@@ -143,16 +143,16 @@ def run_idle(root: Path, works: int, sleep: float, seeds: Sequence[int], progres
             workspace.log_event("end", work_id(work))
             return {"done": True, "record_id": work_id(work)}
 
-    setattr(experiment, "KDTrainable", Idle)  # noqa: B010 - to mypy a class is no variable
+    setattr(tune_run, "KDTrainable", Idle)  # noqa: B010 - to mypy a class is no variable
     study, fingerprints = made_up_study(seeds)
     workspace = Workspace(root)
     workspace.root.mkdir()
     options = LaunchOptions(workers=WORKERS, max_trials=works)
     progress = progress_type(Console(file=open(os.devnull, "w")))  # noqa: SIM115 - until the process ends
     search = StudySearch(study, fingerprints)
-    with experiment.ray_started(study, workspace, options) as workers:
+    with tune_run.ray_session(study, workspace, options) as workers:
         progress.begin(search, workers)
-        experiment.run_experiment(study, search, Ledger(workspace.ledger), workspace, options, workers, progress)
+        tune_run.run_on_tune(study, search, Ledger(workspace.ledger), workspace, options, workers, progress)
 
 
 def made_up_study(seeds: Sequence[int] = (13,)) -> tuple[Any, Any]:
@@ -262,10 +262,10 @@ def _run_command(marks: str, *command: str) -> None:
     """In a process of its own: the `kdstudy` command with the ends of its phases noted in a file."""
     mark = functools.partial(_mark, marks)
     from study import cli
-    from study.launching import experiment
     from study.launching import launcher as launch
+    from study.launching import tune_run
 
-    class Marked(experiment.KDTrainable):
+    class Marked(tune_run.KDTrainable):
         """A worker that notes its own phases."""
 
         def setup(self, *arguments: Any, **options: Any) -> None:
@@ -279,10 +279,10 @@ def _run_command(marks: str, *command: str) -> None:
             mark("start")
             return super().step()
 
-    setattr(experiment, "KDTrainable", Marked)  # noqa: B010 - to mypy a class is no variable
+    setattr(tune_run, "KDTrainable", Marked)  # noqa: B010 - to mypy a class is no variable
     launch.launch = _noted(launch.launch, before=lambda: mark("imports"))
-    launch.preflight = _noted(launch.preflight, after=lambda: mark("preflight"))
-    experiment.run_experiment = _noted(experiment.run_experiment, before=lambda: mark("ray"))
+    launch.check_study = _noted(launch.check_study, after=lambda: mark("preflight"))
+    tune_run.run_on_tune = _noted(tune_run.run_on_tune, before=lambda: mark("ray"))
     sys.argv = ["kdstudy", *command]
     cli.main()
 

@@ -75,12 +75,12 @@ def plan(study: StudyArgument, as_json: JsonOption = False) -> None:
     Of a study's directory, hours are corrected by the trials so far.
     """
     from study.ledger import open_study
-    from study.planning import left_in_words, left_table, make_plan, plan_lines
-    from study.views import read_left
+    from study.planning import describe_work_left, make_plan, plan_lines, work_left_table
+    from study.views import read_work_left
 
     opened, workspace = open_study(study)
     made = make_plan(opened)
-    left = None if workspace is None else read_left(opened, workspace)
+    left = None if workspace is None else read_work_left(opened, workspace)
     if as_json:
         _print_json(asdict(made) | ({} if left is None else {"left": left.as_dict()}))
         return
@@ -90,22 +90,22 @@ def plan(study: StudyArgument, as_json: JsonOption = False) -> None:
         out.print(f"  {triple}", highlight=False)
     _print_pairs(plan_lines(opened, made, left))
     if left is not None:
-        out.print(left_table(left))
-        out.print(left_in_words(left), highlight=False, markup=False, soft_wrap=True)
+        out.print(work_left_table(left))
+        out.print(describe_work_left(left), highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
 def doctor(study: StudyArgument, storage: StorageOption = "runs") -> None:
     """Check all that a study needs: data, columns, labels, metrics, models, tokenizers, depths, storage."""
-    from study.checks import preflight
-    from study.launching import lacks
+    from study.checks import check_study
+    from study.launching import missing_resources
     from study.ledger import open_study
     from study.planning import forward_path
     from trials.tasks import task_of
     from trials.workers import gpus_here
 
     opened, workspace = open_study(study)
-    found = preflight(opened, workspace or _workspace(storage, opened))
+    found = check_study(opened, workspace or _workspace(storage, opened))
     for dataset in opened.config.datasets:
         if (checked := found.data.get(dataset.name)) is None:
             continue
@@ -118,8 +118,8 @@ def doctor(study: StudyArgument, storage: StorageOption = "runs") -> None:
         described = f"{config.get('model_type')}, computed {forward_path(config)}"
         out.print(f"model {source[0]}: {described}", highlight=False, markup=False, soft_wrap=True)
     resources = opened.config.resources
-    gpus = gpus_here() if any(resources.on(kind).gpu for kind in resources.kinds) else 0
-    for lack in lacks(resources, os.cpu_count() or 1, gpus):
+    gpus = gpus_here() if any(resources.for_kind(kind).gpu for kind in resources.node_kinds) else 0
+    for lack in missing_resources(resources, os.cpu_count() or 1, gpus):
         out.print(f"not on this machine alone: {lack}", highlight=False, markup=False, soft_wrap=True)
     if found.faults:
         raise InputError(found.faults)
@@ -192,7 +192,7 @@ def resume(
 @app.command()
 def status(directory: DirectoryArgument, as_json: JsonOption = False) -> None:
     """Show where a study stands, from its ledger, also while it runs elsewhere."""
-    from study.planning import duration, left_in_words
+    from study.planning import describe_work_left, duration_text
     from study.views import read_status
 
     found = read_status(*_directory(directory))
@@ -200,7 +200,7 @@ def status(directory: DirectoryArgument, as_json: JsonOption = False) -> None:
         _print_json(found.as_dict())
         return
     state = "finished" if found.finished else "unfinished"
-    work = duration(3600 * found.hours)
+    work = duration_text(3600 * found.hours)
     stopped = f", {found.stopped_trials} of them stopped early" if found.stopped_trials else ""
     extra = f" and {found.extra_trials} not asked for" if found.extra_trials else ""
     counts = f"{found.trials} trials of at most {found.most_trials}{stopped}{extra}, {work} of work"
@@ -214,7 +214,7 @@ def status(directory: DirectoryArgument, as_json: JsonOption = False) -> None:
         table.add_row(chain.triple, chain.stage, f"{chain.trials}{stopped}", best, steps)
     out.print(table)
     if found.left is not None:
-        out.print(left_in_words(found.left), highlight=False, markup=False, soft_wrap=True)
+        out.print(describe_work_left(found.left), highlight=False, markup=False, soft_wrap=True)
     for title, lines in (
         ("failed trials", found.failed_trials),
         ("started and not ended", found.unfinished_work),
@@ -265,10 +265,10 @@ def export(
 ) -> None:
     """Write a trained student as a folder to use: its trial is run again on this machine, and its weights are kept."""
     from study.ledger import Ledger
-    from study.views import chosen_trial, model_card
+    from study.views import model_card, trial_to_export
 
     opened, workspace = _directory(directory)
-    record = chosen_trial(opened, Ledger(workspace.ledger).refresh(), triple, experiment=experiment, stable=stable)
+    record = trial_to_export(opened, Ledger(workspace.ledger).refresh(), triple, experiment=experiment, stable=stable)
     if output.exists():
         raise fault("command line", "--output", str(output), "is there already")
     from trials.workers import export_student
@@ -314,9 +314,9 @@ def mirror(
     url: Annotated[str, typer.Argument(metavar="URL", help="An Optuna storage, such as sqlite:///studies.db.")],
 ) -> None:
     """Copy a study's trials into an Optuna storage, for optuna-dashboard; what is there already stays as it is."""
-    from study.views import Mirror, open_storage
+    from study.views import OptunaMirror, open_optuna_storage
 
-    added = Mirror(*_directory(directory), open_storage(url, "URL")).update()
+    added = OptunaMirror(*_directory(directory), open_optuna_storage(url, "URL")).update()
     out.print(f"mirror: {added} trial{'s' * (added != 1)} added", highlight=False, markup=False)
 
 
@@ -326,9 +326,9 @@ def make_model(
     output: Annotated[Path, typer.Option("--output", "-o", help="The model's folder, which is not there yet.")],
 ) -> None:
     """Make a model from scratch: random weights, and a tokenizer trained on a data set's training texts."""
-    from study.config import make_from_file
+    from study.config import make_model_from_file
 
-    spec, made = make_from_file(specification, output)
+    spec, made = make_model_from_file(specification, output)
     wanted, vocabulary = spec.tokenizer.vocabulary, f"{made.vocabulary:,} tokens"
     if made.vocabulary < wanted:
         vocabulary += f" (the texts give no {wanted:,})"
@@ -362,8 +362,8 @@ def _launch(opened: Any, workspace: Any, *, max_hours: float | None, **options: 
         raise fault("command line", "--workers", None, message)
     from study.launching import LaunchOptions, Progress, launch
 
-    until = None if max_hours is None else began + 3600 * max_hours
-    result = launch(opened, workspace, LaunchOptions(until=until, **options), Progress(out))
+    deadline = None if max_hours is None else began + 3600 * max_hours
+    result = launch(opened, workspace, LaunchOptions(deadline=deadline, **options), Progress(out))
     for bad in result.bad_files:
         out.print(f"left alone: {bad}", highlight=False, markup=False, soft_wrap=True)
     where = workspace.place if workspace.shared else _shown(workspace.root)
@@ -372,9 +372,9 @@ def _launch(opened: Any, workspace: Any, *, max_hours: float | None, **options: 
         return
     for name, reason in result.unfinished.items():
         out.print(f"unfinished: {name}: {reason}", highlight=False, markup=False, soft_wrap=True)
-    if result.full:
-        out.print(f"storage is full: {result.full}", highlight=False, markup=False, soft_wrap=True)
-    stopped = "stopped, nothing is lost; " if result.interrupted or result.full else ""
+    if result.storage_full:
+        out.print(f"storage is full: {result.storage_full}", highlight=False, markup=False, soft_wrap=True)
+    stopped = "stopped, nothing is lost; " if result.interrupted or result.storage_full else ""
     stopped = stopped or ("time is up; " if result.time_is_up else "")
     out.print(f"{stopped}go on with: kdstudy resume {where}", highlight=False, soft_wrap=True)
     raise typer.Exit(UNFINISHED)

@@ -19,7 +19,7 @@ from rich.console import Console
 from simulation import do_work, fingerprints_of, make_study
 
 from study.config.resources import Resources
-from study.launching import experiment
+from study.launching import tune_run
 from study.launching.options import LaunchOptions
 from study.launching.progress import Progress
 from study.ledger.record_files import Ledger
@@ -32,10 +32,10 @@ from trials.workers.trainable import WORK
 PATIENCE_SECONDS = 150
 
 
-def idle(seconds: float, together: int) -> type[experiment.KDTrainable]:
+def idle(seconds: float, together: int) -> type[tune_run.KDTrainable]:
     """A worker that waits instead of training."""
 
-    class Idle(experiment.KDTrainable):
+    class Idle(tune_run.KDTrainable):
         def setup(self, config: dict[str, Any], bench: Any, keeper: Any = None) -> None:
             self.bench = bench
 
@@ -71,17 +71,17 @@ def main() -> None:
     study = make_study(datasets=3, students=2, resources=Resources.model_validate(more.pop("resources")))
     workspace = Workspace(Path(folder))
     workspace.root.mkdir(exist_ok=True)
-    experiment.KDTrainable = idle(float(seconds), more.pop("together", 1))
+    tune_run.KDTrainable = idle(float(seconds), more.pop("together", 1))
     options = LaunchOptions(address=address, **more)
     ledger = Ledger(workspace.ledger)
     search = StudySearch(study, fingerprints_of(study), ledger.refresh())
     progress = Progress(Console(width=200))
-    with experiment.ray_started(study, workspace, options, progress.say) as workers:
+    with tune_run.ray_session(study, workspace, options, progress.say) as workers:
         progress.begin(search, workers)
-        outlook, _ = experiment.run_experiment(study, search, ledger, workspace, options, workers, progress)
+        events, _ = tune_run.run_on_tune(study, search, ledger, workspace, options, workers, progress)
         progress.end()
-    ended = {"started": outlook.started, "recorded": outlook.recorded, "up": outlook.time_is_up}
-    progress.say(json.dumps({**ended, "blocked": outlook.blocked}))
+    ended = {"started": events.started, "recorded": events.recorded, "up": events.time_is_up}
+    progress.say(json.dumps({**ended, "blocked": events.blocked}))
 
 
 if __name__ == "__main__":

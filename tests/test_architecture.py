@@ -265,7 +265,7 @@ def test_command_line_starts_without_torch_and_ray() -> None:
 
 def test_what_drives_ray_loads_no_torch() -> None:
     # the driver trains nothing, and torch would take a second of each launch
-    assert loaded_by("study.launching.experiment") == {"ray"}
+    assert loaded_by("study.launching.tune_run") == {"ray"}
 
 
 def test_analysis_loads_neither_torch_nor_ray() -> None:

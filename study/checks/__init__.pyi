@@ -1,2 +1,2 @@
-from .passed_checks import Memory as Memory
-from .study_checks import preflight as preflight
+from .check_cache import CheckCache as CheckCache
+from .study_checks import check_study as check_study

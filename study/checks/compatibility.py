@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces import Configuration, Fault, LayerMap, digest, layer_map
-from study.checks.passed_checks import Memory
+from study.checks.check_cache import CheckCache
 from study.checks.transfer_compatibility import transfer_faults
 from study.config import Study
 from trials.models import (
@@ -58,14 +58,14 @@ class TokenizerFacts:
     masks: bool
 
 
-def tokenizer_facts(folder: Path, memory: Memory) -> TokenizerFacts:
+def tokenizer_facts(folder: Path, cache: CheckCache) -> TokenizerFacts:
     """Facts of the tokenizer in a model's folder.
 
     Raises:
         InputError: It has no usable tokenizer.
     """
     key = digest(["tokenizer facts", 3, model_fingerprint(folder), version("transformers")])
-    values = memory.recall(key, lambda: asdict(_facts(load_tokenizer(folder))))
+    values = cache.cached(key, lambda: asdict(_facts(load_tokenizer(folder))))
     languages = values["languages"]
     return TokenizerFacts(**{**values, "languages": None if languages is None else tuple(languages)})
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces import Fault, InputError, digest
+from study.checks.check_cache import CheckCache
 from study.checks.compatibility import TokenizerFacts, config_of, head_faults, tokenizer_facts, triple_faults
-from study.checks.passed_checks import Memory
 from study.config import Study
 from study.search import Fingerprints
 from trials.datasets import load_dataset_splits
@@ -39,7 +39,7 @@ class CheckedDataset:
 
 
 @dataclass
-class Preflight:
+class StudyFindings:
     """What a study was found to be made of.
 
     Attributes:
@@ -48,7 +48,7 @@ class Preflight:
         models: Model configurations (config.json) by what `Study.teacher_source` or `Study.student_source` name.
         tokenizers: What is known of their tokenizers, likewise.
         fingerprints: Content hashes of data and models.
-        memory: Findings of earlier launches about the very same files.
+        cache: Findings of earlier launches about the same files.
     """
 
     faults: list[Fault] = field(default_factory=list)
@@ -56,18 +56,18 @@ class Preflight:
     models: dict[tuple[str, ...], dict[str, Any]] = field(default_factory=dict)
     tokenizers: dict[tuple[str, ...], TokenizerFacts] = field(default_factory=dict)
     fingerprints: Fingerprints = field(default_factory=Fingerprints)
-    memory: Memory = field(default_factory=Memory)
+    cache: CheckCache = field(default_factory=CheckCache)
 
 
-def preflight(study: Study, workspace: Workspace | None = None, memory: Memory | None = None) -> Preflight:
+def check_study(study: Study, workspace: Workspace | None = None, cache: CheckCache | None = None) -> StudyFindings:
     """Read all data and models of a study; all faults are collected, none is raised.
 
     Args:
         study: The study.
         workspace: Its directory, which need not be there yet; checked to be writable unless None.
-        memory: Findings of earlier launches; None looks at everything anew.
+        cache: Findings of earlier launches; None reads everything again.
     """
-    found = Preflight(memory=memory or Memory())
+    found = StudyFindings(cache=cache or CheckCache())
     for dataset in study.config.datasets:
         _check_dataset(dataset, study.student_recipe(dataset), found)
     for teacher, dataset in study.teacher_pairs:
@@ -112,9 +112,9 @@ def _shared_faults(folder: SharedFolder) -> list[Fault]:
     return [] if kept else [Fault("command line", "--storage", str(folder), message)]
 
 
-def _check_dataset(dataset: DatasetSpec, recipe: TrainingRecipe, found: Preflight) -> None:
+def _check_dataset(dataset: DatasetSpec, recipe: TrainingRecipe, found: StudyFindings) -> None:
     try:
-        checked = _checked(dataset, found.memory)
+        checked = _checked(dataset, found.cache)
     except InputError as error:
         found.faults += error.faults
         return
@@ -126,7 +126,7 @@ def _check_dataset(dataset: DatasetSpec, recipe: TrainingRecipe, found: Prefligh
     found.fingerprints.data[dataset.name] = checked.fingerprint
 
 
-def _checked(dataset: DatasetSpec, memory: Memory) -> CheckedDataset:
+def _checked(dataset: DatasetSpec, cache: CheckCache) -> CheckedDataset:
     """The data set as it was found now, or by an earlier launch that read the same files."""
 
     def look() -> dict[str, Any]:
@@ -136,11 +136,11 @@ def _checked(dataset: DatasetSpec, memory: Memory) -> CheckedDataset:
 
     content = source_digest(dataset)
     key = None if content is None else digest([CHECKS, dataset.model_dump(mode="json"), content])
-    values = memory.recall(key, look)
+    values = cache.cached(key, look)
     return CheckedDataset(**{**values, "label_names": tuple(values["label_names"])})
 
 
-def _check_teacher(study: Study, teacher: TeacherSpec, dataset: DatasetSpec, found: Preflight) -> None:
+def _check_teacher(study: Study, teacher: TeacherSpec, dataset: DatasetSpec, found: StudyFindings) -> None:
     source = study.teacher_source(teacher, dataset)
     given = teacher.checkpoints.get(dataset.name)
     references = [(folder, None) for folder in given] if given else [(teacher.model, teacher.revision)]
@@ -150,7 +150,7 @@ def _check_teacher(study: Study, teacher: TeacherSpec, dataset: DatasetSpec, fou
     if len(present) < len(folders):
         return
     found.models[source] = config_of(present[0])
-    found.tokenizers[source] = tokenizer_facts(present[0], found.memory)
+    found.tokenizers[source] = tokenizer_facts(present[0], found.cache)
     found.fingerprints.models[source] = models_fingerprint(present)
     if given and dataset.name in found.data:
         for folder in present:
@@ -159,7 +159,7 @@ def _check_teacher(study: Study, teacher: TeacherSpec, dataset: DatasetSpec, fou
                 _check_labels(folder, found.data[dataset.name], found)
 
 
-def _check_student(study: Study, student: StudentSpec, found: Preflight) -> None:
+def _check_student(study: Study, student: StudentSpec, found: StudyFindings) -> None:
     source = study.student_source(student)
     key = f"students.{student.name}"
     datasets = {triple.dataset.name: triple.dataset for triple in study.triples if triple.student == student}
@@ -168,7 +168,7 @@ def _check_student(study: Study, student: StudentSpec, found: Preflight) -> None
     if folder is None:
         return
     found.models[source] = config = config_of(folder)
-    found.tokenizers[source] = tokenizer_facts(folder, found.memory)
+    found.tokenizers[source] = tokenizer_facts(folder, found.cache)
     found.fingerprints.models[source] = model_fingerprint(folder)
     if student.is_simple:
         _check_vectors(student, found)
@@ -176,7 +176,7 @@ def _check_student(study: Study, student: StudentSpec, found: Preflight) -> None
         found.faults += shape_faults(student, source[0], config)
 
 
-def _check_vectors(student: StudentSpec, found: Preflight) -> None:
+def _check_vectors(student: StudentSpec, found: StudyFindings) -> None:
     """The word vectors of a recurrent student, where it starts from such."""
     if student.embeddings is None:
         return
@@ -188,11 +188,11 @@ def _check_vectors(student: StudentSpec, found: Preflight) -> None:
         found.faults += [Fault("study file", key, item.value, f"{item.where}: {item.message}") for item in error.faults]
 
 
-def _check_model(key: str, reference: str, revision: str | None, max_length: int, found: Preflight) -> Path | None:
+def _check_model(key: str, reference: str, revision: str | None, max_length: int, found: StudyFindings) -> Path | None:
     """The model's folder if model, tokenizer and window are right."""
     try:
         folder = model_folder(reference, revision)
-        facts = tokenizer_facts(folder, found.memory)
+        facts = tokenizer_facts(folder, found.cache)
     except InputError as error:
         found.faults += [Fault("study file", key, item.value, f"{item.where}: {item.message}") for item in error.faults]
         return None
@@ -214,7 +214,7 @@ def _positions(config: dict[str, Any], default: int) -> int:
     )
 
 
-def _check_labels(folder: Path, checked: CheckedDataset, found: Preflight) -> None:
+def _check_labels(folder: Path, checked: CheckedDataset, found: StudyFindings) -> None:
     from trials.datasets import match_labels
 
     config = config_of(folder)

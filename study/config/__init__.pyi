@@ -1,8 +1,8 @@
-from .model_file import make_from_file as make_from_file
-from .presets import rows_of as rows_of
-from .resources import OTHERS as OTHERS
+from .model_file import make_model_from_file as make_model_from_file
+from .presets import preset_row_counts as preset_row_counts
+from .resources import OTHER_NODES as OTHER_NODES
 from .resources import Resources as Resources
-from .resources import amount as amount
+from .resources import resource_text as resource_text
 from .study_file import SearchConfig as SearchConfig
 from .study_file import Strategy as Strategy
 from .study_file import Study as Study

@@ -45,7 +45,7 @@ def load_model_spec(path: Path) -> ModelSpec:
     return ModelSpec.model_validate(values)
 
 
-def make_from_file(path: Path, folder: Path) -> tuple[ModelSpec, MadeModel]:
+def make_model_from_file(path: Path, folder: Path) -> tuple[ModelSpec, MadeModel]:
     """Make the model that a specification says; the folder appears complete or not at all.
 
     Raises:

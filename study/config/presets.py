@@ -12,7 +12,7 @@ from trials.readers import SPLITS, UNLABELLED, Table, folder_splits, read_table
 from trials.specs import DEFAULTS, DatasetSpec
 
 PRESETS_FILE = Path(__file__).parents[1] / "files" / "datasets.yaml"
-SOURCES = ("path", "hub", "embedded")
+SOURCE_KEYS = ("path", "hub", "embedded")
 OF_THE_HUB = ("config", "revision", "parts")
 COLUMNS = ("text", "text_pair", "label")
 
@@ -42,11 +42,11 @@ def expand_dataset(
         return values
     name = values.pop("preset")
     preset = _preset(name, where, key if isinstance(entry, str) else f"{key}.preset")
-    if not any(values.get(source) for source in SOURCES) and mirror is not None and (mirror / name).is_dir():
+    if not any(values.get(source) for source in SOURCE_KEYS) and mirror is not None and (mirror / name).is_dir():
         values["path"] = str((mirror / name).resolve())
-    if any(values.get(source) for source in SOURCES):
-        preset = {k: v for k, v in preset.items() if k not in (*SOURCES, *OF_THE_HUB)}
-    elif not any(preset.get(source) for source in SOURCES):
+    if any(values.get(source) for source in SOURCE_KEYS):
+        preset = {k: v for k, v in preset.items() if k not in (*SOURCE_KEYS, *OF_THE_HUB)}
+    elif not any(preset.get(source) for source in SOURCE_KEYS):
         raise fault(where, key, name, "its data are not public: give your copy as `path`")
     if isinstance(values.get("path"), str):
         preset = _fit(preset, Path(values["path"]))
@@ -61,7 +61,7 @@ def preset_rows(name: str) -> dict[str, int] | None:
     return dict(preset["rows"]) if preset else None
 
 
-def rows_of(dataset: DatasetSpec) -> dict[str, int] | None:
+def preset_row_counts(dataset: DatasetSpec) -> dict[str, int] | None:
     """Rows of the preset that a data set is, whatever its name, before examples are drawn; None if it is none."""
     if dataset.hub is None:
         return preset_rows(dataset.name)

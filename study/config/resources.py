@@ -9,10 +9,10 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from trials.specs import Part
 
-OTHERS = ""  # the kind of all nodes whose type the study file does not name
+OTHER_NODES = ""  # the kind of all nodes whose type the study file does not name
 
 
-class Share(Part):
+class ResourceShare(Part):
     """What one trial occupies on nodes of one type.
 
     Attributes:
@@ -31,7 +31,7 @@ class Share(Part):
         return gpu
 
 
-class Resources(Share):
+class Resources(ResourceShare):
     """What one trial occupies, or the trials of one group side by side.
 
     Attributes:
@@ -46,7 +46,7 @@ class Resources(Share):
     cpu: float = Field(1, gt=0)
     gpu: float = Field(0, ge=0)
     group: int = Field(1, gt=0)
-    accelerators: Mapping[str, Share] = Field({})
+    accelerators: Mapping[str, ResourceShare] = Field({})
 
     @field_validator("group")
     @classmethod
@@ -57,34 +57,36 @@ class Resources(Share):
 
     @field_validator("accelerators")
     @classmethod
-    def _without_groups(cls, accelerators: Mapping[str, Share], info: ValidationInfo) -> Mapping[str, Share]:
+    def _without_groups(
+        cls, accelerators: Mapping[str, ResourceShare], info: ValidationInfo
+    ) -> Mapping[str, ResourceShare]:
         if accelerators and info.data.get("group", 1) > 1:
             raise ValueError("groups take the same share on all nodes: leave it out, or set group to 1")
         return accelerators
 
     @property
-    def kinds(self) -> tuple[str, ...]:
-        """The types that are named, in the file's order, and `OTHERS`."""
-        return *self.accelerators, OTHERS
+    def node_kinds(self) -> tuple[str, ...]:
+        """The types that are named, in the file's order, and `OTHER_NODES`."""
+        return *self.accelerators, OTHER_NODES
 
-    def on(self, kind: str) -> Occupied:
+    def for_kind(self, kind: str) -> TrialResources:
         """What one trial, or a group, occupies on nodes of a kind."""
         share = self.accelerators.get(kind, self)
-        return Occupied(
+        return TrialResources(
             self.cpu if share.cpu is None else share.cpu,
             self.gpu if share.gpu is None else share.gpu,
         )
 
 
 @dataclass(frozen=True)
-class Occupied:
+class TrialResources:
     """CPU cores and GPUs."""
 
     cpu: float
     gpu: float
 
     def __str__(self) -> str:
-        return amount(self.cpu, self.gpu)
+        return resource_text(self.cpu, self.gpu)
 
     def fits(self, resources: Mapping[str, float]) -> int:
         """How often it fits into a node's resources; a fraction of a GPU lies on one GPU."""
@@ -95,7 +97,7 @@ class Occupied:
         return min(times, _times(gpus, self.gpu) if self.gpu >= 1 else int(gpus) * _times(1, self.gpu))
 
 
-def amount(cpus: float, gpus: float) -> str:
+def resource_text(cpus: float, gpus: float) -> str:
     """CPUs and GPUs in words: ``2 CPUs and 1 GPU``."""
     return f"{cpus:g} CPU{'s' * (cpus != 1)} and {gpus:g} GPU{'s' * (gpus != 1)}"
 

@@ -182,7 +182,7 @@ class Study:
         return self.space.tried(experiments=self.config.search.strategy is Strategy.EXPERIMENTS)
 
     @property
-    def shows_attention(self) -> bool:
+    def keeps_attention(self) -> bool:
         """Whether trials keep their attention on a few examples: of experiments some of which compare attention."""
         experiments = self.config.search.strategy is Strategy.EXPERIMENTS
         return experiments and any(each.attention_weight for each in self.tried)

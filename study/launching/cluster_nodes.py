@@ -10,15 +10,17 @@ from ray import tune
 from ray._private import state  # what has a public name asks a dashboard, which a local Ray has not
 from ray.util.accelerators import accelerators
 
-from study.config import OTHERS, Resources
-from study.launching.placement import TYPE, Node
+from study.config import OTHER_NODES, Resources
+from study.launching.placement import TYPE_RESOURCE, Node
 
-LABEL, NODE_LABEL = "ray.io/accelerator-type", "ray.io/node-id"  # by which Ray labels its nodes
-PIN = 0.001  # of the one that each node has of its type: nobody else wants for it
-KNOWN_TYPES = sorted(value for value in vars(accelerators).values() if isinstance(value, str) and "." not in value)
+TYPE_LABEL, NODE_LABEL = "ray.io/accelerator-type", "ray.io/node-id"  # by which Ray labels its nodes
+TYPE_RESOURCE_AMOUNT = 0.001  # of the one that each node has of its type: nobody else wants for it
+KNOWN_ACCELERATORS = sorted(
+    value for value in vars(accelerators).values() if isinstance(value, str) and "." not in value
+)
 
 
-def nodes() -> list[Node]:
+def alive_nodes() -> list[Node]:
     """All nodes that are alive."""
     free = state.available_resources_per_node()
     return [
@@ -27,14 +29,14 @@ def nodes() -> list[Node]:
             resources=node["Resources"],
             free=free.get(node["NodeID"], {}),
             node_id=node["NodeID"],
-            label=(node.get("Labels") or {}).get(LABEL, ""),
+            label=(node.get("Labels") or {}).get(TYPE_LABEL, ""),
         )
         for node in ray.nodes()
         if node["Alive"]
     ]
 
 
-def starting() -> dict[str, str]:
+def starting_workers() -> dict[str, str]:
     """This launch's workers that have not come up yet: Ray's id -> address of the node."""
     job = ray.get_runtime_context().get_job_id()
     return {
@@ -44,19 +46,19 @@ def starting() -> dict[str, str]:
     }
 
 
-def request(resources: Resources) -> Callable[[dict[str, Any]], tune.PlacementGroupFactory]:
+def resource_request(resources: Resources) -> Callable[[dict[str, Any]], tune.PlacementGroupFactory]:
     """From a trial's configuration to its place on a node of its kind."""
 
     def place(config: dict[str, Any]) -> tune.PlacementGroupFactory:
-        share, kind = resources.on(config["kind"]), config["kind"]
+        share, kind = resources.for_kind(config["kind"]), config["kind"]
         bundle = {"CPU": share.cpu / resources.group, "GPU": share.gpu / resources.group}
         if not resources.accelerators:
             return tune.PlacementGroupFactory([bundle])
-        if kind != OTHERS:
-            return tune.PlacementGroupFactory([{**bundle, f"{TYPE}{kind}": PIN}])
+        if kind != OTHER_NODES:
+            return tune.PlacementGroupFactory([{**bundle, f"{TYPE_RESOURCE}{kind}": TYPE_RESOURCE_AMOUNT}])
         # Anywhere but on nodes of the named types, some of which may bear no label or another one
-        named = [node for node in nodes() if node.kind(resources) != OTHERS]
-        elsewhere = {LABEL: f"!in({','.join(resources.accelerators)})"}
+        named = [node for node in alive_nodes() if node.kind(resources) != OTHER_NODES]
+        elsewhere = {TYPE_LABEL: f"!in({','.join(resources.accelerators)})"}
         if unlabelled := sorted(node.node_id for node in named if node.label not in resources.accelerators):
             elsewhere[NODE_LABEL] = f"!in({','.join(unlabelled)})"
         return tune.PlacementGroupFactory([bundle], bundle_label_selector=[elsewhere])

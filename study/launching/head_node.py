@@ -18,7 +18,7 @@ UNFINISHED = 3  # as the command line ends where chains are unfinished
 
 
 @contextmanager
-def head_watched(address: str, say: Callable[[str], None]) -> Iterator[None]:
+def watch_head_node(address: str, say: Callable[[str], None]) -> Iterator[None]:
     """Watch the head at ``host:port``; where it does not answer any more say so, and end this process.
 
     At once, since Ray's calls hang: no exception would come through, and no clean-up would end.
@@ -28,7 +28,7 @@ def head_watched(address: str, say: Callable[[str], None]) -> Iterator[None]:
     def watch() -> None:
         answered = time.monotonic()
         while not over.wait(LOOK_SECONDS):
-            if answers(address):
+            if is_listening(address):
                 answered = time.monotonic()
             elif time.monotonic() - answered >= LOST_SECONDS and not over.is_set():
                 say(f"the head of the Ray cluster, {address}, is gone: it has not answered for {LOST_SECONDS:g} s")
@@ -41,7 +41,7 @@ def head_watched(address: str, say: Callable[[str], None]) -> Iterator[None]:
         over.set()
 
 
-def answers(address: str) -> bool:
+def is_listening(address: str) -> bool:
     """Whether anybody listens at ``host:port``."""
     host, _, port = address.rpartition(":")
     try:

@@ -13,7 +13,7 @@ ASK_SECONDS = 10  # that asking workers may take: where Ray's head is gone it ha
 
 
 @contextmanager
-def interrupts(stop: Callable[[], None], ask_to_stop: Callable[[], None]) -> Iterator[list[int]]:
+def handle_interrupts(stop: Callable[[], None], ask_to_stop: Callable[[], None]) -> Iterator[list[int]]:
     """Notes SIGINT and SIGTERM: the first ends Tune's loop between two events, a second one kills as usual.
 
     Tune then waits some ten seconds for its workers, in which they save their states and leave.

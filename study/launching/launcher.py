@@ -13,13 +13,13 @@ from types import MappingProxyType
 from filelock import FileLock, Timeout
 
 from search_spaces import InputError, fault
-from study.checks import Memory, preflight
+from study.checks import CheckCache, check_study
 from study.config import Study
 from study.launching.options import LaunchOptions, LaunchResult
 from study.launching.progress import Progress
-from study.ledger import Ledger, claim
+from study.ledger import Ledger, save_study_file
 from study.search import StudySearch, work_name
-from study.views import mirrored, open_storage
+from study.views import mirror_while_running, open_optuna_storage
 from trials.specs import work_id
 from trials.storage import Workspace, storage_named
 
@@ -42,32 +42,32 @@ def launch(study: Study, workspace: Workspace, options: LaunchOptions, progress:
 
 
 def _launch(study: Study, workspace: Workspace, options: LaunchOptions, progress: Progress) -> LaunchResult:
-    storage = None if options.optuna_storage is None else open_storage(options.optuna_storage)
+    storage = None if options.optuna_storage is None else open_optuna_storage(options.optuna_storage)
     progress.say(f"study {study.config.name}: reading data and models")
-    memory = Memory(workspace.root / "cache" / "preflight.json")
-    checked = preflight(study, workspace, memory)
+    cache = CheckCache(workspace.root / "cache" / "preflight.json")
+    checked = check_study(study, workspace, cache)
     if checked.faults:
         raise InputError(checked.faults)
-    with _alone(workspace), mirrored(study, workspace, storage, progress.say):
-        claim(study, workspace)
-        memory.save()
+    with _alone(workspace), mirror_while_running(study, workspace, storage, progress.say):
+        save_study_file(study, workspace)
+        cache.save()
         ledger = Ledger(workspace.ledger)
         search = StudySearch(study, checked.fingerprints, ledger.refresh())
         workspace.sweep(search.settled_ids)
         if search.finished:
             return _result(search, ledger)
-        from study.launching.experiment import ray_started, run_experiment
+        from study.launching.tune_run import ray_session, run_on_tune
 
-        with ray_started(study, workspace, options, progress.say) as workers:
+        with ray_session(study, workspace, options, progress.say) as workers:
             progress.begin(search, workers)
-            outlook, interrupted = run_experiment(study, search, ledger, workspace, options, workers, progress)
+            events, interrupted = run_on_tune(study, search, ledger, workspace, options, workers, progress)
             progress.end()
         if options.speculate:
-            progress.say(_speculated(search, outlook.ahead))
-    if outlook.crash is not None:
-        raise outlook.crash
-    found = _result(search, ledger, outlook.blocked)
-    return replace(found, interrupted=interrupted, time_is_up=outlook.time_is_up, full=outlook.full)
+            progress.say(_speculated(search, events.ahead))
+    if events.crash is not None:
+        raise events.crash
+    found = _result(search, ledger, events.blocked)
+    return replace(found, interrupted=interrupted, time_is_up=events.time_is_up, storage_full=events.storage_full)
 
 
 @contextmanager

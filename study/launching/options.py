@@ -15,7 +15,7 @@ class LaunchOptions:
         address: Address of a running Ray cluster (``auto`` finds it); None starts a local one.
         workers: Most trials at a time; None lets resources decide.
         max_trials: Most pieces of work in this launch; None runs all.
-        until: Moment (of `time.monotonic`) from which no work is begun; what is under way ends. None for no limit.
+        deadline: Moment (of `time.monotonic`) from which no work is begun; what is under way ends. None for no limit.
         autoscaling: The cluster adds nodes on demand, so do not refuse what no present node can hold.
         optuna_storage: URL of an Optuna storage that is kept up with the ledger; None for none.
         speculate: Workers that would idle run ahead what chains will likely ask for next.
@@ -24,7 +24,7 @@ class LaunchOptions:
     address: str | None = None
     workers: int | None = None
     max_trials: int | None = None
-    until: float | None = None
+    deadline: float | None = None
     autoscaling: bool = False
     optuna_storage: str | None = None
     speculate: bool = False
@@ -40,7 +40,7 @@ class LaunchResult:
         time_is_up: It ran for as long as it was allowed to.
         unfinished: What keeps chains from ending or made them fail, by triple or teacher.
         bad_files: Files in the ledger that are no records.
-        full: Why it was stopped: storage has no room; None if it had.
+        storage_full: Why it was stopped: storage has no room; None if it had.
     """
 
     finished: bool
@@ -48,4 +48,4 @@ class LaunchResult:
     time_is_up: bool = False
     unfinished: dict[str, str] = field(default_factory=dict)
     bad_files: list[BadFile] = field(default_factory=list)
-    full: str | None = None
+    storage_full: str | None = None

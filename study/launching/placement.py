@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from search_spaces import Fault, nearest
-from study.config import OTHERS, Resources, amount
+from study.config import OTHER_NODES, Resources, resource_text
 
-TYPE = "accelerator_type:"  # how Ray begins the resource that a node of a type has
+TYPE_RESOURCE = "accelerator_type:"  # how Ray begins the resource that a node of a type has
 
 
 @dataclass(frozen=True)
@@ -30,20 +30,22 @@ class Node:
     label: str = ""
 
     def kind(self, resources: Resources) -> str:
-        """The named type that it is of, the first of several, or `OTHERS`."""
-        return next((name for name in resources.accelerators if f"{TYPE}{name}" in self.resources), OTHERS)
+        """The named type that it is of, the first of several, or `OTHER_NODES`."""
+        return next(
+            (name for name in resources.accelerators if f"{TYPE_RESOURCE}{name}" in self.resources), OTHER_NODES
+        )
 
 
-def slots(resources: Resources, nodes: Iterable[Node]) -> dict[str, int]:
+def trial_slots(resources: Resources, nodes: Iterable[Node]) -> dict[str, int]:
     """How many trials the nodes of each kind hold at a time."""
-    found = dict.fromkeys(resources.kinds, 0)
+    found = dict.fromkeys(resources.node_kinds, 0)
     for node in nodes:
         kind = node.kind(resources)
-        found[kind] += resources.on(kind).fits(node.resources) * resources.group
+        found[kind] += resources.for_kind(kind).fits(node.resources) * resources.group
     return found
 
 
-def next_kind(free: Mapping[str, int], *, wait: bool) -> str | None:
+def next_node_kind(free: Mapping[str, int], *, wait: bool) -> str | None:
     """Where the next piece of work goes: the first kind with a free slot.
 
     Args:
@@ -54,16 +56,16 @@ def next_kind(free: Mapping[str, int], *, wait: bool) -> str | None:
     return with_room if with_room is not None or wait else max(free, key=lambda kind: free[kind])
 
 
-def largest(nodes: Sequence[Node], *, gpu: bool) -> str:
+def describe_largest_node(nodes: Sequence[Node], *, gpu: bool) -> str:
     """What the largest of some nodes has, counted in GPUs or in CPUs."""
     if not nodes:
         return "there is none"
     first, second = ("GPU", "CPU") if gpu else ("CPU", "GPU")
     best = max(nodes, key=lambda node: (node.resources.get(first, 0), node.resources.get(second, 0)))
-    return f"the largest has {amount(best.resources.get('CPU', 0), best.resources.get('GPU', 0))}"
+    return f"the largest has {resource_text(best.resources.get('CPU', 0), best.resources.get('GPU', 0))}"
 
 
-def misfits(
+def placement_faults(
     resources: Resources, nodes: Sequence[Node], where: object, known: Iterable[str] = ()
 ) -> tuple[list[Fault], list[Fault]]:
     """Shares that no node holds, and types that no node is of: faults as well if no node is left, else to be noted.
@@ -74,29 +76,31 @@ def misfits(
         where: The study file.
         known: Types of accelerators that Ray knows.
     """
-    room = slots(resources, nodes)
-    types = {name.removeprefix(TYPE) for node in nodes for name in node.resources if name.startswith(TYPE)}
+    room = trial_slots(resources, nodes)
+    types = {
+        name.removeprefix(TYPE_RESOURCE) for node in nodes for name in node.resources if name.startswith(TYPE_RESOURCE)
+    }
     faults, absent = [], []
     for kind in resources.accelerators:
-        of_kind, share = [node for node in nodes if node.kind(resources) == kind], resources.on(kind)
+        of_kind, share = [node for node in nodes if node.kind(resources) == kind], resources.for_kind(kind)
         key = f"resources.accelerators.{kind}"
         if not of_kind:
             message = f"no node is of this type; {nearest(kind, types or known)}"
             absent.append(Fault(str(where), key, str(share), message))
         elif not room[kind]:
-            message = f"no node of this type holds one trial: {largest(of_kind, gpu=share.gpu > 0)}"
+            message = f"no node of this type holds one trial: {describe_largest_node(of_kind, gpu=share.gpu > 0)}"
             faults.append(Fault(str(where), key, str(share), message))
     if any(room.values()):
         return faults, absent
-    message = f"no node holds one trial: {largest(nodes, gpu=resources.gpu > 0)}"
-    return [Fault(str(where), "resources", str(resources.on(OTHERS)), message), *absent, *faults], []
+    message = f"no node holds one trial: {describe_largest_node(nodes, gpu=resources.gpu > 0)}"
+    return [Fault(str(where), "resources", str(resources.for_kind(OTHER_NODES)), message), *absent, *faults], []
 
 
-def lacks(resources: Resources, cpus: float, gpus: float) -> Iterator[str]:
+def missing_resources(resources: Resources, cpus: float, gpus: float) -> Iterator[str]:
     """What a machine lacks for one trial, share by share."""
     here = {"CPU": cpus, "GPU": gpus}
-    for kind in resources.kinds:
-        share = resources.on(kind)
+    for kind in resources.node_kinds:
+        share = resources.for_kind(kind)
         if not share.fits(here):
             key = f"resources.accelerators.{kind}" if kind else "resources"
-            yield f"{key}: a trial occupies {share}; here are {amount(cpus, gpus)}"
+            yield f"{key}: a trial occupies {share}; here are {resource_text(cpus, gpus)}"

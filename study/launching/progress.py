@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from study.planning import PlannedSeconds, duration, estimate, planned_seconds, trials_in_all
+from study.planning import PlannedSeconds, duration_text, estimate_work_left, planned_seconds, total_trial_bounds
 from study.search import StudySearch, describe_progress, work_name
 from trials.specs import (
     Record,
@@ -31,7 +31,7 @@ ESTIMATE_SHARE = 0.01  # of the driver's time that estimates may take
 
 
 @dataclass(frozen=True)
-class Count:
+class ProgressCount:
     """How far a study is.
 
     Attributes:
@@ -59,7 +59,7 @@ class Progress:
         self._running: dict[str, str] = {}  # work id -> what runs
         self._drawn = time.monotonic()
         self._most = 0
-        self._outlook: _Outlook | None = None
+        self._time_left: _TimeLeft | None = None
 
     def say(self, text: str) -> None:
         """One line."""
@@ -68,8 +68,8 @@ class Progress:
     def begin(self, search: StudySearch, workers: int) -> None:
         """The launch starts its work."""
         self._search = search
-        self._most = trials_in_all(search.study)[1]
-        self._outlook = _Outlook(search, workers)
+        self._most = total_trial_bounds(search.study)[1]
+        self._time_left = _TimeLeft(search, workers)
         self.say(
             f"{len(search.study.triples)} triples, {search.num_trials} trials in the ledger, "
             f"at most {self._most} in all, {workers} at a time"
@@ -111,7 +111,7 @@ class Progress:
 
     def end(self) -> None:
         """The launch is over."""
-        self._outlook = None
+        self._time_left = None
         if self._search and self._search.finished:
             self._most = self._search.num_trials
         if self._live:
@@ -119,10 +119,10 @@ class Progress:
             self._live.stop()
             self._live = None
 
-    def count(self) -> Count:
+    def count(self) -> ProgressCount:
         """How far the study is."""
         done = self._search.num_trials if self._search else 0
-        return Count(done, self._most, self._outlook.seconds() if self._outlook and done else None)
+        return ProgressCount(done, self._most, self._time_left.seconds() if self._time_left and done else None)
 
     def _log(self, line: str) -> None:
         if not self._live:
@@ -130,7 +130,7 @@ class Progress:
 
     def _trial_line(self, record: TrialRecord) -> str:
         count = self.count()
-        left = "" if count.eta_seconds is None else f", about {duration(count.eta_seconds)} left"
+        left = "" if count.eta_seconds is None else f", about {duration_text(count.eta_seconds)} left"
         head = f"[{count.done}/<={count.most}{left}] {record.triple_id}: {record.configuration}"
         if record.validation_score is None:
             return f"{head}: failed, {record.reason}"
@@ -146,7 +146,7 @@ class Progress:
 
     def _table(self) -> Table:
         count = self.count()
-        left = "" if count.eta_seconds is None else f", about {duration(count.eta_seconds)} left"
+        left = "" if count.eta_seconds is None else f", about {duration_text(count.eta_seconds)} left"
         table = Table(title=f"{count.done} of at most {count.most} trials{left}", title_justify="left")
         for column in ("triple", "state", "best so far", "running"):
             table.add_column(column, overflow="fold")
@@ -163,7 +163,7 @@ class Progress:
         return triple.triple_id, describe_progress(started), "" if best is None else f"{best:.4f}", "\n".join(running)
 
 
-class _Outlook:
+class _TimeLeft:
     """The time that a launch has left: estimated now and then, and counted down in between."""
 
     def __init__(self, search: StudySearch, workers: int):
@@ -182,7 +182,7 @@ class _Outlook:
         now = time.monotonic()
         if self._cost is math.inf or now - self._estimated > self._cost / ESTIMATE_SHARE:
             planned = self._planned if self._search.needs_plan else None
-            found = estimate(self._search, planned, self._search.records, workers=self._workers)
+            found = estimate_work_left(self._search, planned, self._search.records, workers=self._workers)
             self._seconds, self._estimated = 3600 * found.wall_hours.expected, now
             self._cost = time.monotonic() - now
         return max(0.0, self._seconds - (now - self._estimated))

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from study.config import OTHERS, Resources
-from study.launching.placement import Node, largest, slots
-from study.planning import duration
+from study.config import OTHER_NODES, Resources
+from study.launching.placement import Node, describe_largest_node, trial_slots
+from study.planning import duration_text
 
 STALL_SECONDS = 60  # work that waits so long, or slots that are idle so long, are spoken of
 START_SECONDS = 120  # a worker imports for some seconds, over a slow file system for more
@@ -18,7 +18,7 @@ QUIET_SAVES = 3  # times `checkpoint_seconds`: it saves its state more often
 NAMES = 3  # of work in one line
 
 
-class State(StrEnum):
+class WorkState(StrEnum):
     """Of work that was handed to Tune."""
 
     WAITING = "waiting"  # for a worker
@@ -26,7 +26,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Piece:
+class WorkInProgress:
     """A piece of work under way.
 
     Attributes:
@@ -43,9 +43,9 @@ class Piece:
 
     work_id: str
     name: str
-    state: State
+    state: WorkState
     seconds: float
-    kind: str = OTHERS
+    kind: str = OTHER_NODES
     teaches: tuple[str, ...] = ()
     usual_seconds: float | None = None
     sign: str = ""
@@ -53,7 +53,7 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Start:
+class StartingWorker:
     """A worker that has not come up yet.
 
     Attributes:
@@ -66,11 +66,11 @@ class Start:
 
 
 @dataclass(frozen=True)
-class Loss:
+class LostWork:
     """Work that was given up for this launch: its worker was lost too often.
 
     Attributes:
-        work_id, name, teaches: As of `Piece`.
+        work_id, name, teaches: As of `WorkInProgress`.
         reason: The last error.
     """
 
@@ -81,7 +81,7 @@ class Loss:
 
 
 @dataclass(frozen=True)
-class Facts:
+class LaunchState:
     """What is known of a launch at one moment.
 
     Attributes:
@@ -98,9 +98,9 @@ class Facts:
     resources: Resources
     workers: int
     nodes: Sequence[Node]
-    pieces: Sequence[Piece]
-    starts: Sequence[Start] = ()
-    losses: Sequence[Loss] = ()
+    pieces: Sequence[WorkInProgress]
+    starts: Sequence[StartingWorker] = ()
+    losses: Sequence[LostWork] = ()
     autoscaling: bool = False
     checkpoint_seconds: float = 300
 
@@ -109,24 +109,24 @@ Causes = dict[tuple[str, ...], str]
 """What is wrong: a key that stays the same as long as the cause does -> a line."""
 
 
-class Watchdog:
+class StallReporter:
     """Says each cause once, and again if it comes back."""
 
     def __init__(self) -> None:
         self._said: set[tuple[str, ...]] = set()
 
-    def news(self, facts: Facts) -> list[str]:
+    def new_causes(self, facts: LaunchState) -> list[str]:
         """The lines of causes that are new."""
-        causes = causes_of(facts)
+        causes = find_stall_causes(facts)
         new = [line for key, line in causes.items() if key not in self._said]
         self._said = set(causes)
         return new
 
 
-def causes_of(facts: Facts) -> Causes:
+def find_stall_causes(facts: LaunchState) -> Causes:
     """Everything that keeps work from going on."""
     causes: Causes = {}
-    for kind in facts.resources.kinds:
+    for kind in facts.resources.node_kinds:
         causes.update(_no_worker(facts, kind))
     causes.update(_no_sign(facts))
     causes.update(_given_up(facts))
@@ -134,72 +134,73 @@ def causes_of(facts: Facts) -> Causes:
     return causes
 
 
-def _no_worker(facts: Facts, kind: str) -> Iterator[tuple[tuple[str, ...], str]]:
+def _no_worker(facts: LaunchState, kind: str) -> Iterator[tuple[tuple[str, ...], str]]:
     """Work of one kind that waits for a worker although our own work leaves room, or although there is none at all."""
-    waiting = [piece for piece in facts.pieces if piece.state is State.WAITING and piece.kind == kind]
+    waiting = [piece for piece in facts.pieces if piece.state is WorkState.WAITING and piece.kind == kind]
     longest = max((piece.seconds for piece in waiting), default=0.0)
     if longest <= STALL_SECONDS:
         return
-    share, nodes = facts.resources.on(kind), [node for node in facts.nodes if node.kind(facts.resources) == kind]
-    room = slots(facts.resources, nodes)[kind]
-    running = sum(piece.state is State.RUNNING and piece.kind == kind for piece in facts.pieces)
-    head = f"{_names(waiting)}: no worker for {duration(longest)}: "
+    share, nodes = facts.resources.for_kind(kind), [node for node in facts.nodes if node.kind(facts.resources) == kind]
+    room = trial_slots(facts.resources, nodes)[kind]
+    running = sum(piece.state is WorkState.RUNNING and piece.kind == kind for piece in facts.pieces)
+    head = f"{_names(waiting)}: no worker for {duration_text(longest)}: "
     of_type = f" of type {kind}" if kind else ""
     if not room:
         more = "; the cluster has not added one yet" if facts.autoscaling else "; it goes on when one is there"
-        there = largest(nodes, gpu=share.gpu > 0)
+        there = describe_largest_node(nodes, gpu=share.gpu > 0)
         yield ("no node", kind), f"{head}no node alive{of_type} holds {share}: {there}{more}"
         return
     late = [start for start in facts.starts if start.seconds > START_SECONDS]
     if late:
         where = ", ".join(dict.fromkeys(start.where for start in late))
-        yield ("start", kind), f"{head}it has been starting for {duration(late[0].seconds)}, on {where}"
+        yield ("start", kind), f"{head}it has been starting for {duration_text(late[0].seconds)}, on {where}"
     if running + len(facts.starts) >= room:
         return
     free = [node for node in nodes if share.fits(node.free)]
     if free:
         yield ("unplaced", kind), f"{head}{free[0].name} has room for {share}, but Ray has not given it away"
     else:
-        rest = largest([Node(node.name, node.free) for node in nodes], gpu=share.gpu > 0)
+        rest = describe_largest_node([Node(node.name, node.free) for node in nodes], gpu=share.gpu > 0)
         yield ("taken", kind), f"{head}{share} are free on no node{of_type}, others use them: {rest} left"
 
 
-def _no_sign(facts: Facts) -> Iterator[tuple[tuple[str, ...], str]]:
+def _no_sign(facts: LaunchState) -> Iterator[tuple[tuple[str, ...], str]]:
     """Work that runs but says nothing. It is left alone: nobody knows whether it would not end after all."""
     for piece in facts.pieces:
-        if piece.state is State.RUNNING and piece.quiet_seconds > quiet_limit(piece, facts):
-            usual = "" if piece.usual_seconds is None else f"; trials there take {duration(piece.usual_seconds)}"
+        if piece.state is WorkState.RUNNING and piece.quiet_seconds > quiet_limit(piece, facts):
+            usual = "" if piece.usual_seconds is None else f"; trials there take {duration_text(piece.usual_seconds)}"
             sign = piece.sign or "not begun by its worker"
-            line = f"{piece.name}: {piece.work_id} runs, but no sign of it for {duration(piece.quiet_seconds)}: {sign}"
+            quiet = duration_text(piece.quiet_seconds)
+            line = f"{piece.name}: {piece.work_id} runs, but no sign of it for {quiet}: {sign}"
             yield ("quiet", piece.work_id), f"{line}{usual}; it is left alone"
 
 
-def quiet_limit(piece: Piece, facts: Facts) -> float:
+def quiet_limit(piece: WorkInProgress, facts: LaunchState) -> float:
     """Seconds without a sign that are no longer usual."""
     usual = QUIET_TIMES * (piece.usual_seconds or 0.0)
     return max(QUIET_SECONDS, QUIET_SAVES * facts.checkpoint_seconds, usual)
 
 
-def _given_up(facts: Facts) -> Iterator[tuple[tuple[str, ...], str]]:
+def _given_up(facts: LaunchState) -> Iterator[tuple[tuple[str, ...], str]]:
     """Chains that cannot go on in this launch."""
     for loss in facts.losses:
         waiting = f"; {_few(loss.teaches)} wait for it" if loss.teaches else ""
         yield ("lost", loss.work_id), f"{loss.name}: {loss.work_id} is given up for this launch: {loss.reason}{waiting}"
 
 
-def _no_teacher(facts: Facts) -> Iterator[tuple[tuple[str, ...], str]]:
+def _no_teacher(facts: LaunchState) -> Iterator[tuple[tuple[str, ...], str]]:
     """Slots that are idle because triples wait for their teachers."""
-    running = [piece for piece in facts.pieces if piece.state is State.RUNNING]
-    idle = min(facts.workers, sum(slots(facts.resources, facts.nodes).values())) - len(facts.pieces)
+    running = [piece for piece in facts.pieces if piece.state is WorkState.RUNNING]
+    idle = min(facts.workers, sum(trial_slots(facts.resources, facts.nodes).values())) - len(facts.pieces)
     if idle <= 0 or not running or min(piece.seconds for piece in running) <= STALL_SECONDS:
         return
     for piece in running:
         if piece.teaches:
-            line = f"{_few(piece.teaches)} wait for {piece.name}, which has run for {duration(piece.seconds)}"
+            line = f"{_few(piece.teaches)} wait for {piece.name}, which has run for {duration_text(piece.seconds)}"
             yield ("teacher", piece.work_id), f"{idle} of {facts.workers} workers are idle: {line}"
 
 
-def _names(pieces: Sequence[Piece]) -> str:
+def _names(pieces: Sequence[WorkInProgress]) -> str:
     return _few(list(dict.fromkeys(piece.name for piece in pieces)))
 
 

@@ -12,25 +12,27 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from study.config import OTHERS, Resources
-from study.launching.placement import Node, next_kind, slots
+from study.config import OTHER_NODES, Resources
+from study.launching.placement import Node, next_node_kind, trial_slots
 from study.ledger import Ledger
 from study.search import Speculation, StudySearch
 from trials.specs import Record, SpeedTask, TrialSpec, Work, record_ids, work_id
 from trials.storage import StorageFull
 from trials.workers import record_of
 
-AWAY = re.compile(r"actor \w+ is unavailable|ActorUnavailable|[Nn]ode .*died")  # a worker's node is gone, or not there
-LOST = re.compile(rf"{AWAY.pattern}|actor died|actor is dead|ActorDied|worker process has died")
+NODE_LOST = re.compile(
+    r"actor \w+ is unavailable|ActorUnavailable|[Nn]ode .*died"
+)  # a worker's node is gone, or not there
+WORKER_LOST = re.compile(rf"{NODE_LOST.pattern}|actor died|actor is dead|ActorDied|worker process has died")
 LOW_ON_MEMORY = "running low on memory"  # Ray's memory monitor has ended the worker
-FEWER = "launch with fewer --workers, or with a smaller training.batch_size"
-LOOKS, LOOK_SECONDS = 5, 0.2  # for a record that must be there
+USE_LESS_MEMORY = "launch with fewer --workers, or with a smaller training.batch_size"
+RECORD_ATTEMPTS, LOOK_SECONDS = 5, 0.2  # for a record that must be there
 NODES_SECONDS = 5  # after which nodes may have come or gone
-MORE_TURNS = 2  # of work that met workers of lost nodes alone: Tune tries it with each that it keeps of them
+EXTRA_ATTEMPTS = 2  # of work that met workers of lost nodes alone: Tune tries it with each that it keeps of them
 
 
 @dataclass(frozen=True)
-class Flight:
+class HandedOutWork:
     """Work that Tune holds.
 
     Attributes:
@@ -43,7 +45,7 @@ class Flight:
 
 
 @dataclass
-class Outlook:
+class LaunchEvents:
     """What happened in this launch beside the ledger.
 
     Attributes:
@@ -51,7 +53,7 @@ class Outlook:
         given_up: That work.
         time_is_up: The launch ran for as long as it was allowed to; what was under way then has ended.
         crash: An error of ours inside a hook; the launch stops and raises it.
-        full: Why nothing more is handed out: storage has no room for what work would write; None while it has.
+        storage_full: Why nothing more is handed out: storage has no room for what work would write; None while it has.
         started, recorded: Pieces of work handed to Tune, and those that came back with a record.
         ahead: Ids of the trials that were started before the search asked for them.
     """
@@ -60,7 +62,7 @@ class Outlook:
     given_up: list[Work] = field(default_factory=list)
     time_is_up: bool = False
     crash: BaseException | None = None
-    full: str | None = None
+    storage_full: str | None = None
     started: int = 0
     recorded: int = 0
     ahead: set[str] = field(default_factory=set)
@@ -78,7 +80,7 @@ class StudySearcher(Searcher):
         nodes: Asked for the nodes that are alive.
         growing: The cluster adds nodes on demand: work is handed out to wait for them.
         max_trials: Most pieces of work in this launch; None for no limit.
-        until: Moment (of `time.monotonic`) from which no work is begun; None for no limit.
+        deadline: Moment (of `time.monotonic`) from which no work is begun; None for no limit.
         speculate: Run ahead what will likely be asked for, where a worker would idle.
         on_start, on_record, on_return: Told of each start, each new record, and work taken back before its start.
     """
@@ -94,14 +96,14 @@ class StudySearcher(Searcher):
         nodes: Callable[[], Sequence[Node]],
         growing: bool = False,
         max_trials: int | None = None,
-        until: float | None = None,
+        deadline: float | None = None,
         speculate: bool = False,
         on_start: Callable[[Work], None] = lambda work: None,
         on_record: Callable[[Record], None] = lambda record: None,
         on_return: Callable[[Work], None] = lambda work: None,
     ):
         super().__init__()
-        self.outlook = Outlook()
+        self.events = LaunchEvents()
         self._search = search
         self._ledger = ledger
         self._source_of = source_of
@@ -110,7 +112,7 @@ class StudySearcher(Searcher):
         self._nodes = nodes
         self._growing = growing
         self._max_trials = max_trials
-        self._until = until
+        self._deadline = deadline
         self._speculation = Speculation(search) if speculate else None
         self._on_start = on_start
         self._on_record = on_record
@@ -118,10 +120,10 @@ class StudySearcher(Searcher):
         self._stopped = False
         self._slots: dict[str, int] = {}  # by kind of nodes
         self._looked = float("-inf")  # when it counted them
-        self._in_flight: dict[str, Flight] = {}  # by Tune's trial id
+        self._in_flight: dict[str, HandedOutWork] = {}  # by Tune's trial id
         self._returning: set[str] = set()  # work that is being taken back, by Tune's trial id
         self._lost: dict[str, Work] = {}  # that ended without a record, by Tune's trial id
-        self._turns: Counter[str] = Counter()  # more of them, by id of work
+        self._extra_attempts: Counter[str] = Counter()  # more of them, by id of work
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # FINISHED is a str
         """The next piece of work; None while Tune should wait, FINISHED if nothing is left that could start."""
@@ -133,40 +135,44 @@ class StudySearcher(Searcher):
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Read the record of ended work; without one it is blocked for this launch."""
-        flight = self._in_flight.pop(trial_id, None)
-        if flight is None:
+        handed_out = self._in_flight.pop(trial_id, None)
+        if handed_out is None:
             return
         try:
             if trial_id in self._returning:
                 self._returning.discard(trial_id)
-                self.outlook.started -= 1
-                self.outlook.ahead.discard(work_id(flight.work))
-                self._on_return(flight.work)
+                self.events.started -= 1
+                self.events.ahead.discard(work_id(handed_out.work))
+                self._on_return(handed_out.work)
             else:
-                self._ended(trial_id, flight.work)
+                self._ended(trial_id, handed_out.work)
         except Exception as crash:
             self._crashed(crash)
 
     def explain(self, trial_id: str, report: str) -> None:
         """Learn from Tune's report of a trial's errors why it ended without a record; it may get another turn."""
-        reason, work = reason_of(report), self._lost.get(trial_id)
-        if work is not None and AWAY.search(_last_of(report)) and self._turns[work_id(work)] < MORE_TURNS:
-            self._turns[work_id(work)] += 1
+        reason, work = failure_reason(report), self._lost.get(trial_id)
+        if (
+            work is not None
+            and NODE_LOST.search(_last_of(report))
+            and self._extra_attempts[work_id(work)] < EXTRA_ATTEMPTS
+        ):
+            self._extra_attempts[work_id(work)] += 1
             self._forget_loss(work)
         elif work is not None:
-            self.outlook.blocked[work_id(work)] = reason
+            self.events.blocked[work_id(work)] = reason
         if StorageFull.__name__ in reason:  # all other work would end so, too
-            self.outlook.full = reason.partition(f"{StorageFull.__name__}: ")[2]
+            self.events.storage_full = reason.partition(f"{StorageFull.__name__}: ")[2]
             self.stop()
 
     def _forget_loss(self, work: Work) -> None:
         """As if it had never been handed out."""
-        del self.outlook.blocked[work_id(work)]
-        self.outlook.given_up.remove(work)
-        self.outlook.started -= 1
+        del self.events.blocked[work_id(work)]
+        self.events.given_up.remove(work)
+        self.events.started -= 1
         self._on_return(work)
 
-    def flight(self, trial_id: str) -> Flight | None:
+    def handed_out(self, trial_id: str) -> HandedOutWork | None:
         """What a Tune trial is for."""
         return self._in_flight.get(trial_id)
 
@@ -180,8 +186,8 @@ class StudySearcher(Searcher):
 
         Its Tune trial is then stopped, and its work is handed out again as if it had never been.
         """
-        flight = self._in_flight.get(trial_id)
-        if flight is None or not (self._is_over or self._is_misplaced(flight)):
+        handed_out = self._in_flight.get(trial_id)
+        if handed_out is None or not (self._is_over or self._is_misplaced(handed_out)):
             return False
         self._returning.add(trial_id)
         return True
@@ -208,42 +214,42 @@ class StudySearcher(Searcher):
     @property
     def _is_over(self) -> bool:
         """Whether nothing is to begin any more."""
-        if self._until is not None and time.monotonic() >= self._until:
-            self.outlook.time_is_up = True
-        return self._stopped or self.outlook.time_is_up or self.outlook.crash is not None
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            self.events.time_is_up = True
+        return self._stopped or self.events.time_is_up or self.events.crash is not None
 
     def _suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        enough = self._max_trials is not None and self.outlook.started >= self._max_trials
+        enough = self._max_trials is not None and self.events.started >= self._max_trials
         if self._is_over or enough:
             return None if self._in_flight else Searcher.FINISHED
         if len(self._in_flight) >= self._workers:
             return None
-        kind = next_kind(self._free(), wait=bool(self._in_flight) and not self._growing)
+        kind = next_node_kind(self._free(), wait=bool(self._in_flight) and not self._growing)
         if kind is None:
             return None
         work = self._next() or self._ahead()
         if work is None or (self._in_flight and isinstance(work, SpeedTask)):  # nothing runs beside response times
             return None if self._in_flight else Searcher.FINISHED
-        self._in_flight[trial_id] = Flight(work, kind)
-        self.outlook.started += 1
+        self._in_flight[trial_id] = HandedOutWork(work, kind)
+        self.events.started += 1
         self._on_start(work)
-        share = {"kind": kind, "cpu": self._resources.on(kind).cpu, "gpu": self._resources.on(kind).gpu}
+        share = {"kind": kind, "cpu": self._resources.for_kind(kind).cpu, "gpu": self._resources.for_kind(kind).gpu}
         return {"work": work.model_dump_json(by_alias=True), "source": list(self._source_of(work)), **share}
 
     def _free(self) -> dict[str, int]:
         """Slots less work in flight, by kind; with one kind alone the number of workers is the only bound."""
         if not self._resources.accelerators:
-            return {OTHERS: self._workers}
+            return {OTHER_NODES: self._workers}
         if time.monotonic() - self._looked > NODES_SECONDS:
-            self._slots = slots(self._resources, self._nodes())
+            self._slots = trial_slots(self._resources, self._nodes())
             self._looked = time.monotonic()
-        busy = Counter(flight.kind for flight in self._in_flight.values())
+        busy = Counter(handed_out.kind for handed_out in self._in_flight.values())
         return {kind: number - busy[kind] for kind, number in self._slots.items()}
 
-    def _is_misplaced(self, flight: Flight) -> bool:
+    def _is_misplaced(self, handed_out: HandedOutWork) -> bool:
         """Whether there is more work than slots where it waits, and room elsewhere."""
         free = self._free()
-        return free[flight.kind] < 0 and next_kind(free, wait=True) is not None
+        return free[handed_out.kind] < 0 and next_node_kind(free, wait=True) is not None
 
     def _next(self) -> Work | None:
         """The first proposal that is not under way, blocked, or done meanwhile by a worker of an earlier launch."""
@@ -256,7 +262,7 @@ class StudySearcher(Searcher):
                 return self._next()
             if (bad := self._bad_file(work)) is None:
                 return work
-            self.outlook.blocked[work_id(work)] = bad  # its record could not be written: the work would be for nothing
+            self.events.blocked[work_id(work)] = bad  # its record could not be written: the work would be for nothing
         return None
 
     def _ahead(self) -> TrialSpec | None:
@@ -264,21 +270,21 @@ class StudySearcher(Searcher):
         if self._speculation is None or not self._in_flight:
             return None
         busy = self._busy
-        for spec in self._speculation.propose(stuck=self.outlook.blocked):
+        for spec in self._speculation.propose(stuck=self.events.blocked):
             if spec.trial_id in busy:
                 continue
             if (record := record_of(spec, self._ledger)) is not None:
                 self._search.observe(record)
                 return self._ahead()
             if self._bad_file(spec) is None:
-                self.outlook.ahead.add(spec.trial_id)
+                self.events.ahead.add(spec.trial_id)
                 return spec
         return None
 
     @property
     def _busy(self) -> set[str]:
         """Ids of what is under way, or blocked."""
-        return {work_id(flight.work) for flight in self._in_flight.values()} | self.outlook.blocked.keys()
+        return {work_id(handed_out.work) for handed_out in self._in_flight.values()} | self.events.blocked.keys()
 
     def _bad_file(self, work: Work) -> str | None:
         """What stands in the ledger in the place of its record, if that is none."""
@@ -289,17 +295,17 @@ class StudySearcher(Searcher):
         if record is None and self._stopped:
             return  # it was asked to leave, and goes on in a later launch
         if record is None:
-            self.outlook.blocked[work_id(work)] = self._bad_file(work) or "its worker was lost"
-            self.outlook.given_up.append(work)
+            self.events.blocked[work_id(work)] = self._bad_file(work) or "its worker was lost"
+            self.events.given_up.append(work)
             self._lost[trial_id] = work
             return
-        self.outlook.recorded += 1
+        self.events.recorded += 1
         self._search.observe(record)
         self._on_record(record)
 
     def _record_of(self, work: Work) -> Record | None:
         """Its record; a network file system may show it a moment after its worker wrote it."""
-        for _ in range(LOOKS):
+        for _ in range(RECORD_ATTEMPTS):
             if (record := record_of(work, self._ledger)) is not None:
                 return record
             time.sleep(LOOK_SECONDS)
@@ -308,16 +314,18 @@ class StudySearcher(Searcher):
     def _crashed(self, error: BaseException) -> None:
         """Keep the first error of ours; an exception inside Tune's loop would train every trial twice."""
         traceback.clear_frames(error.__traceback__)
-        self.outlook.crash = self.outlook.crash or error
+        self.events.crash = self.events.crash or error
 
 
-def reason_of(report: str) -> str:
+def failure_reason(report: str) -> str:
     """Why a Tune trial ended without a record, from its report of errors: what its last one means, or its last line."""
     last = _last_of(report)
     if LOW_ON_MEMORY in last:
-        return f"its worker was ended again and again, as its node ran low on memory: {FEWER}"
-    if LOST.search(last):
-        return f"its worker was lost again and again, killed or with its node; if memory ran out there, {FEWER}"
+        return f"its worker was ended again and again, as its node ran low on memory: {USE_LESS_MEMORY}"
+    if WORKER_LOST.search(last):
+        return (
+            f"its worker was lost again and again, killed or with its node; if memory ran out there, {USE_LESS_MEMORY}"
+        )
     return last.splitlines()[-1]
 
 

@@ -11,7 +11,7 @@ from study.config import Study, load_study
 from trials.storage import Workspace
 
 # Where things lie, and in which form, may change; what they hold may not, and fingerprints watch over that
-PLACES = {
+FREE_KEYS = {
     *("path", "hub", "config", "revision", "embedded", "splits", "carve", "parts", "only"),
     *("skip_empty", "text", "text_pair", "label", "labels", "languages"),
     *("from", "model", "checkpoints"),
@@ -34,7 +34,7 @@ def open_study(target: str | Path) -> tuple[Study, Workspace | None]:
     return load_study(workspace.study_file, find_models=False), workspace
 
 
-def claim(study: Study, workspace: Workspace) -> None:
+def save_study_file(study: Study, workspace: Workspace) -> None:
     """Write the study file into the study's directory, if the directory is new or holds the same study.
 
     Adding data sets, teachers, students, triples, seeds or values of the search space extends a study. Changing
@@ -65,7 +65,7 @@ def _differences(there: Study, here: Study, workspace: Workspace) -> list[Fault]
         Fault(str(here.path), f"{where}.{key}", value, _other(workspace, before[key]))
         for where, before, after in pairs
         for key, value in after.items()
-        if key not in PLACES and before[key] != value
+        if key not in FREE_KEYS and before[key] != value
     ]
 
 

@@ -3,9 +3,9 @@ from .plan_text import plan_lines as plan_lines
 from .study_plan import PlannedSeconds as PlannedSeconds
 from .study_plan import make_plan as make_plan
 from .study_plan import planned_seconds as planned_seconds
-from .study_plan import trials_in_all as trials_in_all
-from .work_left import Estimate as Estimate
-from .work_left import estimate as estimate
-from .work_left_text import duration as duration
-from .work_left_text import left_in_words as left_in_words
-from .work_left_text import left_table as left_table
+from .study_plan import total_trial_bounds as total_trial_bounds
+from .work_left import WorkLeft as WorkLeft
+from .work_left import estimate_work_left as estimate_work_left
+from .work_left_text import describe_work_left as describe_work_left
+from .work_left_text import duration_text as duration_text
+from .work_left_text import work_left_table as work_left_table

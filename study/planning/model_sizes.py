@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces import InputError
-from study.config import rows_of
+from study.config import preset_row_counts
 from trials.datasets import load_dataset_splits
 from trials.models import HEAD_NAMES, INNER_NAMES, RECURRENT, WIDTH_NAMES, Config, depths, name_in, why_not_packed
 from trials.readers import package_folder
@@ -151,7 +151,7 @@ def dataset_size(dataset: DatasetSpec) -> DatasetSize | None:
             return _loaded_size(dataset)
         except InputError:
             pass  # `doctor` and `launch` say what is wrong with it
-    rows = rows_of(dataset)
+    rows = preset_row_counts(dataset)
     if rows is None:
         return None
     task, examples = task_of(dataset), dataset.examples
@@ -187,7 +187,7 @@ def hidden_size(config: Config) -> int:
     return int(config.get(name_in(config, WIDTH_NAMES), 0))
 
 
-def inner_size(config: Config) -> int:
+def feed_forward_size(config: Config) -> int:
     """Width of its feed-forward parts."""
     return int(config.get(name_in(config, INNER_NAMES), 4 * hidden_size(config)))
 
@@ -200,7 +200,7 @@ def layer_weights(config: Config) -> float:
     if is_recurrent(config):
         units = int(config["hidden_size"])
         return 2.0 * 4 * units * (config["embedding_size"] + units)
-    hidden, inner = hidden_size(config), inner_size(config)
+    hidden, inner = hidden_size(config), feed_forward_size(config)
     attentions = {key: 2 if key == "decoder_layers" else 1 for key in depths(config)}
     weights = (depth * (4 * attentions[key] * hidden**2 + 2 * hidden * inner) for key, depth in depths(config).items())
     return float(sum(weights))
@@ -215,7 +215,7 @@ def embedding_weights(config: Config) -> float:
 
 def num_parameters(config: Config) -> int:
     """Parameters of an encoder like BERT with this config.json, its pooler's among them and no head's."""
-    hidden, inner = hidden_size(config), inner_size(config)
+    hidden, inner = hidden_size(config), feed_forward_size(config)
     if is_recurrent(config):  # torch's LSTMs have two biases
         return int(embedding_weights(config) + layer_weights(config)) + 8 * hidden
     embedded = config.get("vocab_size", 0) + config.get("max_position_embeddings", 0) + config.get("type_vocab_size", 0)
@@ -241,7 +241,7 @@ def trial_memory(config: Config, recipe: TrainingRecipe, row_tokens: float) -> f
         recipe: Its training recipe.
         row_tokens: Tokens of a training row, in the mean.
     """
-    hidden, inner = hidden_size(config), inner_size(config)
+    hidden, inner = hidden_size(config), feed_forward_size(config)
     weights, layers = layer_weights(config) + embedding_weights(config), sum(depths(config).values()) or 1
     of_token = 13 * hidden + 2 * inner + 3 * config.get(name_in(config, HEAD_NAMES), 12) * row_tokens
     batch = 1.5 * recipe.batch_size * row_tokens
@@ -251,7 +251,7 @@ def trial_memory(config: Config, recipe: TrainingRecipe, row_tokens: float) -> f
     return PROCESS_BYTES + HEAP_GAPS[recipe.precision] * used
 
 
-def attending_memory(
+def attention_memory(
     teacher: Config, recipe: TrainingRecipe, row_tokens: float, num_layers: int, *, kept: bool
 ) -> float:
     """Bytes that a trial takes for a teacher whose attention it compares, beside `trial_memory`.

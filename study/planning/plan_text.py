@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from study.config import Study
 from study.planning.study_plan import Plan
-from study.planning.work_left import Estimate
-from study.planning.work_left_text import hours_in_words
+from study.planning.work_left import WorkLeft
+from study.planning.work_left_text import describe_hours
 
 
-def plan_lines(study: Study, made: Plan, left: Estimate | None) -> list[tuple[str, str]]:
+def plan_lines(study: Study, made: Plan, left: WorkLeft | None) -> list[tuple[str, str]]:
     """Names and values; of a study that has begun, hours are those corrected by its trials."""
     rows = [
         ("trials per triple", f"{_span(made.fewest, made.most)} ({made.seeds} seed{'s' * (made.seeds > 1)})"),
         ("trials in all", _span(made.fewest_in_all, made.most_in_all)),
         *_extent(made, len(made.triples) * made.seeds),
         *([("stopped early", str(stopping))] if (stopping := study.config.search.stopping) else []),
-        ("hours of one worker", hours_in_words(made.hours, left)),
+        ("hours of one worker", describe_hours(made.hours, left)),
         ("disk", "unknown" if made.disk_gigabytes is None else f"about {made.disk_gigabytes:.2f} GB"),
         ("memory of a trial", "unknown" if made.memory_gigabytes is None else f"up to {made.memory_gigabytes:.1f} GB"),
     ]

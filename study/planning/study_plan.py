@@ -13,7 +13,7 @@ from search_spaces import UNFREEZING, Configuration, LayerMap, SearchSpace, Stud
 from study.config import SearchConfig, Strategy, Study
 from study.planning.model_sizes import (
     DatasetSize,
-    attending_memory,
+    attention_memory,
     dataset_size,
     embedding_weights,
     forward_path,
@@ -93,7 +93,7 @@ class Plan:
 def make_plan(study: Study) -> Plan:
     """Plan a study; data and models whose sizes are not known leave hours and disk unknown."""
     fewest, most = trial_bounds(study)
-    fewest_in_all, most_in_all = trials_in_all(study)
+    fewest_in_all, most_in_all = total_trial_bounds(study)
     sizes = _Sizes.of(study)
     known = not sizes.missing
     return Plan(
@@ -113,7 +113,7 @@ def make_plan(study: Study) -> Plan:
         grid_paper=study.space.grid_size(scaled_mse=False),
         learning_rates=len(study.space.learning_rates),
         seeds=len(study.config.seeds),
-        hours=_seconds(study, sizes).of_study(study) / 3600 if known else None,
+        hours=_seconds(study, sizes).total_seconds(study) / 3600 if known else None,
         disk_gigabytes=_bytes(study, sizes) / 1e9 if known else None,
         memory_gigabytes=_memory(study, sizes) / 1e9 if known else None,
         forward={name: forward_path(config) for name, config in sizes.models.items() if "model_type" in config},
@@ -219,7 +219,7 @@ def trial_bounds(study: Study) -> tuple[int, int]:
     return min(fewest for fewest, _ in bounds), max(most for _, most in bounds)
 
 
-def trials_in_all(study: Study) -> tuple[int, int]:
+def total_trial_bounds(study: Study) -> tuple[int, int]:
     """Fewest and most trials of all triples."""
     bounds = [triple_bounds(study, triple) for triple in study.triples]
     return sum(fewest for fewest, _ in bounds), sum(most for _, most in bounds)
@@ -239,7 +239,7 @@ def triple_bounds(study: Study, triple: Triple) -> tuple[int, int]:
     space = study.space if triple.student.distil else study.space.without_teacher()
     fewest, most = search_bounds(space, search, softmax)
     lazy = len(study.space.learning_rates) if "lazy" in search.evaluate else 0
-    stable = most_per_choice(study.space, search, softmax) if "stable" in search.evaluate else 0
+    stable = max_configurations_per_choice(study.space, search, softmax) if "stable" in search.evaluate else 0
     return fewest * seeds, (most + lazy + stable) * seeds
 
 
@@ -257,7 +257,7 @@ def search_bounds(
 
 
 @lru_cache(maxsize=32)
-def most_per_choice(space: SearchSpace, search: SearchConfig, softmax: bool) -> int:
+def max_configurations_per_choice(space: SearchSpace, search: SearchConfig, softmax: bool) -> int:
     """Most configurations that tuning one choice asks for."""
     alone = space.model_copy(
         update={
@@ -345,7 +345,7 @@ class PlannedSeconds:
     teachers: dict[tuple[str, str], float]
     speeds: dict[tuple[str, str], float]
 
-    def of_study(self, study: Study) -> float:
+    def total_seconds(self, study: Study) -> float:
         """Of as many trials as a study can need, its teachers, and response times."""
         trials = sum(triple_bounds(study, triple)[1] * self.trials[triple.triple_id] for triple in study.triples)
         return trials + sum(self.teachers.values()) + sum(self.speeds.values())
@@ -404,7 +404,7 @@ def _memory(study: Study, sizes: _Sizes) -> float:
             sum(depths(student).values()),
         )
         kept = maps[triple.triple_id] > 0
-        return own + attending_memory(teacher, recipe, row_tokens, layers, kept=kept)
+        return own + attention_memory(teacher, recipe, row_tokens, layers, kept=kept)
 
     return max(of(triple) for triple in study.triples)
 

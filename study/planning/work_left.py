@@ -1,4 +1,4 @@
-"""How much work a study has left, from its ledger: trials ahead of each triple, at the pace of those so far. Pure."""
+"""How much work a study has left: the trials left of each triple, and how long such trials have taken. Pure."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from study.config import Study
-from study.planning.measured_speed import Pace, measured
 from study.planning.study_plan import PlannedSeconds, triple_bounds
-from study.planning.trials_ahead import Ahead, ahead_of
+from study.planning.trials_left import TrialsLeft, trials_left_of
+from study.planning.work_durations import WorkDurations, estimate_durations
 from study.search import StudySearch
 from trials.specs import Record, TrialRecord, Triple
 
@@ -19,19 +19,19 @@ RECENT = 32  # records that say how many run at a time
 
 
 @dataclass(frozen=True)
-class Span:
+class ExpectedRange:
     """An expected number and its bounds."""
 
     lower: float
     expected: float
     upper: float
 
-    def times(self, factor: float) -> Span:
+    def times(self, factor: float) -> ExpectedRange:
         """All three, multiplied."""
-        return Span(self.lower * factor, self.expected * factor, self.upper * factor)
+        return ExpectedRange(self.lower * factor, self.expected * factor, self.upper * factor)
 
 
-NOTHING = Span(0.0, 0.0, 0.0)
+NOTHING = ExpectedRange(0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,12 @@ class TripleLeft:
 
     triple: str
     done: int
-    trials: Span
+    trials: ExpectedRange
     requests: float
     trial_seconds: float
     planned_hours: float | None
     done_hours: float
-    hours: Span
+    hours: ExpectedRange
 
     @property
     def corrected_hours(self) -> float:
@@ -65,7 +65,7 @@ class TripleLeft:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class WorkLeft:
     """What is left of a study.
 
     Attributes:
@@ -80,13 +80,13 @@ class Estimate:
     """
 
     measured: int
-    trials: Span
+    trials: ExpectedRange
     done_hours: float
     teacher_hours: float
     speed_hours: float
-    hours: Span
+    hours: ExpectedRange
     workers: int
-    wall_hours: Span
+    wall_hours: ExpectedRange
     triples: tuple[TripleLeft, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -94,9 +94,9 @@ class Estimate:
         return asdict(self)
 
 
-def estimate(
+def estimate_work_left(
     search: StudySearch, planned: PlannedSeconds | None, records: Iterable[Record], *, workers: int | None = None
-) -> Estimate:
+) -> WorkLeft:
     """What is left of a study.
 
     Args:
@@ -106,17 +106,19 @@ def estimate(
         workers: Trials at a time; None means as many as there were lately.
     """
     study, records = search.study, list(records)
-    workers = workers or at_a_time(records)
-    pace = measured(study, planned, records)
+    workers = workers or count_concurrent_work(records)
+    durations = estimate_durations(study, planned, records)
     trials = [record for record in records if isinstance(record, TrialRecord)]
-    lefts = tuple(_left(search, triple, pace, planned, trials) for triple in study.triples)
+    lefts = tuple(_left(search, triple, durations, planned, trials) for triple in study.triples)
     pairs = [(pair, (pair[0].name, pair[1].name)) for pair in study.teacher_pairs]
-    teachers = {name: pace.teachers[name] for pair, name in pairs if search.teacher_record(*pair) is None}
-    speeds = sum(pace.speeds[name] for pair, name in pairs if study.config.speed and search.speed_record(*pair) is None)
-    fast, slow = pace.span()
-    rest = Span(fast, 1.0, slow).times((sum(teachers.values()) + speeds) / 3600)
+    teachers = {name: durations.teachers[name] for pair, name in pairs if search.teacher_record(*pair) is None}
+    speeds = sum(
+        durations.speeds[name] for pair, name in pairs if study.config.speed and search.speed_record(*pair) is None
+    )
+    fast, slow = durations.factor_bounds()
+    rest = ExpectedRange(fast, 1.0, slow).times((sum(teachers.values()) + speeds) / 3600)
     hours = _sum([*(left.hours for left in lefts), rest])
-    return Estimate(
+    return WorkLeft(
         measured=len(trials),
         trials=_sum(left.trials for left in lefts),
         done_hours=sum(record.run.seconds for record in records) / 3600,
@@ -129,7 +131,7 @@ def estimate(
     )
 
 
-def at_a_time(records: Sequence[Record]) -> int:
+def count_concurrent_work(records: Sequence[Record]) -> int:
     """Most pieces of work that ran at one time, of the latest ones; 1 where there are none."""
     latest = sorted(records, key=lambda record: record.run.finished_at)[-RECENT:]
     ends = [(datetime.fromisoformat(record.run.finished_at), -1) for record in latest]
@@ -142,36 +144,40 @@ def at_a_time(records: Sequence[Record]) -> int:
 
 
 def _left(
-    search: StudySearch, triple: Triple, pace: Pace, planned: PlannedSeconds | None, trials: Collection[TrialRecord]
+    search: StudySearch,
+    triple: Triple,
+    durations: WorkDurations,
+    planned: PlannedSeconds | None,
+    trials: Collection[TrialRecord],
 ) -> TripleLeft:
     name, study = triple.triple_id, search.study
-    ahead = Ahead() if name in search.failures else ahead_of(study, triple, search.triples.get(name))
-    open_seconds = [pace.seconds(name, configuration) for configuration in ahead.open]
-    later = pace.seconds(name, study.tried[0])
+    ahead = TrialsLeft() if name in search.failures else trials_left_of(study, triple, search.triples.get(name))
+    open_seconds = [durations.seconds(name, configuration) for configuration in ahead.open]
+    later = durations.seconds(name, study.tried[0])
     seconds = sum(open_seconds) + (ahead.expected - len(ahead.open)) * later
     each = seconds / ahead.expected if ahead.expected else later
-    fast, slow = pace.span(name)
+    fast, slow = durations.factor_bounds(name)
     own = [record.run.seconds for record in trials if record.triple_id == name]
     return TripleLeft(
         triple=name,
         done=len(own),
-        trials=Span(ahead.fewest, ahead.expected, ahead.most),
+        trials=ExpectedRange(ahead.fewest, ahead.expected, ahead.most),
         requests=ahead.requests,
         trial_seconds=each,
         planned_hours=None if planned is None else planned.trials[name] * triple_bounds(study, triple)[1] / 3600,
         done_hours=sum(own) / 3600,
-        hours=Span(ahead.fewest * fast, ahead.expected, ahead.most * slow).times(each / 3600),
+        hours=ExpectedRange(ahead.fewest * fast, ahead.expected, ahead.most * slow).times(each / 3600),
     )
 
 
 def _wall(
     study: Study,
-    hours: Span,
+    hours: ExpectedRange,
     speed_hours: float,
     lefts: Iterable[TripleLeft],
     teachers: dict[tuple[str, str], float],
     workers: int,
-) -> Span:
+) -> ExpectedRange:
     """Work over workers, but not less than the longest chain; response times come last and alone."""
     waits = {t.triple_id: teachers.get((t.teacher.name, t.dataset.name), 0.0) for t in study.triples}
     group = study.config.resources.group
@@ -184,8 +190,8 @@ def _wall(
     return hours.times(factor)
 
 
-def _sum(spans: Iterable[Span]) -> Span:
+def _sum(spans: Iterable[ExpectedRange]) -> ExpectedRange:
     total = NOTHING
     for span in spans:
-        total = Span(total.lower + span.lower, total.expected + span.expected, total.upper + span.upper)
+        total = ExpectedRange(total.lower + span.lower, total.expected + span.expected, total.upper + span.upper)
     return total

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from study.planning.work_left import Estimate
+from study.planning.work_left import WorkLeft
 
 
-def left_in_words(left: Estimate) -> str:
+def describe_work_left(left: WorkLeft) -> str:
     """``about 1.3 h of work left (54.0 min to 1.6 h), 40.0 min at 2 workers``."""
     lower, expected, upper = (
-        duration(3600 * hours) for hours in (left.hours.lower, left.hours.expected, left.hours.upper)
+        duration_text(3600 * hours) for hours in (left.hours.lower, left.hours.expected, left.hours.upper)
     )
-    wall = duration(3600 * left.wall_hours.expected)
+    wall = duration_text(3600 * left.wall_hours.expected)
     workers = f"{left.workers} worker{'s' * (left.workers > 1)}"
     return f"about {expected} of work left ({lower} to {upper}), {wall} at {workers}"
 
 
-def hours_in_words(planned: float | None, left: Estimate | None) -> str:
+def describe_hours(planned: float | None, left: WorkLeft | None) -> str:
     """Hours of a whole study: those planned, corrected where something was measured."""
     shown = "unknown" if planned is None else f"about {planned:.1f}"
     if left is None:
@@ -29,7 +29,7 @@ def hours_in_words(planned: float | None, left: Estimate | None) -> str:
     return f"{corrected}; the plan was {shown}"
 
 
-def left_table(left: Estimate) -> Table:
+def work_left_table(left: WorkLeft) -> Table:
     """Hours of each triple: planned, corrected and done."""
     table = Table(title="hours of one worker, by triple", title_justify="left")
     for column in ("triple", "planned", "corrected", "done", "trials done", "trials left"):
@@ -43,7 +43,7 @@ def left_table(left: Estimate) -> Table:
     return table
 
 
-def duration(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
     """``95`` as ``1.6 min``."""
     if seconds < 60:
         return f"{seconds:.0f} s"

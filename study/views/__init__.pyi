@@ -1,7 +1,7 @@
-from .exported_student import chosen_trial as chosen_trial
 from .exported_student import model_card as model_card
-from .optuna_mirror import Mirror as Mirror
-from .optuna_mirror import mirrored as mirrored
-from .optuna_mirror import open_storage as open_storage
-from .study_status import read_left as read_left
+from .exported_student import trial_to_export as trial_to_export
+from .optuna_mirror import OptunaMirror as OptunaMirror
+from .optuna_mirror import mirror_while_running as mirror_while_running
+from .optuna_mirror import open_optuna_storage as open_optuna_storage
 from .study_status import read_status as read_status
+from .study_status import read_work_left as read_work_left

@@ -12,7 +12,7 @@ from trials.specs import Record, TrialRecord
 from trials.tasks import Head, task_of
 
 
-def chosen_trial(
+def trial_to_export(
     study: Study, records: Iterable[Record], triple: str, *, experiment: str | None, stable: bool
 ) -> TrialRecord:
     """The record of the student to export: of its configuration's seeds the one that validates best.

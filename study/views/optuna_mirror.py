@@ -31,7 +31,7 @@ CHOICES = {"distance": Distance, "teacher_checkpoint": TeacherCheckpoint, "stude
 NUMBERS = ("soft_label_weight", "temperature", "learning_rate")
 
 
-class Mirror:
+class OptunaMirror:
     """The copy of one study's ledger.
 
     Every triple is an Optuna study; one that was run with other data, another recipe or another student before has
@@ -40,7 +40,7 @@ class Mirror:
     Args:
         study: The study.
         workspace: Its directory.
-        storage: The storage, of `open_storage`.
+        storage: The storage, of `open_optuna_storage`.
     """
 
     def __init__(self, study: Study, workspace: Workspace, storage: optuna.storages.RDBStorage):
@@ -85,7 +85,7 @@ class Mirror:
 
 
 @contextmanager
-def mirrored(
+def mirror_while_running(
     study: Study, workspace: Workspace, storage: optuna.storages.RDBStorage | None, say: Callable[[str], None]
 ) -> Iterator[None]:
     """Keep a storage up to date while the body runs; without one nothing is done.
@@ -99,7 +99,7 @@ def mirrored(
     if storage is None:
         yield
         return
-    mirror, over = Mirror(study, workspace, storage), threading.Event()
+    mirror, over = OptunaMirror(study, workspace, storage), threading.Event()
     thread = threading.Thread(target=_follow, args=(mirror, over, say), name="mirror", daemon=True)
     thread.start()
     try:
@@ -111,7 +111,7 @@ def mirrored(
             say(_behind("it takes too long"))
 
 
-def _follow(mirror: Mirror, over: threading.Event, say: Callable[[str], None]) -> None:
+def _follow(mirror: OptunaMirror, over: threading.Event, say: Callable[[str], None]) -> None:
     """Update now and then, and a last time when it is over."""
     told = False
     while True:
@@ -130,7 +130,7 @@ def _behind(why: str) -> str:
     return f"the Optuna storage is behind the ledger ({why}); kdstudy mirror brings it up to date"
 
 
-def open_storage(url: str, option: str = OPTION) -> optuna.storages.RDBStorage:
+def open_optuna_storage(url: str, option: str = OPTION) -> optuna.storages.RDBStorage:
     """An Optuna storage, made where there is none; relative SQLite files start at the current folder.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any
 
 from study.config import Study
 from study.ledger import Ledger
-from study.planning import Estimate, estimate, planned_seconds, trials_in_all
+from study.planning import WorkLeft, estimate_work_left, planned_seconds, total_trial_bounds
 from study.search import StudySearch, describe_progress, load_search
 from trials.specs import Record, Status, TrialRecord, Triple
 from trials.storage import Workspace
@@ -63,7 +63,7 @@ class StudyStatus:
     most_trials: int
     stopped_trials: int
     hours: float
-    left: Estimate | None
+    left: WorkLeft | None
     chains: tuple[TripleStatus, ...]
     failed_trials: tuple[str, ...]
     unfinished_work: tuple[str, ...]
@@ -84,7 +84,7 @@ def read_status(study: Study, workspace: Workspace) -> StudyStatus:
         finished=search.finished,
         trials=search.num_trials,
         extra_trials=len(search.extra_trials),
-        most_trials=trials_in_all(study)[1],
+        most_trials=total_trial_bounds(study)[1],
         stopped_trials=_stopped(filter(search.has_requested, search.trials)),
         hours=sum(record.run.seconds for record in records) / 3600,
         left=_left(search, records) if search.num_trials and not search.finished else None,
@@ -95,16 +95,16 @@ def read_status(study: Study, workspace: Workspace) -> StudyStatus:
     )
 
 
-def read_left(study: Study, workspace: Workspace) -> Estimate | None:
+def read_work_left(study: Study, workspace: Workspace) -> WorkLeft | None:
     """What a study has left, with what was planned of it; None before its first trial."""
     ledger = Ledger(workspace.ledger)
     records = ledger.refresh()
-    return estimate(load_search(study, records), planned_seconds(study), records) if ledger.trials else None
+    return estimate_work_left(load_search(study, records), planned_seconds(study), records) if ledger.trials else None
 
 
-def _left(search: StudySearch, records: list[Record]) -> Estimate:
+def _left(search: StudySearch, records: list[Record]) -> WorkLeft:
     """The plan, which reads data, is asked only where nothing else says how long work takes."""
-    return estimate(search, planned_seconds(search.study) if search.needs_plan else None, records)
+    return estimate_work_left(search, planned_seconds(search.study) if search.needs_plan else None, records)
 
 
 def _chain(triple: Triple, search: StudySearch) -> TripleStatus:

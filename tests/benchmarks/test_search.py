@@ -12,7 +12,7 @@ from benchmarks.search import from_ledger, searched, side_by_side, simulated
 from search_spaces.space import load_space
 from study.config.study_file import SearchConfig
 from study.ledger.record_files import Ledger
-from study.ledger.study_directory import claim
+from study.ledger.study_directory import save_study_file
 from trials.storage.workspace import Workspace
 
 SPACE = load_space("demo")
@@ -49,13 +49,13 @@ def test_simulated_tables_have_a_scale() -> None:
 def test_replay_of_a_grid_studys_records(tmp_path: Path) -> None:
     study = make_study(datasets=1, name="grid", search={"strategy": "grid", "space": SPACE})
     workspace, records = Workspace(tmp_path / "grid"), run_study(study)
-    claim(study, workspace)
+    save_study_file(study, workspace)
     for record in records:
         Ledger(workspace.ledger).write(record)
     found = from_ledger(workspace.root, seeds=2)
     assert found.keys() == {"teacher/2L/data0", "teacher/3L/data0"}
     assert all(result.regret >= 0 for each in found.values() for result in each.values())
     greedy = make_study(datasets=1, name="other", search={"strategy": "greedy", "space": SPACE})
-    claim(greedy, Workspace(tmp_path / "other"))
+    save_study_file(greedy, Workspace(tmp_path / "other"))
     with pytest.raises(SystemExit, match="is no directory of a grid study"):
         from_ledger(tmp_path / "other", seeds=2)

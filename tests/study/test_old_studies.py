@@ -12,7 +12,7 @@ from launching import run
 
 from study.config.study_file import load_study
 from study.ledger.record_files import Ledger
-from study.ledger.study_directory import claim
+from study.ledger.study_directory import save_study_file
 from trials.specs.records import SpeedRecord, Status, TeacherRecord, TrialRecord
 from trials.storage.workspace import Workspace
 from trials.training.checkpoints import CheckpointFile
@@ -56,7 +56,7 @@ def test_old_study_goes_on_to_its_end(old: Path) -> None:
     for trial in INTERRUPTED:
         _say_that_it_ran_long(CheckpointFile.of(trial, workspace))
     # as a launch does: the old directory is this file's study, wherever its data and models lie now
-    claim(load_study(old / "tiny.yaml"), workspace)
+    save_study_file(load_study(old / "tiny.yaml"), workspace)
 
     code, output = run("resume", folder, "--workers", 2, folder=old)
     assert code == 0, output

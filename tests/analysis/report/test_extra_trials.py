@@ -16,7 +16,7 @@ from analysis.searches.findings import ComparedStudy, compare
 from search_spaces.space import TemperatureSearch
 from study.config.study_file import Study
 from study.ledger.record_files import Ledger
-from study.views.exported_student import chosen_trial
+from study.views.exported_student import trial_to_export
 from study.views.study_status import read_status
 from trials.specs.records import Record
 from trials.storage.workspace import Workspace
@@ -71,7 +71,7 @@ def test_comparison_and_export_are_those_without_extra_trials(
         assert replace(triple.runs[0], study="") == replace(triple.runs[1], study="")
     for stable in (False, True):
         exported = [
-            chosen_trial(study, known, study.triples[0].triple_id, experiment=None, stable=stable)
+            trial_to_export(study, known, study.triples[0].triple_id, experiment=None, stable=stable)
             for known in (records, more)
         ]
         assert exported[0] == exported[1]

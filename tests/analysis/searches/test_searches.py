@@ -21,7 +21,7 @@ from search_spaces.space import load_space
 from study.cli import app, main
 from study.config.study_file import Study
 from study.ledger.record_files import Ledger
-from study.ledger.study_directory import claim
+from study.ledger.study_directory import save_study_file
 from trials.specs.records import Record, TeacherRecord, TrialRecord
 from trials.specs.trial import TeacherSpec, TeacherTask, TrainingRecipe, TrialSpec
 from trials.storage.workspace import Workspace
@@ -194,7 +194,7 @@ def test_one_study_is_no_comparison() -> None:
 
 def keep(folder: Path, each: ComparedStudy) -> Path:
     workspace = Workspace(folder / each.study.config.name)
-    claim(each.study, workspace)
+    save_study_file(each.study, workspace)
     for record in each.records:
         Ledger(workspace.ledger).write(record)
     return workspace.root

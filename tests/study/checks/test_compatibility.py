@@ -17,7 +17,7 @@ from transformers import (
 )
 
 from study.checks.compatibility import has_head
-from study.checks.study_checks import preflight
+from study.checks.study_checks import check_study
 from study.config.study_file import load_study
 from trials.models.families import FAMILIES
 from trials.specs.dataset import TaskName
@@ -52,7 +52,7 @@ def faults_of(task, model, tmp_path, *, student=None, teacher=None, **keys):
         **keys,
     }
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(values))
-    return [str(fault) for fault in preflight(load_study(tmp_path / "study.yaml")).faults]
+    return [str(fault) for fault in check_study(load_study(tmp_path / "study.yaml")).faults]
 
 
 @pytest.mark.parametrize("task", [*TEXT_TASKS, *TOKEN_TASKS])

@@ -14,7 +14,7 @@ from made_tasks import made_dataset
 import study as study_package
 from search_spaces.faults import InputError
 from study import cli
-from study.checks.study_checks import preflight
+from study.checks.study_checks import check_study
 from study.config.model_file import load_model_spec
 from study.config.study_file import load_study
 from trials.specs.dataset import TaskName
@@ -97,7 +97,7 @@ def test_model_is_made_and_a_study_takes_it(make_model, write, tmp_path):
         "training": {"max_length": 16},
     }
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(values))
-    assert preflight(load_study(tmp_path / "study.yaml")).faults == []
+    assert check_study(load_study(tmp_path / "study.yaml")).faults == []
 
 
 def test_paths_start_at_the_specification(write, tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from search_spaces.faults import InputError
-from study.config.presets import PRESETS_FILE, expand_dataset, preset_rows, presets, rows_of
+from study.config.presets import PRESETS_FILE, expand_dataset, preset_row_counts, preset_rows, presets
 from study.config.study_file import load_study
 from trials.datasets.loading import load_dataset_splits
 from trials.readers.tables import CONVERTED, SPLITS
@@ -498,4 +498,4 @@ def test_presets_under_another_name_have_their_rows() -> None:
     entry = expand_dataset(
         {"preset": "qqp", "name": "few"}, folder=Path(), mirror=None, where="study", key="datasets[0]"
     )
-    assert rows_of(DatasetSpec.model_validate(entry)) == preset_rows("qqp")
+    assert preset_row_counts(DatasetSpec.model_validate(entry)) == preset_rows("qqp")

@@ -15,7 +15,7 @@ from simulation import do_work, make_search, make_study
 from study.config.resources import Resources
 from study.launching import tune_searcher as ray_adapter
 from study.launching.placement import Node
-from study.launching.supervision import Handover
+from study.launching.tune_callbacks import StartAwareScheduler
 from study.launching.tune_searcher import StudySearcher
 from study.ledger.record_files import Ledger
 from trials.specs.trial import TeacherTask
@@ -52,9 +52,9 @@ class Launch:
 
     def end(self, name: str) -> None:
         """Do the work of a Tune trial."""
-        flight = self.searcher.flight(name)
-        assert flight is not None
-        self.ledger.write(do_work(flight.work))
+        handed_out = self.searcher.handed_out(name)
+        assert handed_out is not None
+        self.ledger.write(do_work(handed_out.work))
         self.searcher.on_trial_complete(name, {"done": True})
 
 
@@ -83,11 +83,11 @@ def test_work_that_waits_for_nodes_that_are_gone_is_handed_out_elsewhere(tmp_pat
     (work,) = launch.returned
     given = launch.searcher.suggest("again")
     assert isinstance(given, dict)
-    flight = launch.searcher.flight("again")
-    assert flight is not None
-    assert (flight.work, flight.kind) == (work, "T4")
-    assert launch.searcher.outlook.started == 2
-    assert launch.searcher.outlook.blocked == {}
+    handed_out = launch.searcher.handed_out("again")
+    assert handed_out is not None
+    assert (handed_out.work, handed_out.kind) == (work, "T4")
+    assert launch.searcher.events.started == 2
+    assert launch.searcher.events.blocked == {}
 
 
 def test_growing_cluster_is_asked_for_all_kinds(tmp_path: Path) -> None:
@@ -101,19 +101,19 @@ def test_without_named_types_workers_are_the_only_bound(tmp_path: Path) -> None:
 
 
 def test_when_time_is_up_what_runs_ends_and_what_waits_is_taken_back(tmp_path: Path) -> None:
-    launch = Launch(tmp_path, [], resources=Resources(), workers=3, until=time.monotonic() + 3600)
+    launch = Launch(tmp_path, [], resources=Resources(), workers=3, deadline=time.monotonic() + 3600)
     launch.fill()
     assert not launch.searcher.takes_back("trial0")
-    launch.searcher._until = time.monotonic()
+    launch.searcher._deadline = time.monotonic()
     assert launch.searcher.suggest("late") is None
-    assert launch.searcher.outlook.time_is_up
+    assert launch.searcher.events.time_is_up
     assert launch.searcher.takes_back("trial0")
     launch.searcher.on_trial_complete("trial0")
     launch.end("trial1")
     assert launch.searcher.suggest("later") is None  # one still runs
     launch.end("trial2")
     assert launch.searcher.suggest("latest") == Searcher.FINISHED
-    assert (launch.searcher.outlook.recorded, launch.searcher.outlook.blocked) == (2, {})
+    assert (launch.searcher.events.recorded, launch.searcher.events.blocked) == (2, {})
     assert len(launch.returned) == 1
     # the ledger alone says what is left: the teachers that were not recorded
     left = make_search(launch.study, list(Ledger(tmp_path / "ledger").refresh())).propose()
@@ -154,7 +154,7 @@ def test_free_worker_goes_to_the_oldest_trial_for_which_none_comes_up(tmp_path: 
     controller = Controller(trial0="RUNNING", trial1="PENDING", trial2="PENDING", trial3="PENDING")
 
     def chosen() -> str | None:
-        trial = Handover(launch.searcher).choose_trial_to_run(controller)
+        trial = StartAwareScheduler(launch.searcher).choose_trial_to_run(controller)
         return trial and trial.trial_id
 
     assert chosen() == "trial1"

@@ -145,8 +145,8 @@ def test_work_of_nodes_that_are_lost_goes_on_elsewhere(nodes: Nodes, tmp_path: P
 
 
 def test_launch_whose_time_is_up_in_mid_sweep_lets_what_runs_end(nodes: Nodes, tmp_path: Path):
-    until = time.monotonic() + 40  # of a clock that all processes share
-    output, _ = start(nodes, tmp_path / "study", 2, until=until).communicate(timeout=500)
+    deadline = time.monotonic() + 40  # of a clock that all processes share
+    output, _ = start(nodes, tmp_path / "study", 2, deadline=deadline).communicate(timeout=500)
     assert "time is up: nothing more is begun" in output
     assert "Traceback" not in output, output
     ended = json.loads(output.splitlines()[-1])

@@ -13,7 +13,7 @@ from transformers import AutoModel
 
 from study.config.study_file import load_study
 from study.ledger.record_files import Ledger
-from study.planning.model_sizes import HEAP_GAPS, attending_memory
+from study.planning.model_sizes import HEAP_GAPS, attention_memory
 from study.planning.study_plan import make_plan
 from trials.specs.dataset import TaskName
 from trials.specs.records import Status
@@ -103,7 +103,7 @@ def test_planned_memory_has_the_teacher_whose_attention_is_compared(
     # Where it computes, a second copy, and the maps of two layers
     assert computed - kept > copy * 0.9
     recipe = TrainingRecipe(batch_size=16)
-    longer = [attending_memory(file.config.to_dict(), recipe, tokens, 2, kept=False) for tokens in (64, 128)]
+    longer = [attention_memory(file.config.to_dict(), recipe, tokens, 2, kept=False) for tokens in (64, 128)]
     heads = file.config.num_attention_heads
     maps = 2 * 24 * 2 * heads * (128**2 - 64**2)  # of half as many rows again, logarithms and probabilities
     assert longer[1] - longer[0] == pytest.approx(4 * HEAP_GAPS[recipe.precision] * maps)

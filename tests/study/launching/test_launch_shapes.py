@@ -12,7 +12,7 @@ import yaml
 from launching import run
 from made_tasks import made_dataset
 
-from study.checks.study_checks import preflight
+from study.checks.study_checks import check_study
 from study.config.study_file import load_study
 from study.ledger.record_files import Ledger
 from trials.specs.dataset import TaskName
@@ -119,5 +119,5 @@ def test_plan_prints_shapes_and_layers(tiny_model: Path, tmp_path: Path) -> None
     ],
 )
 def test_shapes_and_maps_that_cannot_be_are_refused(changes, message, tiny_model, tmp_path):
-    faults = [str(fault) for fault in preflight(load_study(study_file(tiny_model, tmp_path, **changes))).faults]
+    faults = [str(fault) for fault in check_study(load_study(study_file(tiny_model, tmp_path, **changes))).faults]
     assert any(message in fault for fault in faults), faults

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from study.config.resources import OTHERS, Occupied, Resources
-from study.launching.placement import Node, lacks, misfits, next_kind, slots
+from study.config.resources import OTHER_NODES, Resources, TrialResources
+from study.launching.placement import Node, missing_resources, next_node_kind, placement_faults, trial_slots
 
 MIXED = Resources.model_validate({"cpu": 1, "gpu": 1, "accelerators": {"A100": {"cpu": 2, "gpu": 0.25}, "T4": {}}})
 
@@ -21,9 +21,9 @@ def node(cpu: float, gpu: float, kind: str = "") -> Node:
 
 
 def test_share_of_a_type_takes_what_it_leaves_out_from_the_study() -> None:
-    assert MIXED.on("A100") == Occupied(2, 0.25)
-    assert MIXED.on("T4") == MIXED.on(OTHERS) == Occupied(1, 1)
-    assert MIXED.kinds == ("A100", "T4", OTHERS)
+    assert MIXED.for_kind("A100") == TrialResources(2, 0.25)
+    assert MIXED.for_kind("T4") == MIXED.for_kind(OTHER_NODES) == TrialResources(1, 1)
+    assert MIXED.node_kinds == ("A100", "T4", OTHER_NODES)
 
 
 @pytest.mark.parametrize(
@@ -52,65 +52,65 @@ def test_fractions_of_a_gpu_lie_on_one_gpu(cpus: int, gpus: int, cpu: float, gpu
         room = 1.0
         while room >= gpu - 1e-9 and left >= cpu:
             room, left, placed = room - gpu, left - cpu, placed + 1
-    assert Occupied(cpu, gpu).fits({"CPU": cpus, "GPU": gpus}) == placed
+    assert TrialResources(cpu, gpu).fits({"CPU": cpus, "GPU": gpus}) == placed
 
 
 def test_several_gpus_and_none() -> None:
-    assert Occupied(1, 2).fits({"CPU": 9, "GPU": 5}) == 2
-    assert Occupied(2, 0).fits({"CPU": 5}) == 2
-    assert Occupied(1, 0.5).fits({"CPU": 9}) == 0
+    assert TrialResources(1, 2).fits({"CPU": 9, "GPU": 5}) == 2
+    assert TrialResources(2, 0).fits({"CPU": 5}) == 2
+    assert TrialResources(1, 0.5).fits({"CPU": 9}) == 0
 
 
 def test_slots_by_kind() -> None:
     nodes = [node(8, 1, "A100"), node(4, 2, "T4"), node(4, 1, "V100"), node(64, 0)]
-    assert slots(MIXED, nodes) == {"A100": 4, "T4": 2, OTHERS: 1}
-    assert slots(Resources(cpu=4, gpu=1, group=8), nodes) == {OTHERS: 8 + 8 + 8}
+    assert trial_slots(MIXED, nodes) == {"A100": 4, "T4": 2, OTHER_NODES: 1}
+    assert trial_slots(Resources(cpu=4, gpu=1, group=8), nodes) == {OTHER_NODES: 8 + 8 + 8}
 
 
 def test_work_goes_to_the_first_kind_with_room() -> None:
-    assert next_kind({"A100": 1, "T4": 3, OTHERS: 0}, wait=True) == "A100"
-    assert next_kind({"A100": 0, "T4": 3, OTHERS: 0}, wait=True) == "T4"
-    assert next_kind({"A100": 0, "T4": -1, OTHERS: 0}, wait=True) is None
+    assert next_node_kind({"A100": 1, "T4": 3, OTHER_NODES: 0}, wait=True) == "A100"
+    assert next_node_kind({"A100": 0, "T4": 3, OTHER_NODES: 0}, wait=True) == "T4"
+    assert next_node_kind({"A100": 0, "T4": -1, OTHER_NODES: 0}, wait=True) is None
     # where nodes are wanted, all kinds alike
-    assert next_kind({"A100": -2, "T4": -1, OTHERS: -1}, wait=False) == "T4"
+    assert next_node_kind({"A100": -2, "T4": -1, OTHER_NODES: -1}, wait=False) == "T4"
 
 
 def test_share_that_no_node_holds_is_a_fault_with_the_largest_node() -> None:
-    faults, notes = misfits(Resources(cpu=2, gpu=2), [node(64, 1), node(8, 1), node(96, 0)], "study.yaml")
+    faults, notes = placement_faults(Resources(cpu=2, gpu=2), [node(64, 1), node(8, 1), node(96, 0)], "study.yaml")
     assert notes == []
     assert [str(fault) for fault in faults] == [
         "study.yaml: resources = '2 CPUs and 2 GPUs': no node holds one trial: the largest has 64 CPUs and 1 GPU"
     ]
-    (fault,), _ = misfits(Resources(cpu=2), [], "study.yaml")
+    (fault,), _ = placement_faults(Resources(cpu=2), [], "study.yaml")
     assert "no node holds one trial: there is none" in str(fault)
 
 
 def test_type_that_the_cluster_lacks_is_noted_with_the_nearest_one() -> None:
     resources = Resources.model_validate({"gpu": 1, "accelerators": {"A10": {"gpu": 0.5}, "T4": {}}})
-    faults, notes = misfits(resources, [node(4, 1, "A10G"), node(4, 1, "T4")], "study.yaml")
+    faults, notes = placement_faults(resources, [node(4, 1, "A10G"), node(4, 1, "T4")], "study.yaml")
     assert faults == []
     assert [(note.key, note.message) for note in notes] == [
         ("resources.accelerators.A10", "no node is of this type; did you mean 'A10G'? known: A10G, T4")
     ]
     # without any node that is left it is a fault, and Ray's own names are shown
-    faults, notes = misfits(resources, [node(4, 0)], "study.yaml", ["A10G", "T4"])
+    faults, notes = placement_faults(resources, [node(4, 0)], "study.yaml", ["A10G", "T4"])
     assert [fault.key for fault in faults] == ["resources", "resources.accelerators.A10", "resources.accelerators.T4"]
     assert notes == []
 
 
 def test_type_whose_nodes_are_too_small_is_a_fault_though_others_are_left() -> None:
     resources = Resources.model_validate({"accelerators": {"T4": {"cpu": 2, "gpu": 2}}})
-    (fault,), notes = misfits(resources, [node(8, 1, "T4"), node(4, 0)], "study.yaml")
+    (fault,), notes = placement_faults(resources, [node(8, 1, "T4"), node(4, 0)], "study.yaml")
     assert (fault.key, notes) == ("resources.accelerators.T4", [])
     assert "no node of this type holds one trial: the largest has 8 CPUs and 1 GPU" in fault.message
 
 
 def test_what_a_machine_lacks() -> None:
-    assert list(lacks(MIXED, 2, 1)) == []
-    assert list(lacks(MIXED, 1, 1)) == [
+    assert list(missing_resources(MIXED, 2, 1)) == []
+    assert list(missing_resources(MIXED, 1, 1)) == [
         "resources.accelerators.A100: a trial occupies 2 CPUs and 0.25 GPUs; here are 1 CPU and 1 GPU"
     ]
-    assert [line.split(":")[0] for line in lacks(MIXED, 8, 0)] == [
+    assert [line.split(":")[0] for line in missing_resources(MIXED, 8, 0)] == [
         "resources.accelerators.A100",
         "resources.accelerators.T4",
         "resources",

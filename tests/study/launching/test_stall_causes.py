@@ -8,29 +8,37 @@ from typing import Any, ClassVar
 import pytest
 
 from study.config.resources import Resources
-from study.launching import supervision as watch
+from study.launching import tune_callbacks as watch
 from study.launching.placement import Node
 from study.launching.progress import Progress
-from study.launching.stall_causes import Facts, Loss, Piece, Start, State, Watchdog, causes_of
-from study.launching.supervision import Watch
-from study.launching.tune_searcher import Outlook
+from study.launching.stall_causes import (
+    LaunchState,
+    LostWork,
+    StallReporter,
+    StartingWorker,
+    WorkInProgress,
+    WorkState,
+    find_stall_causes,
+)
+from study.launching.tune_callbacks import LaunchMonitor
+from study.launching.tune_searcher import LaunchEvents
 
 CPU_NODE = Node("one", {"CPU": 4.0}, {"CPU": 0.0})
-WAITING = Piece("id1", "t/2L/news", State.WAITING, 61.0)
-RUNNING = Piece("id2", "t/3L/news", State.RUNNING, 61.0)
+WAITING = WorkInProgress("id1", "t/2L/news", WorkState.WAITING, 61.0)
+RUNNING = WorkInProgress("id2", "t/3L/news", WorkState.RUNNING, 61.0)
 
 
-def facts(**changes: Any) -> Facts:
+def facts(**changes: Any) -> LaunchState:
     """Of a launch on one node of four CPUs."""
     values: dict[str, Any] = {"resources": Resources(), "workers": 4, "nodes": [CPU_NODE], "pieces": []}
-    return Facts(**{**values, **changes})
+    return LaunchState(**{**values, **changes})
 
 
-def lines(found: Facts) -> list[str]:
-    return list(causes_of(found).values())
+def lines(found: LaunchState) -> list[str]:
+    return list(find_stall_causes(found).values())
 
 
-def only(found: Facts) -> str:
+def only(found: LaunchState) -> str:
     (line,) = lines(found)
     return line
 
@@ -67,9 +75,11 @@ def test_room_that_ray_does_not_give() -> None:
 
 
 def test_worker_that_does_not_come_up() -> None:
-    found = facts(pieces=[WAITING], starts=[Start("10.0.0.3", 200.0)], workers=1, nodes=[Node("one", {"CPU": 1.0})])
+    found = facts(
+        pieces=[WAITING], starts=[StartingWorker("10.0.0.3", 200.0)], workers=1, nodes=[Node("one", {"CPU": 1.0})]
+    )
     assert only(found) == "t/2L/news: no worker for 1.0 min: it has been starting for 3.3 min, on 10.0.0.3"
-    assert lines(replace(found, starts=[Start("10.0.0.3", 100.0)])) == []
+    assert lines(replace(found, starts=[StartingWorker("10.0.0.3", 100.0)])) == []
 
 
 @pytest.mark.parametrize(
@@ -93,7 +103,7 @@ def test_work_without_a_sign(quiet: float, usual: float | None, saves: float, sa
 
 
 def test_work_that_was_given_up_names_its_error_and_who_waits_for_it() -> None:
-    loss = Loss("id3", "teacher t on news", "OSError: no space left on device", ("a", "b", "c", "d"))
+    loss = LostWork("id3", "teacher t on news", "OSError: no space left on device", ("a", "b", "c", "d"))
     line = "teacher t on news: id3 is given up for this launch: OSError: no space left on device"
     assert only(facts(losses=[loss])) == f"{line}; a, b, c and 1 more wait for it"
 
@@ -108,13 +118,13 @@ def test_everything_waits_for_a_teacher() -> None:
 
 
 def test_cause_is_said_once_until_it_comes_back() -> None:
-    dog, gone = Watchdog(), facts(nodes=[], pieces=[WAITING])
-    assert len(dog.news(gone)) == 1
-    assert dog.news(replace(gone, pieces=[replace(WAITING, seconds=500)])) == []
+    dog, gone = StallReporter(), facts(nodes=[], pieces=[WAITING])
+    assert len(dog.new_causes(gone)) == 1
+    assert dog.new_causes(replace(gone, pieces=[replace(WAITING, seconds=500)])) == []
     # another cause of the same wait is news
-    assert "room" in dog.news(facts(nodes=[replace(CPU_NODE, free={"CPU": 4.0})], pieces=[WAITING]))[0]
-    assert dog.news(facts(pieces=[])) == []
-    assert len(dog.news(gone)) == 1
+    assert "room" in dog.new_causes(facts(nodes=[replace(CPU_NODE, free={"CPU": 4.0})], pieces=[WAITING]))[0]
+    assert dog.new_causes(facts(pieces=[])) == []
+    assert len(dog.new_causes(gone)) == 1
 
 
 def test_launch_goes_on_though_it_cannot_say_how_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,12 +142,12 @@ def test_launch_goes_on_though_it_cannot_say_how_it_stands(monkeypatch: pytest.M
 
     class Searching:
         reconciled: ClassVar[list[set[str]]] = []
-        outlook = Outlook()
+        events = LaunchEvents()
 
         def reconcile(self, live: set[str]) -> None:
             self.reconciled.append(live)
 
-    hooks = Watch(Searching(), Hooked(), None, None)  # type: ignore[arg-type]  # neither is asked for anything
+    hooks = LaunchMonitor(Searching(), Hooked(), None, None)  # type: ignore[arg-type]  # neither is asked for anything
     monkeypatch.setattr(watch, "LOOK_SECONDS", 1e9)
     for _ in range(3):
         hooks.on_step_end(0, [])

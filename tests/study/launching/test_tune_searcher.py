@@ -16,7 +16,7 @@ from analysis.report import export_tables
 from study.config.resources import Resources
 from study.launching import head_node as head
 from study.launching import tune_searcher as ray_adapter
-from study.launching.tune_searcher import StudySearcher, reason_of
+from study.launching.tune_searcher import StudySearcher, failure_reason
 from study.ledger.record_files import Ledger
 from study.search.study_search import load_search
 from trials.specs.work import work_id
@@ -71,7 +71,7 @@ def teachers_done(ledger: Ledger) -> None:
     ],
 )
 def test_reason_is_said_in_words_that_help(report: str, reason: str):
-    assert reason_of(report).startswith(reason)
+    assert failure_reason(report).startswith(reason)
 
 
 def test_lost_work_is_blocked_with_its_reason_and_others_go_on(tmp_path: Path):
@@ -81,9 +81,9 @@ def test_lost_work_is_blocked_with_its_reason_and_others_go_on(tmp_path: Path):
     adapter.suggest("a")
     adapter.on_trial_complete("a", error=True)
     adapter.explain("a", KILLED)
-    (reason,) = adapter.outlook.blocked.values()
-    assert reason == reason_of(KILLED)
-    assert adapter.outlook.full is None
+    (reason,) = adapter.events.blocked.values()
+    assert reason == failure_reason(KILLED)
+    assert adapter.events.storage_full is None
     assert isinstance(adapter.suggest("b"), dict)
 
 
@@ -93,13 +93,13 @@ def test_work_that_met_lost_nodes_alone_gets_other_turns_but_not_for_ever(tmp_pa
     adapter, handed_out = searcher(ledger), []
     for trial_id in ("a", "b", "c"):
         handed_out.append(adapter.suggest(trial_id))
-        assert adapter.outlook.started == 1
+        assert adapter.events.started == 1
         adapter.on_trial_complete(trial_id, error=True)
-        assert len(adapter.outlook.blocked) == 1
+        assert len(adapter.events.blocked) == 1
         adapter.explain(trial_id, AWAY)
-        assert len(adapter.outlook.blocked) == len(adapter.outlook.given_up) == (trial_id == "c")
+        assert len(adapter.events.blocked) == len(adapter.events.given_up) == (trial_id == "c")
     assert handed_out == [handed_out[0]] * 3
-    assert list(adapter.outlook.blocked.values()) == [reason_of(AWAY)]
+    assert list(adapter.events.blocked.values()) == [failure_reason(AWAY)]
 
 
 def test_full_storage_ends_the_launch_when_what_runs_has_ended(tmp_path: Path):
@@ -111,11 +111,11 @@ def test_full_storage_ends_the_launch_when_what_runs_has_ended(tmp_path: Path):
     adapter.on_trial_complete("a", error=True)
     adapter.explain("a", FULL)
     # Nothing more is handed out, for it would end so, too; what runs may have its record yet
-    assert adapter.outlook.full == "/data/runs/x: No space left on device; make room there and launch again"
+    assert adapter.events.storage_full == "/data/runs/x: No space left on device; make room there and launch again"
     assert adapter.suggest("c") is None
     ledger.write(do_work(WORK.validate_json(suggested["work"])))
     adapter.on_trial_complete("b", {"done": True})
-    assert adapter.outlook.recorded == 1
+    assert adapter.events.recorded == 1
     assert adapter.suggest("d") == Searcher.FINISHED
 
 
@@ -126,7 +126,7 @@ def test_work_that_was_asked_to_leave_is_not_given_up(tmp_path: Path):
     adapter.suggest("a")
     adapter.stop()
     adapter.on_trial_complete("a", error=True)
-    assert (adapter.outlook.blocked, adapter.outlook.given_up) == ({}, [])
+    assert (adapter.events.blocked, adapter.events.given_up) == ({}, [])
     assert adapter.suggest("b") == Searcher.FINISHED
 
 
@@ -143,7 +143,7 @@ def test_work_in_whose_place_no_record_stands_is_never_handed_out(tmp_path: Path
     while isinstance(suggested := adapter.suggest(str(len(handed_out))), dict):
         handed_out.append(work_id(WORK.validate_json(suggested["work"])))
     # It is named with its file, which is left alone; all other work is handed out
-    assert str(file) in adapter.outlook.blocked[wanted[0]]
+    assert str(file) in adapter.events.blocked[wanted[0]]
     assert sorted(handed_out) == sorted(wanted[1:])
     assert file.read_bytes() == content
 
@@ -176,8 +176,8 @@ def test_results_do_not_depend_on_clocks(tmp_path: Path):
 def test_head_that_listens_answers_and_one_that_is_gone_does_not():
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
-        assert head.answers(address)
-    assert not head.answers(address)
+        assert head.is_listening(address)
+    assert not head.is_listening(address)
 
 
 def test_lost_head_is_said_and_ends_the_process_once(monkeypatch: pytest.MonkeyPatch):
@@ -185,7 +185,7 @@ def test_lost_head_is_said_and_ends_the_process_once(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(head, "LOOK_SECONDS", 0.01)
     monkeypatch.setattr(head, "LOST_SECONDS", 0.05)
     answered = iter([True, False, True])  # gone for a moment, and back
-    monkeypatch.setattr(head, "answers", lambda address: next(answered, False))
+    monkeypatch.setattr(head, "is_listening", lambda address: next(answered, False))
 
     def end(code: int) -> None:
         said.append(code)
@@ -193,7 +193,7 @@ def test_lost_head_is_said_and_ends_the_process_once(monkeypatch: pytest.MonkeyP
         released.wait(30)  # a process that has ended says nothing more
 
     monkeypatch.setattr(head.os, "_exit", end)
-    with head.head_watched("127.0.0.1:1", said.append):
+    with head.watch_head_node("127.0.0.1:1", said.append):
         assert ended.wait(30)
     released.set()
     assert said == ["the head of the Ray cluster, 127.0.0.1:1, is gone: it has not answered for 0.05 s", 3]

@@ -9,7 +9,7 @@ import yaml
 
 from search_spaces.faults import InputError
 from study.config.study_file import Study, load_study
-from study.ledger.study_directory import claim, open_study
+from study.ledger.study_directory import open_study, save_study_file
 from trials.storage.workspace import Workspace
 
 STUDY = """
@@ -45,14 +45,14 @@ def replaced(old: str, new: str) -> str:
 def refused(study: Study, workspace: Workspace) -> dict[str, str]:
     before = workspace.study_file.read_bytes()
     with pytest.raises(InputError) as caught:
-        claim(study, workspace)
+        save_study_file(study, workspace)
     assert workspace.study_file.read_bytes() == before
     return {fault.key: fault.message for fault in caught.value.faults}
 
 
 def test_claim_of_a_new_directory_keeps_the_study(tmp_path: Path, workspace: Workspace) -> None:
     study = load(tmp_path)
-    claim(study, workspace)
+    save_study_file(study, workspace)
     kept = load_study(workspace.study_file)
     assert kept.config == study.config
     # nothing but the file
@@ -60,10 +60,10 @@ def test_claim_of_a_new_directory_keeps_the_study(tmp_path: Path, workspace: Wor
 
 
 def test_claim_by_the_same_study(tmp_path: Path, workspace: Workspace) -> None:
-    claim(load(tmp_path), workspace)
+    save_study_file(load(tmp_path), workspace)
     before = workspace.study_file.read_bytes()
-    claim(load(tmp_path), workspace)
-    claim(load_study(workspace.study_file), workspace)  # `kdstudy resume`
+    save_study_file(load(tmp_path), workspace)
+    save_study_file(load_study(workspace.study_file), workspace)  # `kdstudy resume`
     assert workspace.study_file.read_bytes() == before
 
 
@@ -81,21 +81,21 @@ def test_claim_by_the_same_study(tmp_path: Path, workspace: Workspace) -> None:
     ],
 )
 def test_claim_takes_an_extension(tmp_path: Path, workspace: Workspace, old: str, new: str) -> None:
-    claim(load(tmp_path), workspace)
+    save_study_file(load(tmp_path), workspace)
     extended = load(tmp_path, replaced(old, new))
-    claim(extended, workspace)
+    save_study_file(extended, workspace)
     assert load_study(workspace.study_file).config == extended.config
 
 
 def test_claim_lets_things_lie_elsewhere(tmp_path: Path, workspace: Workspace) -> None:
     # records are matched by content: where data and models lie is no part of a study
-    claim(load(tmp_path), workspace)
-    claim(load(tmp_path, replaced("path: data/one", "path: elsewhere/one")), workspace)
-    claim(load(tmp_path, replaced("some/model", "a-copy/model")), workspace)
+    save_study_file(load(tmp_path), workspace)
+    save_study_file(load(tmp_path, replaced("path: data/one", "path: elsewhere/one")), workspace)
+    save_study_file(load(tmp_path, replaced("some/model", "a-copy/model")), workspace)
 
 
 def test_claim_refuses_another_recipe(tmp_path: Path, workspace: Workspace) -> None:
-    claim(load(tmp_path), workspace)
+    save_study_file(load(tmp_path), workspace)
     found = refused(
         load(tmp_path, replaced("training: {epochs: 3}", "training: {epochs: 4, batch_size: 8}")), workspace
     )
@@ -120,12 +120,12 @@ def test_claim_refuses_another_recipe(tmp_path: Path, workspace: Workspace) -> N
 def test_claim_refuses_a_name_that_means_another_thing(
     tmp_path: Path, workspace: Workspace, old: str, new: str, key: str
 ) -> None:
-    claim(load(tmp_path), workspace)
+    save_study_file(load(tmp_path), workspace)
     assert set(refused(load(tmp_path, replaced(old, new)), workspace)) == {key}
 
 
 def test_claim_names_differences_of_all_parts_at_once(tmp_path: Path, workspace: Workspace) -> None:
-    claim(load(tmp_path), workspace)
+    save_study_file(load(tmp_path), workspace)
     text = replaced("layers: 3", "layers: 2").replace("epochs: 3", "epochs: 9").replace("f1_macro", "f1")
     assert set(refused(load(tmp_path, text), workspace)) == {
         "training.epochs",
@@ -135,17 +135,17 @@ def test_claim_names_differences_of_all_parts_at_once(tmp_path: Path, workspace:
 
 
 def test_claim_by_a_smaller_study_remembers_nothing_wrong(tmp_path: Path, workspace: Workspace) -> None:
-    claim(load(tmp_path), workspace)
+    save_study_file(load(tmp_path), workspace)
     smaller = yaml.safe_load(STUDY)
     del smaller["datasets"][0]
-    claim(load(tmp_path, yaml.safe_dump(smaller)), workspace)
+    save_study_file(load(tmp_path, yaml.safe_dump(smaller)), workspace)
     assert [d.name for d in load_study(workspace.study_file).config.datasets] == ["two"]
 
 
 def test_open_study_by_file_or_by_directory(tmp_path: Path, workspace: Workspace) -> None:
     study = load(tmp_path)
     assert open_study(tmp_path / "study.yaml") == (study, None)
-    claim(study, workspace)
+    save_study_file(study, workspace)
     opened, place = open_study(workspace.root)
     assert opened.config == study.config
     assert place == Workspace(workspace.root.resolve())

@@ -56,5 +56,5 @@ def test_response_times_are_planned_with_the_padding_of_their_forward_and_count(
     assert packed.speeds == single.speeds
     assert all(padded.speeds[pair] > seconds > 0 for pair, seconds in packed.speeds.items())
     study = load_study(tiny_study(speed={}))
-    more = padded.of_study(study) - packed.of_study(study)
+    more = padded.total_seconds(study) - packed.total_seconds(study)
     assert more == pytest.approx(sum(padded.speeds.values()) - sum(packed.speeds.values()))

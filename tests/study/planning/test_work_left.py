@@ -19,11 +19,11 @@ from search_spaces.configuration import Configuration
 from search_spaces.space import load_space
 from study.config.study_file import Study
 from study.launching.progress import Progress
-from study.planning.measured_speed import measured
 from study.planning.study_plan import PlannedSeconds, search_bounds, triple_bounds
-from study.planning.trials_ahead import ahead_of
-from study.planning.work_left import Estimate, Span, at_a_time, estimate
-from study.planning.work_left_text import left_in_words
+from study.planning.trials_left import trials_left_of
+from study.planning.work_durations import estimate_durations
+from study.planning.work_left import ExpectedRange, WorkLeft, count_concurrent_work, estimate_work_left
+from study.planning.work_left_text import describe_work_left
 from study.search.study_search import load_search
 from study.search.timing_trials import cost_class, cost_factors, timing_trials
 from trials.specs.dataset import TaskName
@@ -63,8 +63,8 @@ def planned_as(factor: float = 1.0, speeds: bool = False) -> PlannedSeconds:
     )
 
 
-def estimated(study: Study, records: list[Record], planned: PlannedSeconds | None) -> Estimate:
-    return estimate(load_search(study, records), planned, records)
+def estimated(study: Study, records: list[Record], planned: PlannedSeconds | None) -> WorkLeft:
+    return estimate_work_left(load_search(study, records), planned, records)
 
 
 def hours(records: list[Record]) -> float:
@@ -139,12 +139,12 @@ def test_bounds_of_greedy_search_hold_at_any_time(
     (triple,) = study.triples
     for done in range(0, len(records) + 1, 4):
         searched = load_search(study, records[:done])
-        ahead = ahead_of(study, triple, searched.triples.get(triple.triple_id))
+        ahead = trials_left_of(study, triple, searched.triples.get(triple.triple_id))
         left = len(records) - max(done, 1)
         assert ahead.fewest <= left <= ahead.most
         assert ahead.fewest <= ahead.expected <= ahead.most
     # nothing is left at the end
-    end = ahead_of(study, triple, load_search(study, records).triples[triple.triple_id])
+    end = trials_left_of(study, triple, load_search(study, records).triples[triple.triple_id])
     assert (end.fewest, end.expected, end.most, end.requests) == (0, 0, 0, 0)
 
 
@@ -164,7 +164,7 @@ def test_wall_clock_is_work_over_workers_or_the_longest_chain() -> None:
     study = make_study(search={"strategy": "grid", "space": TINY})
     records = timed(run_study(study))[:8]
     search = load_search(study, records)
-    alone, two, many = (estimate(search, planned_as(), records, workers=n) for n in (1, 2, 10_000))
+    alone, two, many = (estimate_work_left(search, planned_as(), records, workers=n) for n in (1, 2, 10_000))
     idle = 0.08 * alone.trials.expected / 3600
     assert alone.wall_hours.expected == pytest.approx(alone.hours.expected + idle)
     assert two.wall_hours.expected == pytest.approx(two.hours.expected / 2 + idle / 2)
@@ -190,8 +190,8 @@ def test_progress_says_what_is_left() -> None:
 
 
 def words_of(expected: float, lower: float, upper: float, workers: int) -> str:
-    hours = Span(lower, expected, upper)
-    return left_in_words(Estimate(1, hours, 0, 0, 0, hours, workers, hours.times(1 / workers), ()))
+    hours = ExpectedRange(lower, expected, upper)
+    return describe_work_left(WorkLeft(1, hours, 0, 0, 0, hours, workers, hours.times(1 / workers), ()))
 
 
 def test_failed_triples_have_nothing_left() -> None:
@@ -213,20 +213,20 @@ def test_records_of_other_recipes_say_nothing() -> None:
     training = last.spec.training.model_copy(update={"epochs": 99})
     spec = last.spec.model_copy(update={"training": training})
     slow = last.model_copy(update={"spec": spec, "run": last.run.model_copy(update={"seconds": 1e6})})
-    assert measured(study, planned_as(), [*records, slow]) == measured(study, planned_as(), records)
+    assert estimate_durations(study, planned_as(), [*records, slow]) == estimate_durations(study, planned_as(), records)
 
 
 def test_workers_are_those_that_ran_lately() -> None:
     study = make_study(search={"strategy": "grid", "space": TINY})
     one = timed(run_study(study))[:6]
-    assert at_a_time(one) == 1
+    assert count_concurrent_work(one) == 1
     # each starts when the one before the last ends
     two = [
         r.model_copy(update={"run": r.run.model_copy(update={"started_at": b.run.started_at})})
         for b, r in pairwise(one)
     ]
-    assert at_a_time(two) == 2
-    assert at_a_time([]) == 1
+    assert count_concurrent_work(two) == 2
+    assert count_concurrent_work([]) == 1
 
 
 def test_first_trials_are_of_all_triples_and_kinds() -> None:

@@ -26,7 +26,7 @@ from study.launching.options import LaunchOptions
 from study.launching.progress import Progress
 from study.ledger.record_files import Ledger
 from study.views import optuna_mirror as mirror
-from study.views.optuna_mirror import Mirror, mirrored, open_storage
+from study.views.optuna_mirror import OptunaMirror, mirror_while_running, open_optuna_storage
 from trials.specs.records import Record, Status, TrialRecord
 from trials.specs.trial import TrainingRecipe, TrialSpec
 from trials.storage.workspace import Workspace
@@ -72,7 +72,7 @@ def read(url: str) -> dict[str, list[optuna.trial.FrozenTrial]]:
 def test_optuna_reads_every_trial(workspace: Workspace, url: str) -> None:
     study = make_study(datasets=1, students=2, space=load_space("demo"), seeds=(1, 2))
     trials = write(workspace, run_study(study, some_fail))
-    assert Mirror(study, workspace, open_storage(url)).update() == len(trials)
+    assert OptunaMirror(study, workspace, open_optuna_storage(url)).update() == len(trials)
     found = read(url)
     assert found.keys() == {f"simulated/{triple.triple_id}" for triple in study.triples}
     for triple_id, copies in found.items():
@@ -98,7 +98,7 @@ def test_stopped_trials_are_pruned_ones(workspace: Workspace, url: str) -> None:
     search = {"strategy": "grid", "space": load_space("demo"), "stopping": {"rule": "asha"}}
     study = make_study(datasets=1, students=1, search=search)
     trials = {r.record_id: r for r in write(workspace, run_study(study, stops=lambda trial: True))}
-    assert Mirror(study, workspace, open_storage(url)).update() == len(trials)
+    assert OptunaMirror(study, workspace, open_optuna_storage(url)).update() == len(trials)
     (copies,) = read(url).values()
     pruned = [copy for copy in copies if copy.state is PRUNED]
     assert {copy.user_attrs["trial_id"] for copy in pruned} == {
@@ -113,7 +113,7 @@ def test_stopped_trials_are_pruned_ones(workspace: Workspace, url: str) -> None:
 
 def test_optuna_can_weigh_parameters(study: Study, workspace: Workspace, url: str) -> None:
     write(workspace, run_study(study))
-    Mirror(study, workspace, open_storage(url)).update()
+    OptunaMirror(study, workspace, open_optuna_storage(url)).update()
     loaded = optuna.load_study(study_name=optuna.get_all_study_names(url)[0], storage=url)
     weights = optuna.importance.get_param_importances(loaded)
     # all parameters with several values are in all trials, with one distribution each
@@ -123,12 +123,12 @@ def test_optuna_can_weigh_parameters(study: Study, workspace: Workspace, url: st
 def test_mirror_adds_only_what_is_new(study: Study, workspace: Workspace, url: str) -> None:
     records = run_study(study)
     first = write(workspace, records[:4])
-    kept = Mirror(study, workspace, open_storage(url))
+    kept = OptunaMirror(study, workspace, open_optuna_storage(url))
     assert kept.update() == len(first)
     assert kept.update() == 0
     rest = write(workspace, records[4:])
     # another process, later: the same
-    assert Mirror(study, workspace, open_storage(url)).update() == len(rest)
+    assert OptunaMirror(study, workspace, open_optuna_storage(url)).update() == len(rest)
     assert kept.update() == 0
     assert sum(map(len, read(url).values())) == len(first) + len(rest)
 
@@ -137,9 +137,9 @@ def test_a_mirror_made_anew_is_the_same(study: Study, workspace: Workspace, url:
     records = run_study(study)
     for part in (records[::2], records[1::2]):
         write(workspace, part)
-        Mirror(study, workspace, open_storage(url)).update()
+        OptunaMirror(study, workspace, open_optuna_storage(url)).update()
     other = f"sqlite:///{tmp_path / 'other.db'}"
-    Mirror(study, workspace, open_storage(other)).update()
+    OptunaMirror(study, workspace, open_optuna_storage(other)).update()
 
     def content(where: str) -> dict[str, list[tuple[object, ...]]]:
         return {
@@ -154,7 +154,7 @@ def test_scores_of_another_recipe_are_another_study(study: Study, workspace: Wor
     write(workspace, run_study(study))
     changed = Study(study.config.model_copy(update={"training": TrainingRecipe(epochs=7)}), study.path)
     write(workspace, run_study(changed))
-    Mirror(study, workspace, open_storage(url)).update()
+    OptunaMirror(study, workspace, open_optuna_storage(url)).update()
     names = optuna.get_all_study_names(url)
     assert len(names) == len(set(names)) == 2 * len(study.triples)
 
@@ -164,7 +164,7 @@ def test_extended_space_goes_on_in_the_same_study(workspace: Workspace, url: str
     for rates in ((5e-4,), (5e-4, 2e-3)):
         study = make_study(datasets=1, students=1, space=space.model_copy(update={"learning_rates": rates}))
         write(workspace, run_study(study))
-        Mirror(study, workspace, open_storage(url)).update()
+        OptunaMirror(study, workspace, open_optuna_storage(url)).update()
     (trials,) = read(url).values()
     assert {trial.params["learning_rate"] for trial in trials} == {5e-4, 2e-3}
 
@@ -188,7 +188,7 @@ def test_bad_storage_is_a_fault_without_its_password_before_anything_is_read(wor
 def test_launch_is_followed(study: Study, workspace: Workspace, url: str, monkeypatch) -> None:
     monkeypatch.setattr(mirror, "EVERY_SECONDS", 0.05)
     records, said = run_study(study), []
-    with mirrored(study, workspace, open_storage(url), said.append):
+    with mirror_while_running(study, workspace, open_optuna_storage(url), said.append):
         first = write(workspace, records[:4])
         limit = time.monotonic() + 60
         while sum(map(len, read(url).values())) < len(first):
@@ -202,14 +202,14 @@ def test_launch_is_followed(study: Study, workspace: Workspace, url: str, monkey
 
 def test_storage_that_fails_is_named_and_stops_nothing(study, workspace, url, monkeypatch) -> None:
     monkeypatch.setattr(mirror, "EVERY_SECONDS", 0.01)
-    updates, real, said = [], Mirror.update, []
+    updates, real, said = [], OptunaMirror.update, []
 
-    def broken(self: Mirror) -> int:
+    def broken(self: OptunaMirror) -> int:
         updates.append(1)
         raise OSError("database or disk is full")
 
-    monkeypatch.setattr(Mirror, "update", broken)
-    with mirrored(study, workspace, open_storage(url), said.append):
+    monkeypatch.setattr(OptunaMirror, "update", broken)
+    with mirror_while_running(study, workspace, open_optuna_storage(url), said.append):
         write(workspace, run_study(study))
         while len(updates) < 5:
             time.sleep(0.01)
@@ -217,23 +217,23 @@ def test_storage_that_fails_is_named_and_stops_nothing(study, workspace, url, mo
     assert said == 2 * [
         "the Optuna storage is behind the ledger (database or disk is full); kdstudy mirror brings it up to date"
     ]
-    monkeypatch.setattr(Mirror, "update", real)
-    assert Mirror(study, workspace, open_storage(url)).update() > 0
+    monkeypatch.setattr(OptunaMirror, "update", real)
+    assert OptunaMirror(study, workspace, open_optuna_storage(url)).update() > 0
 
 
 def test_storage_that_hangs_ends_with_the_launch(study, workspace, url, monkeypatch) -> None:
     monkeypatch.setattr(mirror, "LAST_SECONDS", 0.2)
     monkeypatch.setattr(mirror, "EVERY_SECONDS", 0.01)
     free, said = threading.Event(), []
-    monkeypatch.setattr(Mirror, "update", lambda self: free.wait(60) and 0)
-    with mirrored(study, workspace, open_storage(url), said.append):
+    monkeypatch.setattr(OptunaMirror, "update", lambda self: free.wait(60) and 0)
+    with mirror_while_running(study, workspace, open_optuna_storage(url), said.append):
         time.sleep(0.05)
     free.set()
     assert said == ["the Optuna storage is behind the ledger (it takes too long); kdstudy mirror brings it up to date"]
 
 
 def test_without_a_storage_nothing_is_made(study: Study, workspace: Workspace) -> None:
-    with mirrored(study, workspace, None, print):
+    with mirror_while_running(study, workspace, None, print):
         assert threading.active_count() == len(threading.enumerate())
         assert "mirror" not in {thread.name for thread in threading.enumerate()}
     assert list(workspace.root.iterdir()) == []
@@ -260,7 +260,7 @@ def test_launch_with_a_storage(tiny_study, tmp_path: Path) -> None:
 @pytest.mark.skipif(find_spec("optuna_dashboard") is None, reason="needs optuna-dashboard (the extra dashboard)")
 def test_optuna_dashboard_shows_the_study(study: Study, workspace: Workspace, url: str) -> None:
     trials = write(workspace, run_study(study))
-    Mirror(study, workspace, open_storage(url)).update()
+    OptunaMirror(study, workspace, open_optuna_storage(url)).update()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

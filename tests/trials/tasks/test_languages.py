@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import MBart50Tokenizer, MBartConfig, MBartForConditionalGeneration, MBartTokenizer
 
-from study.checks.study_checks import preflight
+from study.checks.study_checks import check_study
 from study.config.study_file import load_study
 from trials.datasets.loading import load_dataset_splits
 from trials.datasets.tokenized_data import tokenized
@@ -140,7 +140,7 @@ def test_languages_that_the_tokenizer_cannot_mark_are_refused(languages, message
         "training": {"max_length": 16},
     }
     (tmp_path / "study.yaml").write_text(json.dumps(values))
-    (fault,) = preflight(load_study(tmp_path / "study.yaml")).faults
+    (fault,) = check_study(load_study(tmp_path / "study.yaml")).faults
     assert message in str(fault)
 
 

@@ -147,6 +147,6 @@ def test_attention_is_kept_of_experiments_that_compare_it() -> None:
     without = SPACE.model_copy(update={"experiments": SPACE.experiments[:2]})
     for space, shown in ((SPACE, True), (without, False)):
         study = make_study(search={"strategy": "experiments", "space": space, "evaluate": ()})
-        assert study.shows_attention is shown
+        assert study.keeps_attention is shown
     # A search has too many trials, of which nobody asks what they attend to
-    assert not make_study(search={"space": load_space("demo")}).shows_attention
+    assert not make_study(search={"space": load_space("demo")}).keeps_attention

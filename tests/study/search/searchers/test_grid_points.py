@@ -21,7 +21,7 @@ from search_spaces.faults import InputError
 from search_spaces.space import SearchSpace, load_space
 from study.cli import app
 from study.config.study_file import Study, load_study
-from study.planning.study_plan import make_plan, trials_in_all, triple_bounds
+from study.planning.study_plan import make_plan, total_trial_bounds, triple_bounds
 from study.search.searchers.grid_points import GridPointSearch, sample_points
 from trials.specs.dataset import TaskName
 from trials.specs.records import TrialRecord
@@ -136,12 +136,12 @@ def test_plan_counts_exactly(strategy: str, one_checkpoint: bool) -> None:
     study = study_of(strategy, trials=20, seeds=(1, 2), tasks=(TaskName.CLASSIFICATION, TaskName.REGRESSION))
     records = run_study(study, hashed_score, one_checkpoint=one_checkpoint)
     trials = sum(isinstance(record, TrialRecord) for record in records)
-    assert trials == trials_in_all(study)[0 if one_checkpoint else 1]
+    assert trials == total_trial_bounds(study)[0 if one_checkpoint else 1]
     for triple in study.triples:
         counts = triple_bounds(study, triple)
         assert sum(getattr(r, "triple_id", "") == triple.triple_id for r in records) == counts[not one_checkpoint]
     made = make_plan(study)
-    assert (made.strategy, made.most_in_all) == (strategy, trials_in_all(study)[1])
+    assert (made.strategy, made.most_in_all) == (strategy, total_trial_bounds(study)[1])
 
 
 BASE = {

@@ -26,24 +26,24 @@ Key = TypeVar("Key")
 
 
 @dataclass(frozen=True)
-class Pace:
-    """Seconds of work.
+class WorkDurations:
+    """How many seconds each piece of work takes.
 
     Attributes:
-        planned: Of a trial, by triple; equal ones where no plan can be made.
-        triples: Measured over planned seconds, of the triples with trials.
-        kinds: Factor of each kind of configuration; 1 where it was not measured.
-        others: Measured over planned seconds of trials of triples that have none yet.
-        teachers: Of each teacher's preparation, measured or planned, by teacher and data set.
-        speeds: Of each measurement of response times, likewise.
-        trials: How many each triple has.
-        fastest, slowest: Seconds of the fastest and the slowest quarter of the trials so far, over the mean ones.
+        planned: Planned seconds of a trial, by triple; all equal if no plan can be made.
+        triple_factors: Measured seconds over planned seconds, for each triple that has trials.
+        class_factors: Factor of each cost class of configurations; classes that were not measured count as 1.
+        default_factor: Factor of triples that have no trials yet.
+        teachers: Seconds of each teacher's preparation, measured or planned, by teacher and data set.
+        speeds: Seconds of each measurement of response times, by teacher and data set.
+        trials: Number of trials of each triple.
+        fastest, slowest: Seconds of the fastest and slowest quarter of the trials so far, over the mean.
     """
 
     planned: Mapping[str, float]
-    triples: Mapping[str, float]
-    kinds: Mapping[Configuration, float]
-    others: float
+    triple_factors: Mapping[str, float]
+    class_factors: Mapping[Configuration, float]
+    default_factor: float
     teachers: Mapping[tuple[str, str], float]
     speeds: Mapping[tuple[str, str], float]
     trials: Mapping[str, int]
@@ -51,18 +51,18 @@ class Pace:
     slowest: float = 1.0
 
     def seconds(self, triple_id: str, configuration: Configuration) -> float:
-        """Of a trial."""
-        of_kind = self.kinds.get(cost_class(configuration), 1.0)
-        return self.planned[triple_id] * self.triples.get(triple_id, self.others) * of_kind
+        """Seconds of one trial."""
+        class_factor = self.class_factors.get(cost_class(configuration), 1.0)
+        return self.planned[triple_id] * self.triple_factors.get(triple_id, self.default_factor) * class_factor
 
-    def span(self, triple_id: str = "") -> tuple[float, float]:
-        """Factors of a triple's seconds, or of other work's: at the fastest, and at the slowest."""
+    def factor_bounds(self, triple_id: str = "") -> tuple[float, float]:
+        """Factors that turn expected seconds into the least and the most, for a triple or for other work."""
         number = self.trials.get(triple_id, 0)
         off = 1 + (max(LOAD, SCATTER / math.sqrt(number)) if number else UNMEASURED)
         return min(self.fastest, 1 / off), max(self.slowest, off)
 
 
-def measured(study: Study, planned: PlannedSeconds | None, records: Iterable[Record]) -> Pace:
+def estimate_durations(study: Study, planned: PlannedSeconds | None, records: Iterable[Record]) -> WorkDurations:
     """The pace of a study's work.
 
     A trial takes what is planned of its triple, times a factor of the triple, times one of its kind. The factors are
@@ -89,11 +89,11 @@ def measured(study: Study, planned: PlannedSeconds | None, records: Iterable[Rec
     if of_speeds is None:
         speeds = {pair: others * seconds for pair, seconds in planned.speeds.items()}
     numbers = Counter(trial.triple_id for trial in trials)
-    pace = Pace(planned.trials, triples, kinds, others, teachers, speeds, numbers)
+    durations = WorkDurations(planned.trials, triples, kinds, others, teachers, speeds, numbers)
     if len(trials) < QUARTERS:
-        return pace
-    quarters = _quarters([(t.run.seconds, pace.seconds(t.triple_id, t.configuration)) for t in trials])
-    return replace(pace, fastest=min(*quarters, 1.0), slowest=max(*quarters, 1.0))
+        return durations
+    quarters = _quarters([(t.run.seconds, durations.seconds(t.triple_id, t.configuration)) for t in trials])
+    return replace(durations, fastest=min(*quarters, 1.0), slowest=max(*quarters, 1.0))
 
 
 def _fit(

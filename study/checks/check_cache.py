@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 
-class Memory:
+class CheckCache:
     """Findings as JSON values, by keys that hash all they follow from; thus none can be out of date.
 
     Args:
@@ -21,7 +21,7 @@ class Memory:
         self._before = _read(file)
         self._used: dict[str, Any] = {}
 
-    def recall(self, key: str | None, find: Callable[[], Any]) -> Any:
+    def cached(self, key: str | None, find: Callable[[], Any]) -> Any:
         """What `find` returned for this key, now or earlier; without a key, now. What it raises is not kept."""
         if key is None:
             return find()

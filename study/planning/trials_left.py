@@ -13,7 +13,7 @@ from statistics import fmean
 
 from search_spaces import Configuration, SearchSpace
 from study.config import SearchConfig, Study
-from study.planning.study_plan import most_per_choice, search_bounds, triple_bounds
+from study.planning.study_plan import max_configurations_per_choice, search_bounds, triple_bounds
 from study.search import TripleSearch
 from study.search.searchers import (
     Chain,
@@ -33,13 +33,13 @@ from study.search.searchers import (
 from trials.specs import Triple
 from trials.tasks import task_of
 
-FUTURES = 8
+SIMULATIONS = 8
 
 Known = tuple[tuple[Configuration, Score], ...]
 
 
 @dataclass(frozen=True)
-class Ahead:
+class TrialsLeft:
     """What is left of a triple.
 
     Attributes:
@@ -56,7 +56,7 @@ class Ahead:
 
 
 @dataclass(frozen=True)
-class _Outset:
+class _SearchSetup:
     """What decides a triple's futures.
 
     Attributes:
@@ -91,7 +91,7 @@ class _Outset:
         ]
 
 
-def ahead_of(study: Study, triple: Triple, started: TripleSearch | None) -> Ahead:
+def trials_left_of(study: Study, triple: Triple, started: TripleSearch | None) -> TrialsLeft:
     """What is left of a triple that has not failed.
 
     Args:
@@ -99,37 +99,37 @@ def ahead_of(study: Study, triple: Triple, started: TripleSearch | None) -> Ahea
         triple: The triple.
         started: Its search so far; None before its teacher is ready.
     """
-    outset, seeds = _outset(study, triple, started), len(study.config.seeds)
-    search = make_search(outset.own, outset.search, one_checkpoint=False, softmax=outset.softmax, seed=triple.triple_id)
+    setup, seeds = _search_setup(study, triple, started), len(study.config.seeds)
+    search = make_search(setup.own, setup.search, one_checkpoint=False, softmax=setup.softmax, seed=triple.triple_id)
     chain = started.chain if started else Chain(search, study.config.seeds, lambda *_: None)
     search = started.search if started else search
-    waiting = dict.fromkeys((each.on_task(outset.softmax), seed) for each, seed in chain.propose())
+    waiting = dict.fromkeys((each.on_task(setup.softmax), seed) for each, seed in chain.propose())
     more = ((spec.configuration, spec.seed) for spec in (started.propose() if started else ()))
     everything = waiting | dict.fromkeys(more)
-    asked = {each.on_task(outset.softmax) for each, _ in chain.asked}
+    asked = {each.on_task(setup.softmax) for each, _ in chain.asked}
     done = len(asked) * seeds - len(waiting)
     open_now = tuple(each for each, _ in everything)
     if isinstance(search, GridPointSearch):
         left = search.budget * seeds - done
         fewest = left if started else triple_bounds(study, triple)[0]
-        return Ahead(open_now, fewest, left, left, left / len(waiting) if waiting else 0.0)
-    bounds = search_bounds(outset.own, outset.search, outset.softmax, outset.one_checkpoint if started else None)
+        return TrialsLeft(open_now, fewest, left, left, left / len(waiting) if waiting else 0.0)
+    bounds = search_bounds(setup.own, setup.search, setup.softmax, setup.one_checkpoint if started else None)
     if chain.finished or _is_last_request(search):
         fewest = most = len(waiting)
     else:
         fewest, most = (max(len(waiting), bound * seeds - done) for bound in bounds)
     fewest, most = max(fewest, len(everything)), most + len(everything) - len(waiting)
-    most += seeds * _most_references(outset, started)
-    known = {each.on_task(outset.softmax): score for each, score in started.tried.items()} if started else {}
-    configurations, requests = _mean_future(outset, tuple(known.items()))
+    most += seeds * _most_references(setup, started)
+    known = {each.on_task(setup.softmax): score for each, score in started.tried.items()} if started else {}
+    configurations, requests = _mean_rest(setup, tuple(known.items()))
     partly = len({each for each, _ in everything}) * seeds - len(everything)  # of which some seeds are done
-    return Ahead(open_now, fewest, min(max(fewest, configurations * seeds - partly), most), most, requests)
+    return TrialsLeft(open_now, fewest, min(max(fewest, configurations * seeds - partly), most), most, requests)
 
 
-def _outset(study: Study, triple: Triple, started: TripleSearch | None) -> _Outset:
+def _search_setup(study: Study, triple: Triple, started: TripleSearch | None) -> _SearchSetup:
     search, space = study.config.search, study.space
     stable = tuple(space.combinations()) if "stable" in search.evaluate else ()
-    return _Outset(
+    return _SearchSetup(
         space=space,
         own=space if triple.student.distil else space.without_teacher(),
         search=search,
@@ -147,34 +147,34 @@ def _is_last_request(search: Search) -> bool:
     return len(search.steps) == len(list(search.space.alternatives()))
 
 
-def _most_references(outset: _Outset, started: TripleSearch | None) -> int:
+def _most_references(setup: _SearchSetup, started: TripleSearch | None) -> int:
     """Most configurations of the references that the triple does not wait for yet."""
-    lazy = outset.lazy is not None and not (started and started.lazy)
-    stable = bool(outset.stable) and not (started and started.stable and started.stable.candidate)
-    per_choice = most_per_choice(outset.space, outset.search, outset.softmax) if stable else 0
-    return lazy * len(outset.space.learning_rates) + per_choice
+    lazy = setup.lazy is not None and not (started and started.lazy)
+    stable = bool(setup.stable) and not (started and started.stable and started.stable.candidate)
+    per_choice = max_configurations_per_choice(setup.space, setup.search, setup.softmax) if stable else 0
+    return lazy * len(setup.space.learning_rates) + per_choice
 
 
 @lru_cache(maxsize=512)
-def _mean_future(outset: _Outset, known: Known) -> tuple[float, float]:
+def _mean_rest(setup: _SearchSetup, known: Known) -> tuple[float, float]:
     """Configurations without a score, and requests that have such, in the mean over futures."""
-    futures = [_future(outset, dict(known), number) for number in range(FUTURES)]
+    futures = [_simulate_rest(setup, dict(known), number) for number in range(SIMULATIONS)]
     return fmean(new for new, _ in futures), fmean(requests for _, requests in futures)
 
 
-def _future(outset: _Outset, known: dict[Configuration, Score], number: int) -> tuple[int, int]:
+def _simulate_rest(setup: _SearchSetup, known: dict[Configuration, Score], number: int) -> tuple[int, int]:
     scores = [score for score in map(completed_score, known.values()) if score is not None]
     low, high = min(scores, default=0.0), max(scores, default=1.0)
 
     def score(configuration: Configuration) -> Score:
-        same = configuration.on_task(outset.softmax)
+        same = configuration.on_task(setup.softmax)
         drawn = random.Random(f"{number} {same}").random()  # noqa: S311 - no secret
         return known[same] if same in known else low + drawn * ((high - low) or 1.0)
 
     new: set[Configuration] = set()
     lengths = []
-    for search in (outset.first(), *outset.references(number)):
-        requests = [{each.on_task(outset.softmax) for each in request} for request in simulate_requests(search, score)]
+    for search in (setup.first(), *setup.references(number)):
+        requests = [{each.on_task(setup.softmax) for each in request} for request in simulate_requests(search, score)]
         lengths.append(sum(bool(request - known.keys()) for request in requests))
         new |= set().union(*requests) - known.keys()
     return len(new), lengths[0] + max(lengths[1:], default=0)

@@ -13,7 +13,16 @@ from ray.tune.schedulers import FIFOScheduler
 
 from study.launching import cluster_nodes as cluster
 from study.launching.progress import Progress
-from study.launching.stall_causes import QUIET_SECONDS, STALL_SECONDS, Facts, Loss, Piece, Start, State, Watchdog
+from study.launching.stall_causes import (
+    QUIET_SECONDS,
+    STALL_SECONDS,
+    LaunchState,
+    LostWork,
+    StallReporter,
+    StartingWorker,
+    WorkInProgress,
+    WorkState,
+)
 from study.launching.tune_searcher import StudySearcher
 from study.search import StudySearch, work_name
 from trials.specs import TeacherTask, TrialSpec, Work, work_id
@@ -22,7 +31,7 @@ from trials.storage import Workspace
 LOOK_SECONDS = 10  # between two looks at the cluster
 
 
-class Handover(FIFOScheduler):
+class StartAwareScheduler(FIFOScheduler):
     """First in, first out, but for work that is taken back, and for trials whose worker is about to come up.
 
     Tune gives a free worker to the trial that is chosen here, and ends the worker that was starting for it. With the
@@ -55,14 +64,14 @@ def _starts(trial: tune.experiment.Trial, controller: Any) -> bool:
     return actor is not None and controller._actor_manager.is_actor_started(actor)
 
 
-class Silence(TrialProgressCallback):
+class SilentReporter(TrialProgressCallback):
     """In the place of Tune's own, which would print the trials that were taken back."""
 
     def _print(self, msg: str) -> None:
         """Nothing."""
 
 
-class Watch(tune.Callback):
+class LaunchMonitor(tune.Callback):
     """Tells the searcher which trials Tune still knows, the progress that time passes, and the user why it stalls.
 
     Args:
@@ -70,7 +79,7 @@ class Watch(tune.Callback):
         progress: What the user sees.
         search: The study's.
         workspace: Its directory.
-        known: What else is known at all times: resources, workers and the like, as of `Facts`.
+        known: What else is known at all times: resources, workers and the like, as of `LaunchState`.
     """
 
     def __init__(
@@ -81,7 +90,7 @@ class Watch(tune.Callback):
         self._search = search
         self._workspace = workspace
         self._known = known
-        self._watchdog = Watchdog()
+        self._stalls = StallReporter()
         self._since: dict[str, tuple[str, float]] = {}  # by Tune's trial id: its status, and since when
         self._starts: dict[str, float] = {}  # when a worker that has not come up was first seen, by Ray's id
         self._looked = time.monotonic()
@@ -101,10 +110,10 @@ class Watch(tune.Callback):
         self, iteration: int, trials: list[tune.experiment.Trial], trial: tune.experiment.Trial, **info: object
     ) -> None:
         """Tune's hook: a trial's worker was lost, and the trial will be tried again."""
-        flight, error = self._searcher.flight(trial.trial_id), _report(trial).rpartition("\n")[2]
-        if flight and error not in self._told:
+        handed_out, error = self._searcher.handed_out(trial.trial_id), _report(trial).rpartition("\n")[2]
+        if handed_out and error not in self._told:
             self._told.add(error)
-            name, key = work_name(flight.work), work_id(flight.work)
+            name, key = work_name(handed_out.work), work_id(handed_out.work)
             self._progress.say(f"{name}: {key} lost its worker and is tried again: {error or 'unknown why'}")
 
     def on_step_end(self, iteration: int, trials: list[tune.experiment.Trial], **info: object) -> None:
@@ -112,7 +121,7 @@ class Watch(tune.Callback):
         live = [trial for trial in trials if not trial.is_finished()]
         self._searcher.reconcile({trial.trial_id for trial in live})
         now = time.monotonic()
-        if self._searcher.outlook.time_is_up and "time" not in self._told:
+        if self._searcher.events.time_is_up and "time" not in self._told:
             self._told.add("time")
             running = sum(trial.status == "RUNNING" for trial in live)
             self._progress.say(f"time is up: nothing more is begun; what runs comes to its end first ({running} of it)")
@@ -120,7 +129,7 @@ class Watch(tune.Callback):
         try:
             if now - self._looked > LOOK_SECONDS:
                 self._looked = now
-                for line in self._watchdog.news(self._facts(now)):
+                for line in self._stalls.new_causes(self._facts(now)):
                     self._progress.say(line)
             self._progress.tick()
         except Exception as error:  # what only shows things must not end a launch
@@ -132,32 +141,34 @@ class Watch(tune.Callback):
         before = self._since.get(trial.trial_id)
         return before if before is not None and before[0] == trial.status else (trial.status, now)
 
-    def _facts(self, now: float) -> Facts:
+    def _facts(self, now: float) -> LaunchState:
         pieces = [piece for name, known in self._since.items() if (piece := self._piece(name, *known, now))]
-        waits = any(piece.state is State.WAITING and piece.seconds > STALL_SECONDS for piece in pieces)
-        found = cluster.starting() if waits else {}
+        waits = any(piece.state is WorkState.WAITING and piece.seconds > STALL_SECONDS for piece in pieces)
+        found = cluster.starting_workers() if waits else {}
         self._starts = {name: self._starts.get(name, now) for name in found}
-        outlook = self._searcher.outlook
-        return Facts(
-            nodes=cluster.nodes(),
+        events = self._searcher.events
+        return LaunchState(
+            nodes=cluster.alive_nodes(),
             pieces=pieces,
-            starts=[Start(where, now - self._starts[name]) for name, where in found.items()],
+            starts=[StartingWorker(where, now - self._starts[name]) for name, where in found.items()],
             losses=[
-                Loss(work_id(work), work_name(work), outlook.blocked[work_id(work)], self._teaches(work))
-                for work in outlook.given_up
+                LostWork(work_id(work), work_name(work), events.blocked[work_id(work)], self._teaches(work))
+                for work in events.given_up
             ],
             **self._known,
         )
 
-    def _piece(self, trial_id: str, status: str, since: float, now: float) -> Piece | None:
-        if (flight := self._searcher.flight(trial_id)) is None:
+    def _piece(self, trial_id: str, status: str, since: float, now: float) -> WorkInProgress | None:
+        if (handed_out := self._searcher.handed_out(trial_id)) is None:
             return None
-        work, seconds = flight.work, now - since
-        state = State.RUNNING if status == "RUNNING" else State.WAITING
+        work, seconds = handed_out.work, now - since
+        state = WorkState.RUNNING if status == "RUNNING" else WorkState.WAITING
         more: dict[str, Any] = {}
-        if state is State.RUNNING and seconds > QUIET_SECONDS:
+        if state is WorkState.RUNNING and seconds > QUIET_SECONDS:
             more = {"usual_seconds": self._usual(work)} | self._sign(work, seconds)
-        return Piece(work_id(work), work_name(work), state, seconds, flight.kind, self._teaches(work), **more)
+        return WorkInProgress(
+            work_id(work), work_name(work), state, seconds, handed_out.kind, self._teaches(work), **more
+        )
 
     def _usual(self, work: Work) -> float | None:
         """Median seconds of the trials of its triple."""

@@ -50,7 +50,7 @@ class Tune:
         if not lost:
             self.ledger.write(do_work(work))
         self.searcher.on_trial_complete(name)
-        assert self.searcher.outlook.crash is None
+        assert self.searcher.events.crash is None
 
     def finish(self) -> None:
         """Run to the end, first come, first served."""
@@ -81,20 +81,20 @@ def test_guesses_start_only_when_nothing_that_is_asked_for_waits(speculating: Tu
             break
         speculating.end(next(iter(speculating.running)))
     assert speculating.search.finished
-    ahead = speculating.searcher.outlook.ahead
+    ahead = speculating.searcher.events.ahead
     assert ahead
     done = [record for record in speculating.search.trials if record.record_id in ahead]
     asked = [record for record in done if speculating.search.has_requested(record)]
     assert asked
     # nothing was run twice, and each record was observed
     ids = [work_id(work) for work in speculating.started]
-    assert len(ids) == len(set(ids)) == speculating.searcher.outlook.recorded
+    assert len(ids) == len(set(ids)) == speculating.searcher.events.recorded
 
 
 def test_without_the_option_nothing_is_run_that_is_not_asked_for(tmp_path: Path) -> None:
     tune = Tune(build("coordinate", students=1), tmp_path, workers=8)
     tune.finish()
-    assert tune.searcher.outlook.ahead == set()
+    assert tune.searcher.events.ahead == set()
     assert tune.search.extra_trials == []
 
 
@@ -109,7 +109,7 @@ def test_nothing_is_guessed_after_a_stop_or_for_a_blocked_chain(speculating: Tun
     speculating.fill()  # the teacher
     speculating.end("trial0")
     speculating.fill()
-    assert speculating.searcher.outlook.ahead
+    assert speculating.searcher.events.ahead
     asked = next(name for name, work in speculating.running.items() if work_id(work) in speculating.wanted)
     speculating.end(asked, lost=True)
     assert speculating.fill() == []

@@ -36,13 +36,13 @@ from ray._private import ray_constants
 from search_spaces import InputError, fault
 from study.config import Study
 from study.launching import cluster_nodes as cluster
-from study.launching.head_node import head_watched
-from study.launching.interrupts import interrupts
+from study.launching.head_node import watch_head_node
+from study.launching.interrupts import handle_interrupts
 from study.launching.options import LaunchOptions
-from study.launching.placement import misfits, slots
+from study.launching.placement import placement_faults, trial_slots
 from study.launching.progress import Progress
-from study.launching.supervision import Handover, Silence, Watch
-from study.launching.tune_searcher import Outlook, StudySearcher
+from study.launching.tune_callbacks import LaunchMonitor, SilentReporter, StartAwareScheduler
+from study.launching.tune_searcher import LaunchEvents, StudySearcher
 from study.ledger import Ledger
 from study.search import StudySearch
 from trials.specs import (
@@ -63,7 +63,7 @@ from trials.workers import (
 MAX_WORKER_LOSSES = 3  # a piece of work whose worker is lost more often is blocked for this launch
 
 
-def run_experiment(
+def run_on_tune(
     study: Study,
     search: StudySearch,
     ledger: Ledger,
@@ -71,7 +71,7 @@ def run_experiment(
     options: LaunchOptions,
     workers: int,
     progress: Progress,
-) -> tuple[Outlook, bool]:
+) -> tuple[LaunchEvents, bool]:
     """One Tune experiment that holds all chains.
 
     Returns:
@@ -98,16 +98,16 @@ def run_experiment(
         source_of=lambda work: study.student_source(work.triple.student) if isinstance(work, TrialSpec) else ("", ""),
         workers=workers,
         resources=resources,
-        nodes=cluster.nodes,
+        nodes=cluster.alive_nodes,
         growing=options.autoscaling,
         max_trials=options.max_trials,
-        until=options.until,
+        deadline=options.deadline,
         speculate=options.speculate,
         on_start=started,
         on_record=progress.recorded,
         on_return=returned,
     )
-    watch = Watch(
+    watch = LaunchMonitor(
         searcher,
         progress,
         search,
@@ -118,14 +118,14 @@ def run_experiment(
         checkpoint_seconds=study.config.checkpoint_seconds,
     )
     trainable = tune.with_parameters(KDTrainable, bench=bench, keeper=keeper)
-    tuner = _tuner(tune.with_resources(trainable, cluster.request(resources)), searcher, watch, workspace.root)
-    with _head_watched(options, workspace, progress), interrupts(searcher.stop, ask_to_stop) as signals:
+    tuner = _tuner(tune.with_resources(trainable, cluster.resource_request(resources)), searcher, watch, workspace.root)
+    with _watching_head_node(options, workspace, progress), handle_interrupts(searcher.stop, ask_to_stop) as signals:
         try:
             tuner.fit()
         except Exception:
-            if searcher.outlook.full is None:
+            if searcher.events.storage_full is None:
                 raise  # else Tune has read its own report, torn, from the full disk: all is known
-    return searcher.outlook, bool(signals)
+    return searcher.events, bool(signals)
 
 
 def _workbench(study: Study, workspace: Workspace) -> Workbench:
@@ -138,12 +138,12 @@ def _workbench(study: Study, workspace: Workspace) -> Workbench:
         gpu=config.resources.gpu > 0,
         checkpoint_seconds=config.checkpoint_seconds,
         group=config.resources.group,
-        show_attention=study.shows_attention,
+        show_attention=study.keeps_attention,
         judge=open_judge(Ledger(workspace.ledger)) if config.search.stopping else None,
     )
 
 
-def _tuner(trainable: Any, searcher: StudySearcher, watch: Watch, root: Path) -> tune.Tuner:
+def _tuner(trainable: Any, searcher: StudySearcher, watch: LaunchMonitor, root: Path) -> tune.Tuner:
     """Tune, which asks the searcher for all it runs; its own notes are never read again."""
     folder = root / ".tune"
     shutil.rmtree(folder, ignore_errors=True)
@@ -151,7 +151,7 @@ def _tuner(trainable: Any, searcher: StudySearcher, watch: Watch, root: Path) ->
         trainable,
         tune_config=tune.TuneConfig(
             search_alg=searcher,
-            scheduler=Handover(searcher),
+            scheduler=StartAwareScheduler(searcher),
             num_samples=-1,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: trial.trial_id,
@@ -162,21 +162,23 @@ def _tuner(trainable: Any, searcher: StudySearcher, watch: Watch, root: Path) ->
             storage_path=str(folder),
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=MAX_WORKER_LOSSES),
-            callbacks=[watch, Silence()],
+            callbacks=[watch, SilentReporter()],
         ),
     )
 
 
-def _head_watched(options: LaunchOptions, workspace: Workspace, progress: Progress) -> AbstractContextManager[None]:
+def _watching_head_node(
+    options: LaunchOptions, workspace: Workspace, progress: Progress
+) -> AbstractContextManager[None]:
     """Of a cluster that was joined; a local Ray ends with its driver."""
     if options.address is None:
         return nullcontext()
     go_on = f"nothing is lost; when a cluster is up go on with: kdstudy resume {workspace.place} --address ..."
-    return head_watched(ray.get_runtime_context().gcs_address, lambda what: progress.say(f"{what}; {go_on}"))
+    return watch_head_node(ray.get_runtime_context().gcs_address, lambda what: progress.say(f"{what}; {go_on}"))
 
 
 @contextmanager
-def ray_started(
+def ray_session(
     study: Study, workspace: Workspace, options: LaunchOptions, say: Callable[[str], None] = lambda text: None
 ) -> Iterator[int]:
     """Ray, started here or joined; yields how many trials may run at a time.
@@ -235,10 +237,10 @@ def _workers(study: Study, options: LaunchOptions, say: Callable[[str], None]) -
     Raises:
         InputError: No node holds a trial, or there are nodes of a type, and none of them does.
     """
-    resources, nodes = study.config.resources, cluster.nodes()
-    room = sum(slots(resources, nodes).values())
+    resources, nodes = study.config.resources, cluster.alive_nodes()
+    room = sum(trial_slots(resources, nodes).values())
     if not options.autoscaling:
-        faults, notes = misfits(resources, nodes, study.path, cluster.KNOWN_TYPES)
+        faults, notes = placement_faults(resources, nodes, study.path, cluster.KNOWN_ACCELERATORS)
         if faults:
             raise InputError(faults)
         for note in notes:

@@ -10,15 +10,15 @@ from types import ModuleType
 import pytest
 
 from study.checks import compatibility, study_checks
-from study.checks.passed_checks import Memory
-from study.checks.study_checks import Preflight, preflight
+from study.checks.check_cache import CheckCache
+from study.checks.study_checks import StudyFindings, check_study
 from study.config.study_file import load_study
 
 
-def check(file: Path, memory: Path) -> Preflight:
+def check(file: Path, memory: Path) -> StudyFindings:
     """A preflight as a launch makes it."""
-    findings = Memory(memory)
-    found = preflight(load_study(file), memory=findings)
+    findings = CheckCache(memory)
+    found = check_study(load_study(file), cache=findings)
     if not found.faults:
         findings.save()
     return found
@@ -90,12 +90,12 @@ def test_memory_that_cannot_be_read_is_forgotten(tiny_study, tmp_path, forgetful
 def test_memory_keeps_only_what_was_asked_for(tmp_path):
     file = tmp_path / "cache" / "memory.json"
     for keys in ("ab", "bc"):
-        memory = Memory(file)
-        assert [memory.recall(key, lambda key=key: [key]) for key in keys] == [[key] for key in keys]
+        memory = CheckCache(file)
+        assert [memory.cached(key, lambda key=key: [key]) for key in keys] == [[key] for key in keys]
         memory.save()
     assert json.loads(file.read_text()) == {"b": ["b"], "c": ["c"]}
     # what went wrong is looked at again
-    memory = Memory(file)
+    memory = CheckCache(file)
     with pytest.raises(ZeroDivisionError):
-        memory.recall("d", lambda: 1 / 0)
-    assert memory.recall("d", lambda: 1) == 1
+        memory.cached("d", lambda: 1 / 0)
+    assert memory.cached("d", lambda: 1) == 1
