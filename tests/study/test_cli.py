@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,27 +12,6 @@ import yaml
 from launching import Launched, run
 
 from study import cli
-
-Command = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture
-def kdstudy(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
-    """Runs the command line in this process: exit code, and all that it printed with lines unwrapped."""
-
-    def command(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["kdstudy", *map(str, arguments)])
-        monkeypatch.chdir(tmp_path)
-        capfd.readouterr()
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        captured = capfd.readouterr()
-        return code, captured.out + captured.err
-
-    return command
 
 
 def refused(outcome: tuple[int, str], *parts: str) -> None:

@@ -1,13 +1,19 @@
-"""Kill the driver with SIGKILL at random moments, go on, and end where an undisturbed run ends (promise 1)."""
+"""Interrupt and kill the driver at random moments, go on, and end where an undisturbed run ends (promise 1)."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
+import shutil
 import signal
+import socket
+import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,11 +26,88 @@ from trials.specs.records import TrialRecord
 from trials.storage.workspace import Workspace
 from trials.training.checkpoints import CheckpointFile
 
+LISTENING = "0A"  # of /proc/net/tcp
+LOOPBACK = {
+    "0100007F",  # 127.0.0.1, in the processor's byte order
+    "00000000000000000000000001000000",  # ::1
+    "0000000000000000FFFF00000100007F",  # ::ffff:127.0.0.1
+}
+
 
 def results(folder: Path) -> dict[str, dict]:
     """All that the records say but times and places."""
     drop = {"run": True, "train_seconds": True, "examples_per_second": True}
     return {record.record_id: record.model_dump(exclude=drop) for record in Ledger(folder / "ledger").refresh()}
+
+
+def listening(session: int) -> dict[str, str]:
+    """Address by inode of the sockets on which processes of a session listen."""
+    listeners = {}
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == LISTENING:
+                listeners[f"socket:[{fields[9]}]"] = fields[1].partition(":")[0]
+    links = {link for process in Path("/proc").glob("[0-9]*") for link in open_files(int(process.name), session)}
+    return {link: listeners[link] for link in links & listeners.keys()}
+
+
+def open_files(process: int, session: int) -> Iterator[str]:
+    """What a process of the session has open."""
+    with contextlib.suppress(OSError):  # it has ended meanwhile
+        files = list(Path(f"/proc/{process}/fd").iterdir()) if os.getsid(process) == session else []
+        for file in files:
+            with contextlib.suppress(OSError):  # closed meanwhile
+                yield os.readlink(file)
+
+
+def test_listening_sees_an_open_port() -> None:
+    with socket.create_server(("0.0.0.0", 0)):  # noqa: S104 - that it is found is the test
+        assert "00000000" in listening(os.getsid(0)).values()
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """A launch that Ctrl-C has stopped in mid-sweep.
+
+    Attributes:
+        folder: Its study's directory.
+        code: Its exit code.
+        output: What it printed.
+        sockets: Addresses by inode of the sockets on which its processes listened.
+    """
+
+    folder: Path
+    code: int
+    output: str
+    sockets: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def interrupted(launched: Launched, tmp_path_factory: pytest.TempPathFactory) -> Interrupted:
+    """A launch that is stopped when a trial has its record: driver, store, raylet, agents and workers all run then."""
+    storage, sockets = tmp_path_factory.mktemp("interrupted"), {}
+    process = start("launch", launched.file, "--storage", storage, "--workers", 1, folder=storage)
+    while len(list((storage / "tiny" / "ledger").glob("[!.]*.json"))) < 2:
+        assert process.poll() is None, process.communicate()[0]
+        sockets |= listening(process.pid)
+        time.sleep(0.05)
+    sockets |= listening(process.pid)
+    os.kill(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    return Interrupted(storage / "tiny", process.returncode, output, sockets)
+
+
+def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(interrupted: Interrupted) -> None:
+    assert interrupted.code == 3, interrupted.output
+    assert "stopped, nothing is lost; go on with: kdstudy resume tiny" in interrupted.output
+    assert "Traceback" not in interrupted.output
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_launch_listens_on_the_loopback_alone(interrupted: Interrupted) -> None:
+    assert len(interrupted.sockets) >= 5  # Ray does listen
+    assert set(interrupted.sockets.values()) <= LOOPBACK
 
 
 def killed(launch: list[object], folder: Path, ledger: Path, records: int, delay: float) -> None:
@@ -39,17 +122,18 @@ def killed(launch: list[object], folder: Path, ledger: Path, records: int, delay
     process.communicate(timeout=60)
 
 
-def test_driver_killed_twice_ends_like_undisturbed_and_repeats_no_finished_trial(launched: Launched, tmp_path: Path):
+def test_driver_killed_ends_like_undisturbed_and_repeats_no_finished_trial(
+    launched: Launched, interrupted: Interrupted, tmp_path: Path
+) -> None:
     seed = random.SystemRandom().randrange(10_000)
     print(f"random moments of seed {seed}")  # noqa: T201 - to repeat a failure
     draw = random.Random(seed)
-    launch = ["launch", launched.file, "--storage", tmp_path, "--workers", 2]
     folder = tmp_path / "tiny"
+    shutil.copytree(interrupted.folder, folder)
     ledger, total = folder / "ledger", len(results(launched.folder))
-    first, second = sorted(draw.sample(range(total - 8), 2))
-    killed(launch, tmp_path, ledger, first, draw.uniform(0, 0.2))
+    launch = ["launch", launched.file, "--storage", tmp_path, "--workers", 2]
+    killed(launch, tmp_path, ledger, draw.randrange(len(results(folder)), total - 8), draw.uniform(0, 0.2))
     before = {path.name: path.read_bytes() for path in ledger.glob("[!.]*.json")}
-    killed(launch, tmp_path, ledger, second, draw.uniform(0, 0.2))
     code, output = run(*launch, folder=tmp_path)
     assert code == 0, output
 
@@ -86,18 +170,6 @@ def _timeless(record):
     return record.model_copy(update=changes)
 
 
-def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(launched: Launched, tmp_path: Path):
-    process = start("launch", launched.file, "--storage", tmp_path, "--workers", 1, folder=tmp_path)
-    while not list((tmp_path / "tiny" / "ledger").glob("[!.]*.json")):
-        assert process.poll() is None, process.communicate()[0]
-        time.sleep(0.05)
-    os.kill(process.pid, signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 3, output
-    assert "stopped, nothing is lost; go on with: kdstudy resume tiny" in output
-    assert "Traceback" not in output
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("group", [1, 2])
 def test_sigterm_lets_running_trials_save_their_states(tiny_study, tmp_path: Path, group: int):
@@ -131,9 +203,9 @@ def test_launch_whose_time_is_up_begins_nothing_and_says_how_to_go_on(launched: 
     assert not (tmp_path / "tiny" / "events.jsonl").exists()
 
 
-def test_launch_of_a_finished_study_runs_nothing(launched: Launched, tmp_path: Path):
+def test_launch_of_a_finished_study_runs_nothing(kdstudy, launched: Launched):
     before = (launched.folder / "events.jsonl").read_text()
-    code, output = run("resume", launched.folder, folder=tmp_path)
+    code, output = kdstudy("resume", launched.folder)
     assert code == 0
     assert "finished" in output
     assert (launched.folder / "events.jsonl").read_text() == before

@@ -3,39 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from launching import Launched, run
+from launching import Launched, ray_cluster, run
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def cluster() -> Iterator[str]:
     """A head without trial slots and two workers of one CPU each; yields its address."""
-    monkeypatch.setenv("RAY_TMPDIR", "/tmp/kdstudy-ray")  # noqa: S108 - sockets need a short path
-    script = (
-        "from ray.cluster_utils import Cluster\n"
-        "cluster = Cluster(initialize_head=True, head_node_args={'num_cpus': 0})\n"
-        "for _ in range(2): cluster.add_node(num_cpus=1)\n"
-        "cluster.wait_for_nodes()\n"
-        "print(cluster.address, flush=True)\n"
-        "input()\n"
-        "cluster.shutdown()\n"
-    )
-    os.makedirs("/tmp/kdstudy-ray", exist_ok=True)  # noqa: S108
-    process = subprocess.Popen(
-        [sys.executable, "-c", script],
-        cwd=tmp_path,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    yield process.stdout.readline().strip()
-    process.communicate("\n", timeout=60)
+    with ray_cluster(head_cpus=0, workers=2) as address:
+        yield address
 
 
 @pytest.mark.cluster

@@ -25,10 +25,10 @@ SEARCHES = {
 STUDENTS = [{"name": "1L", "from": "tiny", "layers": 1}]
 
 
-def test_grid_and_searches_over_its_records(tiny_study, tmp_path: Path) -> None:
+def test_grid_and_searches_over_its_records(kdstudy, ray_address: str, tiny_study, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     file = tiny_study(name="grid", students=STUDENTS, search={"strategy": "grid", "space": SPACE})
-    code, output = run("launch", file, "--workers", 2, folder=tmp_path)
+    code, output = run("launch", file, "--workers", 2, "--address", ray_address, folder=tmp_path)
     assert code == 0, output
     ledger = Ledger(runs / "grid" / "ledger")
     ledger.refresh()
@@ -37,12 +37,12 @@ def test_grid_and_searches_over_its_records(tiny_study, tmp_path: Path) -> None:
         for part in ("ledger", "teachers"):
             shutil.copytree(runs / "grid" / part, runs / name / part)
         file = tiny_study(name=name, students=STUDENTS, search={**search, "space": SPACE})
-        code, output = run("launch", file, folder=tmp_path)
+        code, output = kdstudy("launch", file)
         # the grid has all that they ask for: nothing is run, and nothing added
         assert code == 0, output
         assert "finished" in output
         assert len(list((runs / name / "ledger").iterdir())) == 7
-    code, output = run("compare", *(runs / name for name in (*SEARCHES, "grid")), "--json", folder=tmp_path)
+    code, output = kdstudy("compare", *(runs / name for name in (*SEARCHES, "grid")), "--json")
     assert code == 0, output
     found = {row["study"]: row for row in json.loads(output)}
     assert found["grid"]["regret"] == 0

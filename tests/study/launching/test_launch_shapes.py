@@ -55,8 +55,10 @@ def study_file(model: Path, folder: Path, **changes: Any) -> Path:
     return file
 
 
-def test_study_of_shapes(tiny_model: Path, tmp_path: Path) -> None:
-    code, output = run("launch", study_file(tiny_model, tmp_path), "--workers", 2, folder=tmp_path)
+def test_study_of_shapes(kdstudy, ray_address: str, tiny_model: Path, tmp_path: Path) -> None:
+    code, output = run(
+        "launch", study_file(tiny_model, tmp_path), "--workers", 2, "--address", ray_address, folder=tmp_path
+    )
     assert code == 0, output
     assert "samples a second on classification: tiny " in output
 
@@ -81,15 +83,15 @@ def test_study_of_shapes(tiny_model: Path, tmp_path: Path) -> None:
     assert all(record.run.started_at >= latest for record in speeds)
 
     # Nothing is left to do; the report is written
-    code, output = run("launch", tmp_path / "shapes.yaml", folder=tmp_path)
+    code, output = kdstudy("launch", tmp_path / "shapes.yaml")
     assert (code, len(Ledger(workspace.ledger).refresh())) == (0, len(records)), output
-    code, output = run("report", workspace.root, folder=tmp_path)
+    code, output = kdstudy("report", workspace.root)
     assert code == 0, output
 
 
-def test_plan_prints_shapes_and_layers(tiny_model: Path, tmp_path: Path) -> None:
+def test_plan_prints_shapes_and_layers(kdstudy, tiny_model: Path, tmp_path: Path) -> None:
     file = study_file(tiny_model, tmp_path)
-    code, output = run("plan", file, "--json", folder=tmp_path)
+    code, output = kdstudy("plan", file, "--json")
     assert code == 0, output
     plan = json.loads(output)
     assert plan["most"] == 1
@@ -97,7 +99,7 @@ def test_plan_prints_shapes_and_layers(tiny_model: Path, tmp_path: Path) -> None
     assert plan["students"]["2L_16D"].startswith("2 layers, 4 heads, width 16")
     assert plan["students"]["2L_16D"].endswith("init random")
     assert plan["layer_maps"]["2L of tiny"] == "1-1, 2-4"
-    code, output = run("plan", file, folder=tmp_path)
+    code, output = kdstudy("plan", file)
     assert "2L of tiny: 1-1, 2-4" in output
 
 

@@ -30,7 +30,7 @@ def entry(task: TaskName, folder: Path) -> dict[str, Any]:
     return values | {"name": task.value, "training": training}
 
 
-def test_study_of_all_tasks(tiny_model: Path, tiny_translator: Path, tmp_path: Path) -> None:
+def test_study_of_all_tasks(kdstudy, ray_address: str, tiny_model: Path, tiny_translator: Path, tmp_path: Path) -> None:
     encoder_tasks = [task for task in TASKS if task is not TaskName.TRANSLATION]
     triples = [["encoder", "1L", task.value] for task in encoder_tasks] + [["translator", "1-1L", "translation"]]
     values = {
@@ -50,7 +50,7 @@ def test_study_of_all_tasks(tiny_model: Path, tiny_translator: Path, tmp_path: P
     }
     file = tmp_path / "all.yaml"
     file.write_text(yaml.safe_dump(values))
-    code, output = run("launch", file, "--storage", tmp_path / "runs", "--workers", 2, folder=tmp_path)
+    code, output = run("launch", file, "--workers", 2, "--address", ray_address, folder=tmp_path)
     assert code == 0, output
 
     ledger = Ledger(tmp_path / "runs" / "all" / "ledger")
@@ -66,7 +66,7 @@ def test_study_of_all_tasks(tiny_model: Path, tiny_translator: Path, tmp_path: P
     for task, found in of_task.items():
         assert all(set(record.test_scores) <= set(TASKS[task].metrics) for record in found)
 
-    code, output = run("report", tmp_path / "runs" / "all", folder=tmp_path)
+    code, output = kdstudy("report", tmp_path / "runs" / "all")
     assert code == 0, output
     with (tmp_path / "runs" / "all" / "report" / "tables" / "outcomes.csv").open() as lines:
         tasks = {row["task"]: float(row["best_test"]) for row in csv.DictReader(lines)}

@@ -51,16 +51,16 @@ def study_file(model: Path, data: Path, folder: Path) -> Path:
     return file
 
 
-def test_study_of_recurrent_students(tiny_masked_model: Path, tiny_data: Path, tmp_path: Path) -> None:
+def test_study_of_recurrent_students(
+    kdstudy, ray_address: str, tiny_masked_model: Path, tiny_data: Path, tmp_path: Path
+) -> None:
     file = study_file(tiny_masked_model, tiny_data, tmp_path)
-    code, output = run("plan", file, folder=tmp_path)
+    code, output = kdstudy("plan", file)
     assert code == 0, output
     assert re.search(r"trials in all +6\b", output)
     assert "distil_once" in output
 
-    code, output = run("launch", file, "--workers", 2, "--max-trials", 3, folder=tmp_path)
-    assert code == 3, output
-    code, output = run("launch", file, "--workers", 2, folder=tmp_path)
+    code, output = run("launch", file, "--workers", 2, "--address", ray_address, folder=tmp_path)
     assert code == 0, output
 
     workspace = Workspace(tmp_path / "runs" / "d")
@@ -78,16 +78,16 @@ def test_study_of_recurrent_students(tiny_masked_model: Path, tiny_data: Path, t
     (speed,) = (record for record in ledger.records.values() if isinstance(record, SpeedRecord))
     assert [model.name for model in speed.models] == ["tiny", "bilstm", "rnn"]
 
-    code, output = run("report", workspace.root, folder=tmp_path)
+    code, output = kdstudy("report", workspace.root)
     assert code == 0, output
 
     choice = ("--triple", "tiny/bilstm/few", "--experiment", "staged")
-    code, output = run("export", workspace.root, *choice, "-o", tmp_path / "student", folder=tmp_path)
+    code, output = kdstudy("export", workspace.root, *choice, "-o", tmp_path / "student")
     assert code == 0, output
     (staged,) = (record for record in by_student["bilstm"] if record.configuration.schedule == "staged")
     assert f"test {staged.test_score:.4f}, in the study {staged.test_score:.4f}" in output
     runs_without_kdstudy(tmp_path / "student", workspace, staged)
-    code, output = run("export", workspace.root, *choice, "-o", tmp_path / "student", folder=tmp_path)
+    code, output = kdstudy("export", workspace.root, *choice, "-o", tmp_path / "student")
     assert code == 2
     assert "is there already" in output
 
@@ -103,14 +103,14 @@ def runs_without_kdstudy(folder: Path, workspace: Workspace, record: TrialRecord
     assert "run_student.py" in (folder / "README.md").read_text()
 
 
-def test_all_that_cannot_be_is_said_at_once(tiny_model: Path, tiny_data: Path, tmp_path: Path) -> None:
+def test_all_that_cannot_be_is_said_at_once(kdstudy, tiny_model: Path, tiny_data: Path, tmp_path: Path) -> None:
     file = study_file(tiny_model, tiny_data, tmp_path)
     values = yaml.safe_load(file.read_text())
     values["training"]["epochs"] = 3
     values["students"][0]["embeddings"] = "nowhere.txt"
     values["students"].append({"name": "2L", "from": "tiny", "layers": 2})
     file.write_text(yaml.safe_dump(values))
-    code, output = run("doctor", file, folder=tmp_path)
+    code, output = kdstudy("doctor", file)
     assert code == 2
     found = " ".join(output.split())
     assert "teachers.tiny.adapt" in found  # its tokenizer has no mask
