@@ -22,7 +22,7 @@ STRATEGIES: dict[str, dict[str, Any]] = {
     "experiments": {"strategy": "experiments"},
     "grid": {"strategy": "grid"},
     "random": {"strategy": "random", "trials": 14},
-    "tpe": {"strategy": "optuna", "trials": 24, "batch": 3},  # Optuna draws the first 10 at random
+    "tpe": {"strategy": "optuna", "trials": 15, "batch": 3},  # Optuna draws the first 10 at random
 }
 
 
@@ -62,6 +62,8 @@ def build(
     experiments = [*EXPERIMENTS, *({"name": f"soft {weight}", "soft_label_weight": weight} for weight in weights)]
     named = {"experiments": experiments} if strategy == "experiments" else {}
     changes = {"soft_label_weight": {"default": 1.0, "then": weights}, **named}
+    if strategy == "grid":  # of one rate it has 40 points
+        changes["learning_rates"] = [1e-4]
     space = SearchSpace.model_validate({**SPACE, **changes})
     references = evaluate if STRATEGIES[strategy]["strategy"] == "greedy" else ()
     search = {**STRATEGIES[strategy], "space": space, "evaluate": references}

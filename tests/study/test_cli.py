@@ -141,9 +141,9 @@ class TestStorage:
             refused(kdstudy("launch", tiny_study(), "--storage", tmp_path), "another process is launching")
 
 
-def test_resources_that_no_node_has_are_refused_before_anything_starts(tiny_study, tmp_path):
+def test_resources_that_no_node_has_are_refused_before_anything_starts(ray_address, tiny_study, tmp_path):
     file = tiny_study(resources={"cpu": 1, "gpu": 64})
-    code, output = run("launch", file, "--storage", tmp_path, folder=tmp_path)
+    code, output = run("launch", file, "--storage", tmp_path, "--address", ray_address, folder=tmp_path)
     refused((code, output), "resources", "no node holds one trial")
     assert not (tmp_path / "tiny" / "events.jsonl").exists()
 
@@ -279,12 +279,14 @@ def test_status_and_plan_of_an_unfinished_study_say_what_is_left(kdstudy, launch
     assert "left" not in json.loads(kdstudy("plan", copy / "study.yaml", "--json")[1])
 
 
-def test_torn_file_in_the_ledger_is_reported_left_alone_and_its_trial_blocked(kdstudy, launched: Launched, tmp_path):
+def test_torn_file_in_the_ledger_is_reported_left_alone_and_its_trial_blocked(
+    ray_address: str, launched: Launched, tmp_path: Path
+):
     copy = tmp_path / "tiny"
     shutil.copytree(launched.folder, copy)
     victim = next(path for path in (copy / "ledger").glob("*.json") if json.loads(path.read_text())["kind"] == "trial")
     victim.write_text(victim.read_text()[:100])
-    code, output = run("launch", launched.file, "--storage", tmp_path, folder=tmp_path)
+    code, output = run("launch", launched.file, "--storage", tmp_path, "--address", ray_address, folder=tmp_path)
     assert code == 3
     assert victim.name in output
     assert "torn" in output

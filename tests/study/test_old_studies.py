@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,8 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def status(folder: Path) -> dict[str, Any]:
-    code, output = run("status", folder, "--json", folder=folder)
+def status(kdstudy: Callable[..., tuple[int, str]], folder: Path) -> dict[str, Any]:
+    code, output = kdstudy("status", folder, "--json")
     assert code == 0, output
     return json.loads(output)
 
@@ -45,10 +46,10 @@ def events_of(folder: Path) -> list[tuple[str, str]]:
     return [(event["event"], event["id"]) for event in events]
 
 
-def test_old_study_goes_on_to_its_end(old: Path) -> None:
+def test_old_study_goes_on_to_its_end(kdstudy, ray_address: str, old: Path) -> None:
     workspace = Workspace(old / "runs" / "tiny")
     folder, records = workspace.root, records_of(workspace.root)
-    began = status(folder)
+    began = status(kdstudy, folder)
     assert (began["trials"], began["extra_trials"], began["finished"]) == (TRIALS, 0, False)
     assert (began["failed_trials"], began["bad_files"]) == ([], [])
     assert set(began["unfinished_work"]) == INTERRUPTED
@@ -58,10 +59,10 @@ def test_old_study_goes_on_to_its_end(old: Path) -> None:
     # as a launch does: the old directory is this file's study, wherever its data and models lie now
     save_study_file(load_study(old / "tiny.yaml"), workspace)
 
-    code, output = run("resume", folder, "--workers", 2, folder=old)
+    code, output = run("resume", folder, "--workers", 2, "--address", ray_address, folder=old)
     assert code == 0, output
 
-    ended = status(folder)
+    ended = status(kdstudy, folder)
     assert (ended["finished"], ended["extra_trials"]) == (True, 0)
     assert (ended["failed_trials"], ended["bad_files"], ended["unfinished_work"]) == ([], [], [])
     assert {chain["stage"] for chain in ended["chains"]} == {"finished"}
@@ -84,7 +85,7 @@ def test_old_study_goes_on_to_its_end(old: Path) -> None:
         assert (record.train_seconds >= LONG) == (record.record_id in INTERRUPTED)
     assert list(folder.glob("checkpoints/*")) == []
 
-    code, output = run("report", folder, folder=old)
+    code, output = kdstudy("report", folder)
     assert code == 0, output
     outcomes = json.loads((folder / "report" / "tables" / "outcomes.json").read_text())["rows"]
     assert [row["progress"] for row in outcomes] == ["searched", "searched"]
