@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from analysis.examples.groups import (
@@ -18,19 +18,9 @@ from analysis.examples.groups import (
     group_task,
 )
 from analysis.presentation import PerTeacher, listing, task_words
-from analysis.results import (
-    StudyResults,
-    TripleOutcome,
-    computed_once,
-    mean_of_known,
-    read_answers,
-    read_columns,
-    read_labels,
-    read_teacher_answers,
-)
+from analysis.results import Answered, StudyResults, TripleOutcome, answered_or_why_not, computed_once, mean_of_known
 from analysis.shapes import ShapeFindings, shape_findings
 from study.search import StudySearch
-from trials.evaluation import EXAMPLE_COLUMNS
 from trials.specs import TaskName
 from trials.storage import Workspace
 
@@ -105,44 +95,21 @@ def _of_dataset(
     search: StudySearch, outcomes: Sequence[TripleOutcome], workspace: Workspace, num_sampled: int
 ) -> TaskGroups | str:
     """The groups of one data set, or why there are none."""
-    triple = outcomes[0].triple
-    name, record = triple.dataset.name, search.teacher_record(triple.teacher, triple.dataset)
-    if record is None or not record.status.has_scores:
-        return f"{name}: no teacher yet"
-    examples = read_columns(workspace.examples(record.task.data_fingerprint), EXAMPLE_COLUMNS)
-    if examples is None:
-        return f"{name}: no test examples in predictions/"
-    label_names = record.label_names if triple.dataset.task is TaskName.CLASSIFICATION else ()
-    labels = read_labels(examples["label"], label_names)
-    if labels is None:
-        return f"{name}: its examples have other labels than its teacher"
-    teacher = read_teacher_answers(record, workspace, len(labels))
-    if teacher is None:
-        return f"{name}: no predictions of the teacher"
-    answers = {o.triple.student.name: _student_answers(search, o, workspace, len(labels)) for o in outcomes}
+    name, kept = outcomes[0].triple.dataset.name, answered_or_why_not(search, outcomes[0], workspace)
+    if isinstance(kept, str):
+        return f"{name}: {kept}"
+    answers = {outcome.triple.student.name: _student_answers(search, outcome, kept) for outcome in outcomes}
     known = {student: own for student, own in answers.items() if own is not None}
     if not known:
         return f"{name}: no predictions of a student whose search has ended"
-    pairs = examples["text_pair"]
-    task = AnsweredTask(
-        dataset=name,
-        texts=[text or "" for text in examples["text"]],
-        text_pairs=[text or "" for text in pairs] if any(text is not None for text in pairs) else None,
-        labels=labels,
-        teacher=teacher,
-        students=known,
-        label_names=label_names,
-    )
+    pairs = kept.text_pairs if any(kept.text_pairs) else None
+    task = AnsweredTask(name, kept.texts, pairs, kept.labels, kept.teacher, known, kept.label_names)
     return group_task(task, [student for student in answers if student not in known], num_sampled)
 
 
-def _student_answers(
-    search: StudySearch, outcome: TripleOutcome, workspace: Workspace, rows: int
-) -> NDArray[np.generic] | None:
+def _student_answers(search: StudySearch, outcome: TripleOutcome, kept: Answered) -> NDArray[Any] | None:
     """Those of the best configuration, selected on validation, with the study's first seed."""
     if outcome.best is None or not outcome.searched:
         return None
-    seed = search.study.config.seeds[0]
     records = search.triples[outcome.triple_id].records(outcome.best.choice.canonical())
-    (record_id,) = (record.record_id for record in records if record.spec.seed == seed)
-    return read_answers(workspace.predictions(record_id), rows)
+    return kept.of_trial(next(record for record in records if record.spec.seed == search.study.config.seeds[0]))

@@ -14,10 +14,7 @@ from .paired import difference as difference
 from .paired import finished_by_seed as finished_by_seed
 from .predictions import Answered as Answered
 from .predictions import answered as answered
-from .predictions import read_answers as read_answers
-from .predictions import read_columns as read_columns
-from .predictions import read_labels as read_labels
-from .predictions import read_teacher_answers as read_teacher_answers
+from .predictions import answered_or_why_not as answered_or_why_not
 from .provenance import Failure as Failure
 from .provenance import Provenance as Provenance
 from .scales import HUNDREDS as HUNDREDS

@@ -13,34 +13,35 @@ from numpy.typing import NDArray
 from analysis.results.outcomes import TripleOutcome
 from study.search import StudySearch
 from trials.evaluation import EXAMPLE_COLUMNS, PREDICTION_COLUMN, PROBABILITIES_COLUMN
-from trials.specs import TeacherRecord, TrialRecord
+from trials.specs import TaskName, TrialRecord
 from trials.storage import Workspace
+
+Values = NDArray[Any]  # class numbers, or scores
 
 
 @dataclass(frozen=True)
 class Answered:
-    """What a teacher answered to the test examples of one data set of classes, and where its students' answers are.
+    """What a teacher answered to the test examples of one data set, and where its students' answers are.
 
     Attributes:
-        labels, teacher: Class numbers, one per example.
+        labels, teacher: Class numbers, or scores; one per example.
         sure: The probability that the teacher gives each of its answers; None where none were kept.
-        label_names: Names of the classes.
+        label_names: Names of the classes; empty where answers are scores.
         texts, text_pairs: One per example; empty texts where examples are single ones.
         workspace: The study's directory.
     """
 
-    labels: NDArray[np.int64]
-    teacher: NDArray[np.int64]
+    labels: Values
+    teacher: Values
     sure: NDArray[np.float64] | None
     label_names: tuple[str, ...]
     texts: Sequence[str]
     text_pairs: Sequence[str]
     workspace: Workspace
 
-    def of_trial(self, record: TrialRecord) -> NDArray[np.int64] | None:
+    def of_trial(self, record: TrialRecord) -> Values | None:
         """One answer per example of a trial's student; None where its file is not there."""
-        found = read_answers(self.workspace.predictions(record.record_id), len(self.labels))
-        return None if found is None else found.astype(np.int64)
+        return _answers(self.workspace.predictions(record.record_id), len(self.labels))
 
     def sure_of_trial(self, record: TrialRecord) -> NDArray[np.float64] | None:
         """The probability that a trial's student gives each of its answers; None where none were kept."""
@@ -48,50 +49,45 @@ class Answered:
 
 
 def answered(search: StudySearch, outcome: TripleOutcome, workspace: Workspace) -> Answered | None:
-    """The examples of a triple's data set, if they are classes and what the teacher answered was kept."""
+    """The examples of a triple's data set, if what the teacher answered was kept."""
+    found = answered_or_why_not(search, outcome, workspace)
+    return found if isinstance(found, Answered) else None
+
+
+def answered_or_why_not(search: StudySearch, outcome: TripleOutcome, workspace: Workspace) -> Answered | str:
+    """The same, or why there is nothing."""
     record = search.teacher_record(outcome.triple.teacher, outcome.triple.dataset)
     if record is None or not record.status.has_scores:
-        return None
-    examples = read_columns(workspace.examples(record.task.data_fingerprint), EXAMPLE_COLUMNS)
-    labels = None if examples is None else read_labels(examples["label"], record.label_names)
-    teacher = None if labels is None else read_teacher_answers(record, workspace, len(labels))
-    if examples is None or labels is None or teacher is None:
-        return None
+        return "no teacher yet"
+    examples = _columns(workspace.examples(record.task.data_fingerprint), EXAMPLE_COLUMNS)
+    if examples is None:
+        return "no test examples in predictions/"
+    label_names = record.label_names if outcome.task is TaskName.CLASSIFICATION else ()
+    labels = _labels(examples["label"], label_names)
+    if labels is None:
+        return "its examples have other labels than its teacher"
+    # of the checkpoint whose test score is reported
+    file = workspace.predictions(f"{record.record_id}-{record.selected('highest_score').fingerprint}")
+    teacher = _answers(file, len(labels))
+    if teacher is None:
+        return "no predictions of the teacher"
     texts, pairs = ([text or "" for text in examples[side]] for side in ("text", "text_pair"))
-    return Answered(
-        labels=labels.astype(np.int64),
-        teacher=teacher.astype(np.int64),
-        sure=_sureness(_teacher_file(record, workspace), len(labels)),
-        label_names=record.label_names,
-        texts=texts,
-        text_pairs=pairs,
-        workspace=workspace,
-    )
+    return Answered(labels, teacher, _sureness(file, len(labels)), label_names, texts, pairs, workspace)
 
 
-def read_teacher_answers(record: TeacherRecord, workspace: Workspace, rows: int) -> NDArray[np.generic] | None:
-    """One answer per example of a teacher; None where its file is not there, or is of other examples."""
-    return read_answers(_teacher_file(record, workspace), rows)
-
-
-def _teacher_file(record: TeacherRecord, workspace: Workspace) -> Path:
-    """Answers of the checkpoint whose test score is reported."""
-    return workspace.predictions(f"{record.record_id}-{record.selected('highest_score').fingerprint}")
-
-
-def read_answers(file: Path, rows: int) -> NDArray[np.generic] | None:
+def _answers(file: Path, rows: int) -> Values | None:
     """One answer per example; None where the file is not there, or is of other examples."""
-    found = read_columns(file, (PREDICTION_COLUMN,))
+    found = _columns(file, (PREDICTION_COLUMN,))
     return np.asarray(found[PREDICTION_COLUMN]) if found and len(found[PREDICTION_COLUMN]) == rows else None
 
 
 def _sureness(file: Path, rows: int) -> NDArray[np.float64] | None:
     """The probability of each answer; None where none were kept, as of scores and by earlier versions."""
-    found = read_columns(file, (PROBABILITIES_COLUMN,))
+    found = _columns(file, (PROBABILITIES_COLUMN,))
     return np.max(found[PROBABILITIES_COLUMN], axis=1) if found and len(found[PROBABILITIES_COLUMN]) == rows else None
 
 
-def read_labels(values: Sequence[Any], label_names: tuple[str, ...]) -> NDArray[np.generic] | None:
+def _labels(values: Sequence[Any], label_names: tuple[str, ...]) -> Values | None:
     """Labels as models answer: class numbers, or scores."""
     if not label_names:
         return np.asarray(values, dtype=np.float64)
@@ -99,7 +95,7 @@ def read_labels(values: Sequence[Any], label_names: tuple[str, ...]) -> NDArray[
     return np.array([numbers[value] for value in values]) if set(values) <= numbers.keys() else None
 
 
-def read_columns(file: Path, names: Sequence[str]) -> dict[str, list[Any]] | None:
+def _columns(file: Path, names: Sequence[str]) -> dict[str, list[Any]] | None:
     """Some columns of a parquet file; None where it is not there or is no such file."""
     import pyarrow
     import pyarrow.parquet
