@@ -18,26 +18,17 @@ from trials.specs import TaskName
 
 @dataclass(frozen=True)
 class Answers:
-    """What some triples say.
+    """What some triples say."""
 
-    Attributes:
-        outcomes: The triples, in the study's order.
-        best_over_worst, best_over_random: A's figure 1.
-        stable_to_best, random_to_best, lazy_to_best: A's figure 3.
-        worst_to_best: The worst choice, seen from the best.
-        stable_share: Triples where the stable configuration is at least as good as the best.
-        effects: A's figure 2 and table 3, one per parameter.
-    """
-
-    outcomes: tuple[TripleOutcome, ...]
-    best_over_worst: Comparison
+    outcomes: tuple[TripleOutcome, ...]  # the triples, in the study's order
+    best_over_worst: Comparison  # A's figure 1
     best_over_random: Comparison
-    stable_to_best: Comparison
+    stable_to_best: Comparison  # A's figure 3
     random_to_best: Comparison
     lazy_to_best: Comparison
-    worst_to_best: Comparison
-    stable_share: Share
-    effects: tuple[ParameterEffect, ...]
+    worst_to_best: Comparison  # the worst choice, seen from the best
+    stable_share: Share  # triples where the stable configuration is at least as good as the best
+    effects: tuple[ParameterEffect, ...]  # A's figure 2 and table 3, one per parameter
 
     @property
     def tasks(self) -> tuple[TaskName, ...]:
@@ -64,31 +55,18 @@ class Answers:
 
 @dataclass(frozen=True)
 class ChoiceFindings(Answers):
-    """The answers over all triples of a study, and the steps behind them.
+    """The answers over all triples of a study, and the steps behind them."""
 
-    Attributes:
-        by_task: The answers of each task; empty for a study of one task.
-        changes: Every step of every search.
-        stable: The choices that the rewards pick, from the steps made so far; None without steps.
-        stable_is_final: Whether every search has ended, so that `stable` will not change.
-        temperature_curves: Validation scores by temperature.
-        alternatives: The parameters that the space has alternatives for.
-        strategy: How triples are searched.
-        compares_steps: Whether they are searched step by step, so that parameters are compared one by one.
-        num_stopped: Trials that were stopped early.
-        include_stopped: Whether these count.
-    """
-
-    by_task: dict[TaskName, Answers]
-    changes: tuple[Change, ...]
-    stable: Configuration | None
-    stable_is_final: bool
-    temperature_curves: tuple[TemperatureCurve, ...]
-    alternatives: tuple[str, ...]
-    strategy: Strategy
-    compares_steps: bool
-    num_stopped: int
-    include_stopped: bool
+    by_task: dict[TaskName, Answers]  # the answers of each task; empty for a study of one task
+    changes: tuple[Change, ...]  # every step of every search
+    stable: Configuration | None  # the choices that the rewards pick, from the steps made so far; None without steps
+    stable_is_final: bool  # whether every search has ended, so that `stable` will not change
+    temperature_curves: tuple[TemperatureCurve, ...]  # validation scores by temperature
+    alternatives: tuple[str, ...]  # the parameters that the space has alternatives for
+    strategy: Strategy  # how triples are searched
+    compares_steps: bool  # whether they are searched step by step, so that parameters are compared one by one
+    num_stopped: int  # trials that were stopped early
+    include_stopped: bool  # whether these count
 
 
 @computed_once

@@ -18,20 +18,14 @@ PERCENTILES = (0.05, 0.5, 0.95)
 
 @dataclass(frozen=True)
 class Gain:
-    """One triple's test improvement of a target over a baseline.
-
-    Attributes:
-        triple_id: The triple.
-        target, baseline: Test scores; None where missing.
-        one_example: What one test example is worth, the full score / rows; None where the rows are unknown.
-        metric: What is scored.
-    """
+    """One triple's test improvement of a target over a baseline."""
 
     triple_id: str
-    target: float | None
+    target: float | None  # test scores; None where missing
     baseline: float | None
+    # what one test example is worth, the full score / rows; None where the rows are unknown
     one_example: float | None = None
-    metric: str = ""
+    metric: str = ""  # what is scored
 
     @property
     def absolute(self) -> float | None:
@@ -57,17 +51,13 @@ class Gain:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The gains of one target over one baseline, one per triple of the study.
+    """The gains of one target over one baseline, one per triple of the study."""
 
-    Attributes:
-        name: What is compared, such as ``best over worst``.
-        gains: One per triple, in the study's order; being relative, they pool triples of different metrics.
-        draws: For the random choice: D1..D10 over seeded draws of one candidate per triple, as the 5th, 50th and 95th
-            percentile of the draws; ``(10, 3)``. Single draws spread wider than their expectation, which `gains` holds.
-    """
-
-    name: str
+    name: str  # what is compared, such as ``best over worst``
+    # one per triple, in the study's order; being relative, they pool triples of different metrics
     gains: tuple[Gain, ...]
+    # for the random choice: D1..D10 over seeded draws of one candidate per triple, as the 5th, 50th and 95th percentile
+    # of the draws; ``(10, 3)``. Single draws spread wider than their expectation, which `gains` holds
     draws: tuple[tuple[float, ...], ...] | None = None
 
     @property
@@ -113,17 +103,11 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Share:
-    """In how many triples something holds.
+    """In how many triples something holds."""
 
-    Attributes:
-        count: Triples where it holds.
-        compared: Triples where it is known whether it holds.
-        low, high: 95 % Wilson interval of the share; None without triples.
-    """
-
-    count: int
-    compared: int
-    low: float | None
+    count: int  # triples where it holds
+    compared: int  # triples where it is known whether it holds
+    low: float | None  # 95 % Wilson interval of the share; None without triples
     high: float | None
 
     @property

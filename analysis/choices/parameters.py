@@ -28,29 +28,17 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Change:
-    """One step of one triple's search: one parameter changed, the rest tuned again.
-
-    Attributes:
-        triple_id: The triple.
-        parameter: The changed parameter.
-        before: The incumbent, with the parameter's default.
-        after: The alternative; for the soft-label weight the best of the other weights.
-        verdict: On validation; a failed alternative loses.
-        accepted: Whether the alternative became the incumbent.
-        merged: Both sides are one trial, so that the tie says nothing.
-        void: The task has no such parameter: always merged, and no part of a `ParameterEffect`.
-        gain: Test scores, alternative over default.
-    """
+    """One step of one triple's search: one parameter changed, the rest tuned again."""
 
     triple_id: str
-    parameter: str
-    before: Scored
-    after: Scored
-    verdict: Verdict
-    accepted: bool
-    merged: bool
-    void: bool
-    gain: Gain
+    parameter: str  # the changed parameter
+    before: Scored  # the incumbent, with the parameter's default
+    after: Scored  # the alternative; for the soft-label weight the best of the other weights
+    verdict: Verdict  # on validation; a failed alternative loses
+    accepted: bool  # whether the alternative became the incumbent
+    merged: bool  # both sides are one trial, so that the tie says nothing
+    void: bool  # the task has no such parameter: always merged, and no part of a `ParameterEffect`
+    gain: Gain  # test scores, alternative over default
 
     @property
     def validation_gain(self) -> float | None:
@@ -60,20 +48,13 @@ class Change:
 
 @dataclass(frozen=True)
 class ParameterEffect:
-    """What overriding one default does, over the triples whose task has the parameter.
+    """What overriding one default does, over the triples whose task has the parameter."""
 
-    Attributes:
-        reward: Wins, losses and ties on validation; R of A's table 3.
-        comparison: Test gains, alternative over default: A's figure 2. Triples without this step are missing.
-        changes: The steps behind both.
-        num_tried: Alternatives tried in each step; the best of several wins more often by chance alone.
-        p_value: Two-sided sign test of wins against losses; None without either, or with several alternatives.
-    """
-
-    reward: Reward
-    comparison: Comparison
-    changes: tuple[Change, ...]
-    num_tried: int
+    reward: Reward  # wins, losses and ties on validation; R of A's table 3
+    comparison: Comparison  # test gains, alternative over default: A's figure 2. Triples without this step are missing
+    changes: tuple[Change, ...]  # the steps behind both
+    num_tried: int  # alternatives tried in each step; the best of several wins more often by chance alone
+    # two-sided sign test of wins against losses; None without either, or with several alternatives
     p_value: float | None
 
     @property

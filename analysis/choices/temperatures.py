@@ -12,21 +12,14 @@ from study.search import TripleSearch
 
 @dataclass(frozen=True)
 class TemperatureCurve:
-    """Validation score against the teacher's temperature, for one choice at its tuned learning rate.
-
-    Attributes:
-        triple_id: The triple.
-        metric: What is scored.
-        choice: The tuned choice; its temperature is the one selected.
-        temperatures: Rising; those whose trials completed for all seeds, or were stopped where that counts.
-        scores: Validation scores, means over seeds; one per temperature.
-    """
+    """Validation score against the teacher's temperature, for one choice at its tuned learning rate."""
 
     triple_id: str
-    metric: str
-    choice: Configuration
+    metric: str  # what is scored
+    choice: Configuration  # the tuned choice; its temperature is the one selected
+    # rising; those whose trials completed for all seeds, or were stopped where that counts
     temperatures: tuple[float, ...]
-    scores: tuple[float, ...]
+    scores: tuple[float, ...]  # validation scores, means over seeds; one per temperature
 
 
 def temperature_curves(results: StudyResults) -> tuple[TemperatureCurve, ...]:

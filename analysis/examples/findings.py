@@ -29,19 +29,12 @@ WITH_PREDICTIONS = (TaskName.CLASSIFICATION, TaskName.REGRESSION)
 
 @dataclass(frozen=True)
 class GroupFindings:
-    """The groups of one teacher's data sets.
+    """The groups of one teacher's data sets."""
 
-    Attributes:
-        tasks: Data sets whose answers are known, in the study's order.
-        missing: What is not there, in words.
-        teacher: The teacher's name.
-        parameters: The students' sizes; 0 where one is not known yet.
-    """
-
-    tasks: tuple[TaskGroups, ...]
-    missing: tuple[str, ...] = ()
-    teacher: str = ""
-    parameters: Mapping[str, int] = field(default_factory=dict)
+    tasks: tuple[TaskGroups, ...]  # data sets whose answers are known, in the study's order
+    missing: tuple[str, ...] = ()  # what is not there, in words
+    teacher: str = ""  # the teacher's name
+    parameters: Mapping[str, int] = field(default_factory=dict)  # the students' sizes; 0 where one is not known yet
 
     @property
     def students(self) -> tuple[str, ...]:

@@ -45,23 +45,15 @@ class Measure(StrEnum):
 
 @dataclass(frozen=True)
 class AnsweredTask:
-    """The test examples of one data set with what a teacher and its students answered.
+    """The test examples of one data set with what a teacher and its students answered."""
 
-    Attributes:
-        dataset: Its name.
-        texts, text_pairs: One per example; no pairs where examples are single texts.
-        labels, teacher: Class numbers, or scores; one per example.
-        students: The same by student.
-        label_names: Names of the classes; empty where answers are scores.
-    """
-
-    dataset: str
-    texts: Sequence[str]
+    dataset: str  # its name
+    texts: Sequence[str]  # one per example; no pairs where examples are single texts
     text_pairs: Sequence[str] | None
-    labels: NDArray[np.generic]
+    labels: NDArray[np.generic]  # class numbers, or scores; one per example
     teacher: NDArray[np.generic]
-    students: Mapping[str, NDArray[np.generic]]
-    label_names: tuple[str, ...] = ()
+    students: Mapping[str, NDArray[np.generic]]  # the same by student
+    label_names: tuple[str, ...] = ()  # names of the classes; empty where answers are scores
 
     @property
     def models(self) -> Mapping[str, NDArray[np.generic]]:
@@ -95,17 +87,12 @@ class Spread:
 
 @dataclass(frozen=True)
 class TextComparison:
-    """One measure of the texts, group by group.
+    """One measure of the texts, group by group."""
 
-    Attributes:
-        measure: What is measured.
-        spreads: By group; groups without examples are left out.
-        p_value: Kruskal-Wallis over the groups of at least `FEWEST_EXAMPLES`; None with fewer than two of them, or
-            where all examples are alike.
-    """
-
-    measure: Measure
-    spreads: Mapping[Group, Spread]
+    measure: Measure  # what is measured
+    spreads: Mapping[Group, Spread]  # by group; groups without examples are left out
+    # kruskal-Wallis over the groups of at least `FEWEST_EXAMPLES`; None with fewer than two of them, or where all
+    # examples are alike
     p_value: float | None
 
 
@@ -119,49 +106,30 @@ class Answer:
 
 @dataclass(frozen=True)
 class Example:
-    """A test example of the sample.
+    """A test example of the sample."""
 
-    Attributes:
-        dataset: Its data set.
-        row: Its position in the test split, from 0.
-        group: Who is right.
-        text, text_pair: The texts, whole.
-        label: The right answer in words.
-        answers: By model, the teacher (`TEACHER`) first.
-    """
-
-    dataset: str
-    row: int
-    group: Group
-    text: str
+    dataset: str  # its data set
+    row: int  # its position in the test split, from 0
+    group: Group  # who is right
+    text: str  # the texts, whole
     text_pair: str | None
-    label: str
-    answers: Mapping[str, Answer]
+    label: str  # the right answer in words
+    answers: Mapping[str, Answer]  # by model, the teacher (`TEACHER`) first
 
 
 @dataclass(frozen=True)
 class TaskGroups:
-    """The groups of one data set.
+    """The groups of one data set."""
 
-    Attributes:
-        dataset: Its name.
-        students: Whose answers are known: "all students" are these.
-        without: Students whose answers are not there.
-        tolerance: Of scores, how far off a right one may be; None of classes.
-        counts: Examples by group.
-        right_among_some: Of the examples that some students get right, the share that each gets right; empty without.
-        comparisons: Lengths and overlaps by group.
-        sample: Some examples of each group, drawn by a seed.
-    """
-
-    dataset: str
-    students: tuple[str, ...]
-    without: tuple[str, ...]
-    tolerance: float | None
-    counts: Mapping[Group, int]
+    dataset: str  # its name
+    students: tuple[str, ...]  # whose answers are known: "all students" are these
+    without: tuple[str, ...]  # students whose answers are not there
+    tolerance: float | None  # of scores, how far off a right one may be; None of classes
+    counts: Mapping[Group, int]  # examples by group
+    # of the examples that some students get right, the share that each gets right; empty without
     right_among_some: Mapping[str, float]
-    comparisons: tuple[TextComparison, ...]
-    sample: tuple[Example, ...]
+    comparisons: tuple[TextComparison, ...]  # lengths and overlaps by group
+    sample: tuple[Example, ...]  # some examples of each group, drawn by a seed
 
     @property
     def num_examples(self) -> int:

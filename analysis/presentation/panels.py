@@ -16,28 +16,17 @@ PANELS_ABREAST = 3
 
 @dataclass(frozen=True)
 class Curve:
-    """A curve of one triple.
+    """A curve of one triple."""
 
-    Attributes:
-        triple_id: Its panel.
-        metric: What is scored.
-        name: Its name in the legend, which has each name once.
-        about: What it is, for the text beside the pointer.
-        axis: What x is.
-        x, y: Its points.
-        selected: The x whose point has a ring.
-        colour, dash: Of the line.
-    """
-
-    triple_id: str
-    metric: str
-    name: str
-    about: str
-    axis: str
-    x: Sequence[float]
+    triple_id: str  # its panel
+    metric: str  # what is scored
+    name: str  # its name in the legend, which has each name once
+    about: str  # what it is, for the text beside the pointer
+    axis: str  # what x is
+    x: Sequence[float]  # its points
     y: Sequence[float]
-    selected: float
-    colour: str
+    selected: float  # the x whose point has a ring
+    colour: str  # of the line
     dash: str = "solid"
 
 

@@ -31,38 +31,27 @@ class Section(Generic[Result]):
     """A question that studies ask. Page, figures, tables and summary are drawn from these objects alone.
 
     All but `compute` are functions of its result, and none of them computes: a result is frozen.
-
-    Attributes:
-        name: Its place on the page, and its figure's file name, without an ending.
-        question: The heading.
-        compute: The answer from a study's results; None where the study does not ask this.
-        shown: Whether the page has the section; its tables' files and its sentences are there in any case.
-        figure: Draws it.
-        reading: What it says, in a sentence below the heading; None where there is nothing to say yet.
-        caption: What was computed, below the figure.
-        notes: A list below the caption.
-        tables: Below these, and in files.
-        found: Sentences for the summary: what the study found. None says nothing, here and below.
-        cautions: What a reader must keep in mind.
-        progress: What was run, what is missing.
-        paper: The paper that asks the question, for the page's footer.
-        tiles: Big numbers at the top of the page, each with what it is.
     """
 
-    name: str
-    question: str
+    name: str  # its place on the page, and its figure's file name, without an ending
+    question: str  # its heading
+    # the answer from a study's results; None where the study does not ask this
     compute: Callable[[StudyResults], Result | PerTeacher[Result] | None]
+    # whether the page has the section; its tables' files and its sentences are there in any case
     shown: Callable[[Result], bool] = lambda _: True
     figure: Callable[[Result], go.Figure] | None = None
+    # what it says, in a sentence below the heading; None where there is nothing to say yet
     reading: Callable[[Result], str | None] = lambda _: None
-    caption: Text[Result] = ""
-    notes: Callable[[Result], Iterable[str | None]] = no_sentences
-    tables: tuple[Table[Result, Any], ...] = ()
+    caption: Text[Result] = ""  # what was computed, below the figure
+    notes: Callable[[Result], Iterable[str | None]] = no_sentences  # a list below the caption
+    tables: tuple[Table[Result, Any], ...] = ()  # below these, and in files
+    # sentences for the summary: what the study found. None says nothing, here and below
     found: Callable[[Result], Iterable[str | None]] = no_sentences
-    cautions: Callable[[Result], Iterable[str | None]] = no_sentences
-    progress: Callable[[Result], Iterable[str | None]] = no_sentences
+    cautions: Callable[[Result], Iterable[str | None]] = no_sentences  # what a reader must keep in mind
+    progress: Callable[[Result], Iterable[str | None]] = no_sentences  # what was run, what is missing
+    # big numbers at the top of the page, each with what it is
     tiles: Callable[[Result], Iterable[tuple[str, str]]] = no_sentences
-    paper: str = ""
+    paper: str = ""  # the paper that asks the question, for the page's footer
     html: Callable[[Result], str] = lambda _: ""  # of sections that are not made of tables yet
 
     def answers(self, results: StudyResults) -> Iterator[Answer]:
@@ -81,20 +70,13 @@ class Section(Generic[Result]):
 
 @dataclass(frozen=True)
 class Answer:
-    """A section with its result on one study.
-
-    Attributes:
-        section: The section.
-        result: What it computed.
-        name, question: Those of the section, with the teacher's name where each of several teachers has one.
-        teacher: That name; else "".
-    """
+    """A section with its result on one study."""
 
     section: Section[Any]
     result: Any
-    name: str
+    name: str  # those of the section, with the teacher's name where each of several teachers has one
     question: str
-    teacher: str = ""
+    teacher: str = ""  # that name; else ""
 
     @property
     def shown(self) -> bool:

@@ -37,29 +37,19 @@ def at(row: Any, value: Value[Any]) -> Any:
 
 @dataclass(frozen=True)
 class Column(Generic[Row]):
-    """A column of a table.
+    """A column of a table."""
 
-    Attributes:
-        key: Its name in files; "" keeps it out of them.
-        value: What files hold: a plain value, None where it is missing.
-        description: What it means, for the files' README.
-        heading: Its name on the page; None keeps it off the page.
-        words: How the page writes it, from the row. `Strong` stands out, `Markup` is no plain text.
-        number: Whether the page aligns it as a number.
-        kind: A class of the page's style for a cell.
-        format: How the page writes it, from the value; the value as text if there are no `words` either.
-        optional: Whether the page leaves it out of a table in which no row has a value.
-    """
-
-    key: str
-    value: Value[Row]
-    description: str = ""
-    heading: str | None = None
+    key: str  # its name in files; "" keeps it out of them
+    value: Value[Row]  # what files hold: a plain value, None where it is missing
+    description: str = ""  # what it means, for the files' README
+    heading: str | None = None  # its name on the page; None keeps it off the page
+    # how the page writes it, from the row. `Strong` stands out, `Markup` is no plain text
     words: Callable[[Row], str] | None = None
-    number: bool = False
-    kind: Callable[[Row], str] | None = None
+    number: bool = False  # whether the page aligns it as a number
+    kind: Callable[[Row], str] | None = None  # A class of the page's style for a cell
+    # how the page writes it, from the value; the value as text if there are no `words` either
     format: Callable[[Any], str] | None = None
-    optional: bool = False
+    optional: bool = False  # whether the page leaves it out of a table in which no row has a value
 
     def plain(self, row: Row) -> Any:
         """What files hold."""
@@ -100,23 +90,15 @@ class Cell:
 
 @dataclass(frozen=True)
 class PageTable:
-    """A table as the page's template draws it.
+    """A table as the page's template draws it."""
 
-    Attributes:
-        title: Of a table that is folded away; "" for one that is not.
-        caption: A paragraph above it.
-        headings: Of the columns.
-        rows: Their cells.
-        filters: The group and the data set of each row, where the page lets readers choose from them.
-        parts: Of a table that is folded by a name: a table for each.
-    """
-
-    title: str
-    caption: str
-    headings: Sequence[Cell] = ()
-    rows: Sequence[Sequence[Cell]] = ()
+    title: str  # of a table that is folded away; "" for one that is not
+    caption: str  # A paragraph above it
+    headings: Sequence[Cell] = ()  # of the columns
+    rows: Sequence[Sequence[Cell]] = ()  # their cells
+    # the group and the data set of each row, where the page lets readers choose from them
     filters: Sequence[tuple[str, str]] = ()
-    parts: Sequence[PageTable] = ()
+    parts: Sequence[PageTable] = ()  # of a table that is folded by a name: a table for each
 
 
 Text = str | Callable[[Result], str]  # a text, or the text for a result
@@ -129,28 +111,17 @@ def text_for(text: Text[Result], result: Result) -> str:
 
 @dataclass(frozen=True)
 class Table(Generic[Result, Row]):
-    """A table of a section: of its result's rows, in files, on the page, or both.
+    """A table of a section: of its result's rows, in files, on the page, or both."""
 
-    Attributes:
-        rows: The rows of a result; None where the study has no such table.
-        columns: Its columns, or those of a result.
-        name: Its files' name, without an ending; "" for a table of the page alone.
-        description: What a row is and how it was computed, for the files' README.
-        title: Folds it away on the page, under this title.
-        caption: A paragraph above it.
-        on_page: Which rows the page shows.
-        fold_by: Folds away one table for each of these names.
-        filters: The group and the data set of a row, for readers to choose from.
-    """
-
-    rows: Callable[[Result], Iterable[Row] | None]
-    columns: Sequence[Column[Row]] | Callable[[Result], Sequence[Column[Row]]]
-    name: str = ""
-    description: str = ""
-    title: Text[Result] = ""
-    caption: Text[Result] = ""
-    on_page: Callable[[Row], bool] = lambda _: True
-    fold_by: Callable[[Row], str] | None = None
+    rows: Callable[[Result], Iterable[Row] | None]  # the rows of a result; None where the study has no such table
+    columns: Sequence[Column[Row]] | Callable[[Result], Sequence[Column[Row]]]  # its columns, or those of a result
+    name: str = ""  # its files' name, without an ending; "" for a table of the page alone
+    description: str = ""  # what a row is and how it was computed, for the files' README
+    title: Text[Result] = ""  # folds it away on the page, under this title
+    caption: Text[Result] = ""  # A paragraph above it
+    on_page: Callable[[Row], bool] = lambda _: True  # which rows the page shows
+    fold_by: Callable[[Row], str] | None = None  # folds away one table for each of these names
+    # the group and the data set of a row, for readers to choose from
     filters: Callable[[Row], tuple[str, str]] | None = None
 
     def columns_of(self, result: Result) -> Sequence[Column[Row]]:
@@ -180,19 +151,12 @@ class Table(Generic[Result, Row]):
 
 @dataclass(frozen=True)
 class ExportedTable:
-    """A table as files hold it.
+    """A table as files hold it."""
 
-    Attributes:
-        name: Its files' name, without an ending.
-        description: What a row is, and how it was computed.
-        columns: Meaning of each column.
-        frame: The rows; missing values are None or NaN.
-    """
-
-    name: str
-    description: str
-    columns: dict[str, str]
-    frame: pd.DataFrame
+    name: str  # its files' name, without an ending
+    description: str  # what a row is, and how it was computed
+    columns: dict[str, str]  # meaning of each column
+    frame: pd.DataFrame  # the rows; missing values are None or NaN
 
     def plain_rows(self) -> list[dict[str, Any]]:
         """Rows as plain values; missing ones are None."""

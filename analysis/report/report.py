@@ -84,17 +84,11 @@ def tables_of(answers: Iterable[Answer]) -> dict[str, ExportedTable]:
 
 
 class Summary(NamedTuple):
-    """The study in sentences.
+    """The study in sentences."""
 
-    Attributes:
-        found: What the study found.
-        cautions: What a reader must keep in mind.
-        progress: What was run, what is missing.
-    """
-
-    found: list[str]
-    cautions: list[str]
-    progress: list[str]
+    found: list[str]  # what the study found
+    cautions: list[str]  # what a reader must keep in mind
+    progress: list[str]  # what was run, what is missing
 
 
 def summarise(answers: Iterable[Answer]) -> Summary:

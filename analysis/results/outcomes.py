@@ -46,18 +46,12 @@ class Scored:
     """A tuned choice with its scores, each the mean over all seeds; None if any trial of it failed or was stopped.
 
     Where stopped trials count, a choice none of whose trials was completed has the scores of the best stopped one.
-
-    Attributes:
-        choice: The parameters as they were chosen.
-        validation_score: What selection reads.
-        test_score: What is reported.
-        softmax: Whether the task's outputs are logits; without, distance and temperatures are no parameters.
     """
 
-    choice: Configuration
-    validation_score: float | None
-    test_score: float | None
-    softmax: bool = True
+    choice: Configuration  # the parameters as they were chosen
+    validation_score: float | None  # what selection reads
+    test_score: float | None  # what is reported
+    softmax: bool = True  # whether the task's outputs are logits; without, distance and temperatures are no parameters
 
     @property
     def trained(self) -> Configuration:
@@ -71,36 +65,24 @@ class Scored:
 
 @dataclass(frozen=True)
 class TripleOutcome:
-    """One triple's scores. Everything unknown is None.
+    """One triple's scores. Everything unknown is None."""
 
-    Attributes:
-        triple: Teacher, student and data set.
-        progress: How far it is; before `SEARCHED`, best, worst and random are those of the choices seen so far.
-        failure: Why its search failed.
-        candidates: The tuned choices that its search visited, in order, each trial once (A, section 3).
-        stable, lazy: A's stable configuration and lazy baseline (A, figure 3).
-        teacher_score: Test score of the teacher's highest-score checkpoint.
-        majority_score: Test score of the best answer that is the same for all; 0 where no such answer scores.
-        test_rows: Test examples.
-        num_trials, num_failed, num_stopped: Its finished trials, and those of them that failed or were stopped early.
-        hours: Worker hours of its trials.
-        num_parameters: The student's parameters.
-    """
-
-    triple: Triple
-    progress: Progress
-    failure: str | None = None
+    triple: Triple  # teacher, student and data set
+    progress: Progress  # how far it is; before `SEARCHED`, best, worst and random are those of the choices seen so far
+    failure: str | None = None  # why its search failed
+    # the tuned choices that its search visited, in order, each trial once (A, section 3)
     candidates: tuple[Scored, ...] = ()
-    stable: Scored | None = None
+    stable: Scored | None = None  # A's stable configuration and lazy baseline (A, figure 3)
     lazy: Scored | None = None
-    teacher_score: float | None = None
+    teacher_score: float | None = None  # test score of the teacher's highest-score checkpoint
+    # test score of the best answer that is the same for all; 0 where no such answer scores
     majority_score: float | None = None
-    test_rows: int | None = None
-    num_trials: int = 0
+    test_rows: int | None = None  # test examples
+    num_trials: int = 0  # its finished trials, and those of them that failed or were stopped early
     num_failed: int = 0
     num_stopped: int = 0
-    hours: float = 0.0
-    num_parameters: int | None = None
+    hours: float = 0.0  # worker hours of its trials
+    num_parameters: int | None = None  # the student's parameters
 
     @property
     def triple_id(self) -> str:

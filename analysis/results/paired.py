@@ -12,17 +12,11 @@ from trials.specs import TrialRecord
 
 @dataclass(frozen=True)
 class Difference:
-    """How much better one student's test score is than another's, in units of the metric.
+    """How much better one student's test score is than another's, in units of the metric."""
 
-    Attributes:
-        by_examples: By resampling test examples; None where answers are not kept.
-        by_seeds: Over seeds that both have; None without any.
-        mcnemar_p: With the first seed; None where answers are not kept.
-    """
-
-    by_examples: Bootstrap | None = None
-    by_seeds: OverSeeds | None = None
-    mcnemar_p: float | None = None
+    by_examples: Bootstrap | None = None  # by resampling test examples; None where answers are not kept
+    by_seeds: OverSeeds | None = None  # over seeds that both have; None without any
+    mcnemar_p: float | None = None  # with the first seed; None where answers are not kept
 
     @property
     def mean(self) -> float | None:

@@ -21,23 +21,16 @@ Values = NDArray[Any]  # class numbers, or scores
 
 @dataclass(frozen=True)
 class Answered:
-    """What a teacher answered to the test examples of one data set, and where its students' answers are.
+    """What a teacher answered to the test examples of one data set, and where its students' answers are."""
 
-    Attributes:
-        labels, teacher: Class numbers, or scores; one per example.
-        sure: The probability that the teacher gives each of its answers; None where none were kept.
-        label_names: Names of the classes; empty where answers are scores.
-        texts, text_pairs: One per example; empty texts where examples are single ones.
-        workspace: The study's directory.
-    """
-
-    labels: Values
+    labels: Values  # class numbers, or scores; one per example
     teacher: Values
+    # the probability that the teacher gives each of its answers; None where none were kept
     sure: NDArray[np.float64] | None
-    label_names: tuple[str, ...]
-    texts: Sequence[str]
+    label_names: tuple[str, ...]  # names of the classes; empty where answers are scores
+    texts: Sequence[str]  # one per example; empty texts where examples are single ones
     text_pairs: Sequence[str]
-    workspace: Workspace
+    workspace: Workspace  # the study's directory
 
     def of_trial(self, record: TrialRecord) -> Values | None:
         """One answer per example of a trial's student; None where its file is not there."""

@@ -13,51 +13,33 @@ from trials.specs import Record, SpeedRecord, Status, TeacherRecord, TrialRecord
 
 @dataclass(frozen=True)
 class Failure:
-    """Something that did not end well.
+    """Something that did not end well."""
 
-    Attributes:
-        kind: ``trial``, ``teacher``, ``search`` or ``file``.
-        where: The triple, the teacher and data set, or the file's name.
-        reason: Why.
-        trial: The trial, if it is one.
-    """
-
-    kind: str
-    where: str
-    reason: str
-    trial: TrialRecord | None = None
+    kind: str  # ``trial``, ``teacher``, ``search`` or ``file``
+    where: str  # the triple, the teacher and data set, or the file's name
+    reason: str  # why
+    trial: TrialRecord | None = None  # the trial, if it is one
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """The records behind the findings.
+    """The records behind the findings."""
 
-    Attributes:
-        num_trials, num_failed, num_stopped: Trial records of the study, and those that failed or were stopped early.
-        num_teachers: Teacher records that count.
-        num_unused: Records of other data, models, recipes or triples than the study's: kept, not used.
-        num_extra: Trial records that the study's search has not asked for: run ahead, or for another search; likewise.
-        trial_hours, teacher_hours: Worker hours, summed over workers.
-        started_at, finished_at: First start and last end, UTC, ISO 8601; None without records.
-        hosts, devices: Where it ran.
-        versions: Library versions as ``package version``; several where machines differed.
-        failures: Everything that failed, searches first.
-    """
-
-    num_trials: int
+    num_trials: int  # trial records of the study, and those that failed or were stopped early
     num_failed: int
     num_stopped: int
-    num_teachers: int
-    num_unused: int
+    num_teachers: int  # teacher records that count
+    num_unused: int  # records of other data, models, recipes or triples than the study's: kept, not used
+    # trial records that the study's search has not asked for: run ahead, or for another search; likewise
     num_extra: int
-    trial_hours: float
+    trial_hours: float  # worker hours, summed over workers
     teacher_hours: float
-    started_at: str | None
+    started_at: str | None  # first start and last end, UTC, ISO 8601; None without records
     finished_at: str | None
-    hosts: tuple[str, ...]
+    hosts: tuple[str, ...]  # where it ran
     devices: tuple[str, ...]
-    versions: tuple[str, ...]
-    failures: tuple[Failure, ...]
+    versions: tuple[str, ...]  # library versions as ``package version``; several where machines differed
+    failures: tuple[Failure, ...]  # everything that failed, searches first
 
 
 def current_trials(search: StudySearch, records: Iterable[Record]) -> list[TrialRecord]:

@@ -16,34 +16,22 @@ SAME = 1e-9  # differences no further apart are equal, but for rounding: their s
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """A difference of scores, by resampling test examples.
+    """A difference of scores, by resampling test examples."""
 
-    Attributes:
-        difference: On all examples.
-        low, high: Its 95 % interval: percentiles over the draws.
-        p_value: Two-sided: twice the smaller share of draws on one side of 0, at least 1 / draws.
-    """
-
-    difference: float
-    low: float
+    difference: float  # on all examples
+    low: float  # its 95 % interval: percentiles over the draws
     high: float
-    p_value: float
+    p_value: float  # two-sided: twice the smaller share of draws on one side of 0, at least 1 / draws
 
 
 @dataclass(frozen=True)
 class OverSeeds:
-    """A difference of scores over seeds.
+    """A difference of scores over seeds."""
 
-    Attributes:
-        mean: The mean of the paired differences.
-        low, high: Its 95 % interval by Student's t; None of one seed, or of differences that are all the same.
-        p_value: Two-sided paired t-test; None likewise.
-    """
-
-    mean: float
-    low: float | None
+    mean: float  # the mean of the paired differences
+    low: float | None  # its 95 % interval by Student's t; None of one seed, or of differences that are all the same
     high: float | None
-    p_value: float | None
+    p_value: float | None  # two-sided paired t-test; None likewise
 
 
 def score_of_counts(counts: NDArray[np.int64], metric: str) -> float:

@@ -11,15 +11,10 @@ from trials.specs import ModelSpeed
 
 @dataclass(frozen=True)
 class Speed:
-    """Samples per second of one model on one task, over repeated measurements.
+    """Samples per second of one model on one task, over repeated measurements."""
 
-    Attributes:
-        median: The middle one.
-        low, high: The first and the third quartile; both the median where it was measured once.
-    """
-
-    median: float
-    low: float
+    median: float  # the middle one
+    low: float  # the first and the third quartile; both the median where it was measured once
     high: float
 
     def __post_init__(self) -> None:

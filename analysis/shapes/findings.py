@@ -27,52 +27,31 @@ from trials.specs import DatasetSpec, SpeedRecord, TeacherSpec
 
 @dataclass(frozen=True)
 class ShapeAnswers:
-    """What the numbers of one teacher and its students say.
+    """What the numbers of one teacher and its students say."""
 
-    Attributes:
-        study: The numbers that all is computed from.
-        losses: B's figure 1, as fractions.
-        speed_ups: B's table 2, over the teacher.
-        judgements: B's table 3.
-        mean_fronts: Quality against speed and against size, over all tasks.
-        task_fronts: The same, task by task.
-        size_effect: Training rows against mean loss.
-        size_effect_without: The same without the task that changes it most; None where there are too few tasks.
-        heads: Speed of the students with fewer heads alone.
-        like_for_like: Shortening against narrowing, at like size and at like speed.
-    """
-
-    study: ShapeStudy
-    losses: Grid
-    speed_ups: Grid
-    judgements: tuple[Judgement, ...]
-    mean_fronts: dict[Gained, Front]
-    task_fronts: dict[Gained, tuple[Front, ...]]
-    size_effect: SizeEffect
+    study: ShapeStudy  # the numbers that all is computed from
+    losses: Grid  # B's figure 1, as fractions
+    speed_ups: Grid  # B's table 2, over the teacher
+    judgements: tuple[Judgement, ...]  # B's table 3
+    mean_fronts: dict[Gained, Front]  # quality against speed and against size, over all tasks
+    task_fronts: dict[Gained, tuple[Front, ...]]  # the same, task by task
+    size_effect: SizeEffect  # training rows against mean loss
+    # the same without the task that changes it most; None where there are too few tasks
     size_effect_without: SizeEffect | None
-    heads: tuple[Pairing, ...]
-    like_for_like: tuple[LikeForLike, ...]
+    heads: tuple[Pairing, ...]  # speed of the students with fewer heads alone
+    like_for_like: tuple[LikeForLike, ...]  # shortening against narrowing, at like size and at like speed
 
 
 @dataclass(frozen=True)
 class ShapeFindings(ShapeAnswers):
-    """The answers for one teacher of a study.
+    """The answers for one teacher of a study."""
 
-    Attributes:
-        teacher: Its name.
-        datasets: The data sets of these, by name.
-        outcomes: Its triples.
-        speeds: Its response times, as they were recorded.
-        timed: Whether the study measures response times.
-        alone: Whether the study compares no parameter choices, so that shapes are all that it compares.
-    """
-
-    teacher: str
-    datasets: Mapping[str, DatasetSpec]
-    outcomes: tuple[TripleOutcome, ...]
-    speeds: tuple[SpeedRecord, ...]
-    timed: bool
-    alone: bool
+    teacher: str  # its name
+    datasets: Mapping[str, DatasetSpec]  # the data sets of these, by name
+    outcomes: tuple[TripleOutcome, ...]  # its triples
+    speeds: tuple[SpeedRecord, ...]  # its response times, as they were recorded
+    timed: bool  # whether the study measures response times
+    alone: bool  # whether the study compares no parameter choices, so that shapes are all that it compares
 
 
 @computed_once

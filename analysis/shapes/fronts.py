@@ -21,38 +21,23 @@ class Gained(StrEnum):
 
 @dataclass(frozen=True)
 class Point:
-    """One model on a front.
+    """One model on a front."""
 
-    Attributes:
-        model: The student's name, or `TEACHER`.
-        quality: Share of the teacher's score that it keeps; 1 is the teacher.
-        gained: Speed-up over the teacher, or number of parameters.
-        dominated_by: Models at least as good on both and better on one; empty for one on the front.
-    """
-
-    model: str
-    quality: float
-    gained: float
-    dominated_by: tuple[str, ...] = ()
+    model: str  # the student's name, or `TEACHER`
+    quality: float  # share of the teacher's score that it keeps; 1 is the teacher
+    gained: float  # speed-up over the teacher, or number of parameters
+    dominated_by: tuple[str, ...] = ()  # models at least as good on both and better on one; empty for one on the front
 
 
 @dataclass(frozen=True)
 class Front:
-    """All models of one task, or of the mean over tasks.
+    """All models of one task, or of the mean over tasks."""
 
-    Attributes:
-        task: The data set; None for the mean over `tasks`.
-        tasks: What the points are computed from.
-        by: What is gained.
-        points: The teacher and the students, in the study's order.
-        left_out: Students without a number on one of the tasks: their means would be of other tasks.
-    """
-
-    task: str | None
-    tasks: tuple[str, ...]
-    by: Gained
-    points: tuple[Point, ...]
-    left_out: tuple[str, ...]
+    task: str | None  # the data set; None for the mean over `tasks`
+    tasks: tuple[str, ...]  # what the points are computed from
+    by: Gained  # what is gained
+    points: tuple[Point, ...]  # the teacher and the students, in the study's order
+    left_out: tuple[str, ...]  # students without a number on one of the tasks: their means would be of other tasks
 
     @property
     def best(self) -> tuple[Point, ...]:

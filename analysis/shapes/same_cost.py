@@ -19,18 +19,13 @@ FEWEST_DIFFERENCES = 6  # with fewer no two-sided test of pairs can fall below .
 
 @dataclass(frozen=True)
 class Pairing:
-    """One model against another, task by task.
+    """One model against another, task by task."""
 
-    Attributes:
-        first, second: The models; `second` may be `TEACHER`.
-        differences: By task, first - second; shares of the teacher's score, or of the teacher's speed.
-        unsure: Tasks where both are within the spread of their measurements: ties.
-    """
-
-    first: str
+    first: str  # the models; `second` may be `TEACHER`
     second: str
+    # by task, first - second; shares of the teacher's score, or of the teacher's speed
     differences: Mapping[str, float]
-    unsure: frozenset[str] = frozenset()
+    unsure: frozenset[str] = frozenset()  # tasks where both are within the spread of their measurements: ties
 
     @property
     def wins(self) -> int:
@@ -64,19 +59,12 @@ class Pairing:
 
 @dataclass(frozen=True)
 class LikeForLike:
-    """A shortened and a narrowed student of like cost.
+    """A shortened and a narrowed student of like cost."""
 
-    Attributes:
-        at: What they have in common.
-        cost_ratio: The shortened one's size or speed over the narrowed one's.
-        quality: Shares of the teacher's score, shortened against narrowed.
-        speed: Speed-ups, likewise; without tasks where none was measured.
-    """
-
-    at: Gained
-    cost_ratio: float
-    quality: Pairing
-    speed: Pairing
+    at: Gained  # what they have in common
+    cost_ratio: float  # the shortened one's size or speed over the narrowed one's
+    quality: Pairing  # shares of the teacher's score, shortened against narrowed
+    speed: Pairing  # speed-ups, likewise; without tasks where none was measured
 
 
 def compare_quality(study: ShapeStudy, first: str, second: str) -> Pairing:

@@ -13,17 +13,11 @@ from analysis.results import TEACHER, Factor, Speed, mean_of_known, relative_gai
 
 @dataclass(frozen=True)
 class ShapedStudent:
-    """One student.
+    """One student."""
 
-    Attributes:
-        name: Such as ``6L_384D``.
-        factors: What it has less of than its teacher; a student may have several, or none.
-        num_parameters: Its size; 0 where it is not known yet.
-    """
-
-    name: str
-    factors: frozenset[Factor]
-    num_parameters: int
+    name: str  # such as ``6L_384D``
+    factors: frozenset[Factor]  # what it has less of than its teacher; a student may have several, or none
+    num_parameters: int  # its size; 0 where it is not known yet
 
     @property
     def only(self) -> Factor | None:
@@ -33,27 +27,17 @@ class ShapedStudent:
 
 @dataclass(frozen=True)
 class ShapeStudy:
-    """One teacher, its students and their tasks (B, tables 1, 2, 4 and 5). What was not measured is not there.
+    """One teacher, its students and their tasks (B, tables 1, 2, 4 and 5). What was not measured is not there."""
 
-    Attributes:
-        tasks: Data sets, in the order of tables.
-        students: In the order of tables.
-        teacher_parameters: The teacher's size; 0 where it is not known yet.
-        teacher_scores: Test scores by task, in units of the task's metric; higher is better.
-        student_scores: Test scores by student and task.
-        teacher_speeds: By task.
-        student_speeds: By student and task, measured like the teacher's.
-        training_rows: Size of the training set by task.
-    """
-
-    tasks: tuple[str, ...]
-    students: tuple[ShapedStudent, ...]
-    teacher_parameters: int
-    teacher_scores: Mapping[str, float]
-    student_scores: Mapping[tuple[str, str], float]
-    teacher_speeds: Mapping[str, Speed] = field(default_factory=dict)
+    tasks: tuple[str, ...]  # data sets, in the order of tables
+    students: tuple[ShapedStudent, ...]  # in the order of tables
+    teacher_parameters: int  # the teacher's size; 0 where it is not known yet
+    teacher_scores: Mapping[str, float]  # test scores by task, in units of the task's metric; higher is better
+    student_scores: Mapping[tuple[str, str], float]  # test scores by student and task
+    teacher_speeds: Mapping[str, Speed] = field(default_factory=dict)  # by task
+    # by student and task, measured like the teacher's
     student_speeds: Mapping[tuple[str, str], Speed] = field(default_factory=dict)
-    training_rows: Mapping[str, int] = field(default_factory=dict)
+    training_rows: Mapping[str, int] = field(default_factory=dict)  # size of the training set by task
 
     def __post_init__(self) -> None:
         for kind, names in (("task", self.tasks), ("student", self.names)):
@@ -97,17 +81,11 @@ class ShapeStudy:
 
 @dataclass(frozen=True)
 class Grid:
-    """A number per student and task; None where it is unknown or undefined.
+    """A number per student and task; None where it is unknown or undefined."""
 
-    Attributes:
-        students: Names of the rows.
-        tasks: Names of the columns.
-        cells: The numbers, row by row.
-    """
-
-    students: tuple[str, ...]
-    tasks: tuple[str, ...]
-    cells: tuple[tuple[float | None, ...], ...]
+    students: tuple[str, ...]  # names of the rows
+    tasks: tuple[str, ...]  # names of the columns
+    cells: tuple[tuple[float | None, ...], ...]  # the numbers, row by row
 
     def at(self, student: str, task: str) -> float | None:
         """One number."""

@@ -22,32 +22,22 @@ TAILS = (0.025, 0.975)
 
 @dataclass(frozen=True)
 class SizeEffect:
-    """How the size of the training set goes with the loss.
+    """How the size of the training set goes with the loss."""
 
-    Attributes:
-        tasks: The tasks compared.
-        training_rows: One per task.
-        mean_losses: Mean relative loss over `students`; one per task.
-        students: Those with a score on every compared task, lest means be of different students.
-        without: Tasks left out on purpose.
-        correlation: Spearman's rho; -1: the smaller the set, the higher the loss. None with fewer than `FEWEST_TASKS`
-            tasks, or where all tasks have equal numbers.
-        low, high: Its 95 % percentile bootstrap interval over tasks; with few tasks it is wide, and rough. None with
-            fewer than `FEWEST_SIZES` different sizes.
-        p_value: Two-sided permutation test of no relation; None likewise.
-        exact: Whether it tried every order of the tasks.
-    """
-
-    tasks: tuple[str, ...]
-    training_rows: tuple[int, ...]
-    mean_losses: tuple[float, ...]
-    students: tuple[str, ...]
-    without: tuple[str, ...]
+    tasks: tuple[str, ...]  # the tasks compared
+    training_rows: tuple[int, ...]  # one per task
+    mean_losses: tuple[float, ...]  # mean relative loss over `students`; one per task
+    students: tuple[str, ...]  # those with a score on every compared task, lest means be of different students
+    without: tuple[str, ...]  # tasks left out on purpose
+    # spearman's rho; -1: the smaller the set, the higher the loss. None with fewer than `FEWEST_TASKS` tasks, or where
+    # all tasks have equal numbers
     correlation: float | None = None
+    # its 95 % percentile bootstrap interval over tasks; with few tasks it is wide, and rough. None with fewer than
+    # `FEWEST_SIZES` different sizes
     low: float | None = None
     high: float | None = None
-    p_value: float | None = None
-    exact: bool = False
+    p_value: float | None = None  # two-sided permutation test of no relation; None likewise
+    exact: bool = False  # whether it tried every order of the tasks
 
 
 def size_effect(study: ShapeStudy, without: Collection[str] = ()) -> SizeEffect:

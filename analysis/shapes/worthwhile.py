@@ -48,19 +48,12 @@ class Aspect(StrEnum):
 
 @dataclass(frozen=True)
 class Judgement:
-    """One cell of B's table 3, and what it rests on.
+    """One cell of B's table 3, and what it rests on."""
 
-    Attributes:
-        aspect: The factor that was reduced, or speed.
-        task: The data set.
-        sign: What the rule says; None where nothing was measured.
-        values: Losses of the factor's students, or speed-ups of all; in the study's order.
-    """
-
-    aspect: Aspect
-    task: str
-    sign: Sign | None
-    values: tuple[float, ...]
+    aspect: Aspect  # the factor that was reduced, or speed
+    task: str  # the data set
+    sign: Sign | None  # what the rule says; None where nothing was measured
+    values: tuple[float, ...]  # losses of the factor's students, or speed-ups of all; in the study's order
 
     @property
     def typical(self) -> float | None:

@@ -9,25 +9,15 @@ from analysis.results import Role, StudyResults, computed_once
 
 @dataclass(frozen=True)
 class TrainingCurve:
-    """Validation score during training, for one trial.
-
-    Attributes:
-        triple_id: The triple.
-        metric: What is scored.
-        role: Best or worst.
-        seed: The trial's seed.
-        epochs: Passes over the data, rising.
-        scores: Validation scores; one per epoch value.
-        best_epoch: Where the tested weights come from.
-    """
+    """Validation score during training, for one trial."""
 
     triple_id: str
-    metric: str
-    role: Role
-    seed: int
-    epochs: tuple[float, ...]
-    scores: tuple[float, ...]
-    best_epoch: float
+    metric: str  # what is scored
+    role: Role  # best or worst
+    seed: int  # the trial's seed
+    epochs: tuple[float, ...]  # passes over the data, rising
+    scores: tuple[float, ...]  # validation scores; one per epoch value
+    best_epoch: float  # where the tested weights come from
 
 
 @computed_once
