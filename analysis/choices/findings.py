@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.choices.gains import Comparison, Share, at_least_as_good, best_gains, compare, lags
+from analysis.choices.gains import Comparison, Share, at_least_as_good, compare
 from analysis.choices.parameters import Change, ParameterEffect, changes, parameter_effects
 from analysis.choices.temperatures import TemperatureCurve, temperature_curves
 from analysis.results import Role, StudyResults, TripleOutcome, computed_once
@@ -105,15 +105,14 @@ def task_findings(results: StudyResults) -> ChoiceFindings | None:
 
 def answer(search: StudySearch, outcomes: Sequence[TripleOutcome]) -> Answers:
     """Answer every question over some triples of a study."""
-    over_worst, over_random = best_gains(outcomes)
-    stable, random, lazy = lags(outcomes)
+    stable = compare(outcomes, Role.STABLE, Role.BEST)
     return Answers(
         outcomes=tuple(outcomes),
-        best_over_worst=over_worst,
-        best_over_random=over_random,
+        best_over_worst=compare(outcomes, Role.BEST, Role.WORST),
+        best_over_random=compare(outcomes, Role.BEST, Role.RANDOM),
         stable_to_best=stable,
-        random_to_best=random,
-        lazy_to_best=lazy,
+        random_to_best=compare(outcomes, Role.RANDOM, Role.BEST),
+        lazy_to_best=compare(outcomes, Role.LAZY, Role.BEST),
         worst_to_best=compare(outcomes, Role.WORST, Role.BEST),
         stable_share=at_least_as_good(stable),
         effects=parameter_effects(search, outcomes),

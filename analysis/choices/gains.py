@@ -121,16 +121,6 @@ def deciles(gains: Sequence[float]) -> tuple[float, ...]:
     return tuple(float(value) for value in np.quantile(gains, np.arange(1, 11) / 10)) if gains else ()
 
 
-def best_gains(outcomes: Sequence[TripleOutcome]) -> tuple[Comparison, Comparison]:
-    """A's figure 1: the best configuration over the worst one, and over a random one."""
-    return compare(outcomes, Role.BEST, Role.WORST), compare(outcomes, Role.BEST, Role.RANDOM)
-
-
-def lags(outcomes: Sequence[TripleOutcome]) -> tuple[Comparison, Comparison, Comparison]:
-    """A's figure 3: the stable, a random and the lazy configuration against each triple's best."""
-    return tuple(compare(outcomes, role, Role.BEST) for role in (Role.STABLE, Role.RANDOM, Role.LAZY))  # type: ignore[return-value]  # three
-
-
 def compare(outcomes: Sequence[TripleOutcome], target: Role, baseline: Role) -> Comparison:
     """The gain of one role over another on every triple, from final test scores."""
     gains = tuple(gain_of(outcome, outcome.final_score(target), outcome.final_score(baseline)) for outcome in outcomes)

@@ -15,7 +15,6 @@ GROUPS = {
     Group.STUDENTS: "some student, not the teacher",
     Group.NONE: "none of them",
 }
-MEASURES = {Measure.WORDS: "words", Measure.OVERLAP: "word overlap"}
 RIGHT = (
     "Each test example is in one group by who answers it rightly; a class is right if it is the label, a score if it "
     f"is at most {percent(TOLERANCE, 0)} of the test labels' range off the label. Answers are those of the teacher's "

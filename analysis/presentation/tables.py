@@ -46,7 +46,7 @@ class Column(Generic[Row]):
     # how the page writes it, from the row. `Strong` stands out, `Markup` is no plain text
     words: Callable[[Row], str] | None = None
     number: bool = False  # whether the page aligns it as a number
-    kind: Callable[[Row], str] | None = None  # A class of the page's style for a cell
+    kind: Callable[[Row], str] | None = None  # a class of the page's style for a cell
     # how the page writes it, from the value; the value as text if there are no `words` either
     format: Callable[[Any], str] | None = None
     optional: bool = False  # whether the page leaves it out of a table in which no row has a value
@@ -93,7 +93,7 @@ class PageTable:
     """A table as the page's template draws it."""
 
     title: str  # of a table that is folded away; "" for one that is not
-    caption: str  # A paragraph above it
+    caption: str  # a paragraph above it
     headings: Sequence[Cell] = ()  # of the columns
     rows: Sequence[Sequence[Cell]] = ()  # their cells
     # the group and the data set of each row, where the page lets readers choose from them
@@ -118,7 +118,7 @@ class Table(Generic[Result, Row]):
     name: str = ""  # its files' name, without an ending; "" for a table of the page alone
     description: str = ""  # what a row is and how it was computed, for the files' README
     title: Text[Result] = ""  # folds it away on the page, under this title
-    caption: Text[Result] = ""  # A paragraph above it
+    caption: Text[Result] = ""  # a paragraph above it
     on_page: Callable[[Row], bool] = lambda _: True  # which rows the page shows
     fold_by: Callable[[Row], str] | None = None  # folds away one table for each of these names
     # the group and the data set of a row, for readers to choose from

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from analysis import choices, examples, internals, old_sections, shapes, triples
+from analysis import old_sections
+from analysis.choices import SECTIONS as CHOICES
+from analysis.examples import SECTIONS as EXAMPLES
+from analysis.internals import SECTIONS as INTERNALS
 from analysis.presentation import Section
+from analysis.shapes import SECTIONS as SHAPES
+from analysis.triples import SECTIONS as TRIPLES
 
 FAMILIES: tuple[tuple[Section[Any], ...], ...] = (
     old_sections.TRANSFER,
-    internals.SECTIONS,
-    choices.SECTIONS,
-    shapes.SECTIONS,
-    examples.SECTIONS,
-    triples.SECTIONS,
+    INTERNALS,
+    CHOICES,
+    SHAPES,
+    EXAMPLES,
+    TRIPLES,
 )

@@ -32,11 +32,6 @@ def has_one_configuration(space: SearchSpace) -> bool:
     return not (tuned or space.soft_label_weight.then or any(space.alternatives()))
 
 
-def compares_choices(study: Study) -> bool:
-    """Whether the study compares parameter choices, or tunes any."""
-    return not (study.config.search.strategy is Strategy.EXPERIMENTS or has_one_configuration(study.space))
-
-
 def compares_transfer(study: Study) -> bool:
     """Whether the study names experiments with D's students, transfer sets or hard labels."""
     if study.config.search.strategy is not Strategy.EXPERIMENTS:

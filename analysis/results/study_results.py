@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from analysis.results.outcomes import Role, TripleOutcome, triple_outcomes
 from analysis.results.provenance import Provenance, current_speeds, current_teachers, current_trials, provenance
-from analysis.results.study_kind import compares_choices, compares_shapes, compares_transfer
+from analysis.results.study_kind import compares_shapes, compares_transfer, has_one_configuration
 from study.config import Strategy, Study
 from study.ledger import BadFile
 from study.search import StudySearch, load_search
@@ -83,7 +83,7 @@ class StudyResults:
     @cached_property
     def compares_choices(self) -> bool:
         """Whether the study compares parameter choices, or tunes any."""
-        return compares_choices(self.study)
+        return self.strategy is not Strategy.EXPERIMENTS and not has_one_configuration(self.study.space)
 
     @property
     def compares_steps(self) -> bool:

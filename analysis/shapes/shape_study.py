@@ -39,15 +39,6 @@ class ShapeStudy:
     student_speeds: Mapping[tuple[str, str], Speed] = field(default_factory=dict)
     training_rows: Mapping[str, int] = field(default_factory=dict)  # size of the training set by task
 
-    def __post_init__(self) -> None:
-        for kind, names in (("task", self.tasks), ("student", self.names)):
-            if len(set(names)) < len(names):
-                raise ValueError(f"a {kind} is named twice: {', '.join(names)}")
-        by_task = (*self.teacher_scores, *self.teacher_speeds, *self.training_rows)
-        by_both = (*self.student_scores, *self.student_speeds)
-        _refuse_unknown("task", (*by_task, *(task for _, task in by_both)), self.tasks)
-        _refuse_unknown("student", (student for student, _ in by_both), self.names)
-
     @property
     def names(self) -> tuple[str, ...]:
         """The students' names."""
@@ -158,9 +149,3 @@ def _falling(names: tuple[str, ...], means: tuple[float | None, ...]) -> tuple[s
 def _grid(study: ShapeStudy, cell: Callable[[str, str], float | None]) -> Grid:
     cells = tuple(tuple(cell(student, task) for task in study.tasks) for student in study.names)
     return Grid(study.names, study.tasks, cells)
-
-
-def _refuse_unknown(kind: str, found: Iterable[str], known: Collection[str]) -> None:
-    unknown = sorted({name for name in found if name not in known})
-    if unknown:
-        raise ValueError(f"numbers of an unknown {kind}: {', '.join(unknown)}; there are {', '.join(known)}")
