@@ -15,36 +15,25 @@ MOST_SHOWN = 12  # examples of a triple on which two students differ
 
 @dataclass(frozen=True)
 class Fidelity:
-    """Whether a student is right where its teacher is (C, table 3), in examples, means over seeds.
+    """Whether a student is right where its teacher is (C, table 3), in examples, means over seeds."""
 
-    Attributes:
-        both, only_teacher, only_student, neither: Who is right.
-        agreement: Share of examples that both answer alike, right or wrong.
-    """
-
-    both: float
+    both: float  # who is right
     only_teacher: float
     only_student: float
     neither: float
-    agreement: float
+    agreement: float  # share of examples that both answer alike, right or wrong
 
 
 @dataclass(frozen=True)
 class Disagreement:
-    """A test example that the teacher and one of two students get right (C, table 4).
+    """A test example that the teacher and one of two students get right (C, table 4)."""
 
-    Attributes:
-        text, text_pair: The example.
-        label: Its label's name.
-        before, after: What the first experiment's student, and another one's, answered.
-        sure: The probability that teacher, `before` and `after` have of their answers; None where it was not kept.
-    """
-
-    text: str
+    text: str  # the example
     text_pair: str
-    label: str
-    before: str
+    label: str  # its label's name
+    before: str  # what the first experiment's student, and another one's, answered
     after: str
+    # the probability that teacher, `before` and `after` have of their answers; None where it was not kept
     sure: tuple[float | None, ...]
 
 

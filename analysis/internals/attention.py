@@ -22,44 +22,29 @@ SMALLEST = 2.0**-24  # above 0 in half precision: what a student looks at less i
 
 @dataclass(frozen=True)
 class HeadView:
-    """One head in one example: the teacher's, the first experiment's and another one's.
+    """One head in one example: the teacher's, the first experiment's and another one's."""
 
-    Attributes:
-        seed: Of both students.
-        tokens: The example.
-        layer, teacher_layer, head: Which one, all from 1.
-        teacher, before, after: Who looks at what.
-        divergences: Of `before` and `after` from the teacher's.
-    """
-
-    seed: int
-    tokens: tuple[str, ...]
-    layer: int
+    seed: int  # of both students
+    tokens: tuple[str, ...]  # the example
+    layer: int  # which one, all from 1
     teacher_layer: int
     head: int
-    teacher: Map
+    teacher: Map  # who looks at what
     before: Map
     after: Map
-    divergences: tuple[float, float]
+    divergences: tuple[float, float]  # of `before` and `after` from the teacher's
 
 
 @dataclass(frozen=True)
 class Attention:
-    """How far the attention of one triple's students is from their teacher's.
+    """How far the attention of one triple's students is from their teacher's."""
 
-    Attributes:
-        divergences: Of each experiment the mean over examples, matched layers, heads and seeds (C, eq. 2).
-        first, other: The experiments of `view`: the first, and of those that learn attention the one that validates
-            best.
-        closer: Share of heads, of all examples, in which the other's is nearer to the teacher's than the first's.
-        view: The head in which the two differ most.
-    """
-
+    # of each experiment the mean over examples, matched layers, heads and seeds (C, eq. 2)
     divergences: Mapping[str, float]
-    first: str
+    first: str  # the experiments of `view`: the first, and of those that learn attention the one that validates best
     other: str
-    closer: float
-    view: HeadView
+    closer: float  # share of heads, of all examples, in which the other's is nearer to the teacher's than the first's
+    view: HeadView  # the head in which the two differ most
 
 
 class _Kept(NamedTuple):

@@ -31,40 +31,25 @@ from trials.storage import Workspace
 
 @dataclass(frozen=True)
 class Line:
-    """Validation during training, mean over seeds.
+    """Validation during training, mean over seeds."""
 
-    Attributes:
-        epochs: Passes over the data, rising.
-        scores: One per epoch value.
-        stages: The stage of each, from 1; None where training has one.
-    """
-
-    epochs: tuple[float, ...]
-    scores: tuple[float, ...]
-    stages: tuple[int | None, ...]
+    epochs: tuple[float, ...]  # passes over the data, rising
+    scores: tuple[float, ...]  # one per epoch value
+    stages: tuple[int | None, ...]  # the stage of each, from 1; None where training has one
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """One named configuration on one triple.
+    """One named configuration on one triple."""
 
-    Attributes:
-        name: Its name.
-        configuration: As it is named, before it is tuned.
-        trials: The finished ones, by seed.
-        over_first: Its test score against the first experiment's; nothing is known of the first itself.
-        fidelity: To the teacher; None where answers are not kept.
-        disagreements: Examples that the teacher and either this or the first experiment's student get right.
-        num_disagreements: How many there are in all.
-    """
-
-    name: str
-    configuration: Configuration
-    trials: Mapping[int, TrialRecord]
-    over_first: Difference
-    fidelity: Fidelity | None
+    name: str  # its name
+    configuration: Configuration  # as it is named, before it is tuned
+    trials: Mapping[int, TrialRecord]  # the finished ones, by seed
+    over_first: Difference  # its test score against the first experiment's; nothing is known of the first itself
+    fidelity: Fidelity | None  # to the teacher; None where answers are not kept
+    # examples that the teacher and either this or the first experiment's student get right
     disagreements: tuple[Disagreement, ...]
-    num_disagreements: int
+    num_disagreements: int  # how many there are in all
 
     @property
     def validation(self) -> float | None:
@@ -96,22 +81,14 @@ class Experiment:
 
 @dataclass(frozen=True)
 class ExperimentTriple:
-    """All experiments of one triple.
+    """All experiments of one triple."""
 
-    Attributes:
-        name: What tells it apart: its data set, its teacher where several teach, its student where several learn
-            that.
-        outcome: The triple.
-        train_rows: Its training rows; None before its teacher is ready.
-        experiments: In the space's order; the first is what the others are compared with.
-        attention: What their students attend to; None where it was not kept.
-    """
-
+    # what tells it apart: its data set, its teacher where several teach, its student where several learn that
     name: str
-    outcome: TripleOutcome
-    train_rows: int | None
-    experiments: tuple[Experiment, ...]
-    attention: Attention | None = None
+    outcome: TripleOutcome  # the triple
+    train_rows: int | None  # its training rows; None before its teacher is ready
+    experiments: tuple[Experiment, ...]  # in the space's order; the first is what the others are compared with
+    attention: Attention | None = None  # what their students attend to; None where it was not kept
 
     @property
     def triple_id(self) -> str:

@@ -14,17 +14,11 @@ Families = tuple[Triples, ...]  # triples that differ in one thing alone, by its
 
 @dataclass(frozen=True)
 class ExperimentFindings:
-    """The experiments of a study.
+    """The experiments of a study."""
 
-    Attributes:
-        triples: Those whose search has begun.
-        compared: Those whose student has a teacher: of a baseline there is nothing to compare.
-        compares_transfer: Whether the best experiment is said elsewhere, of each kind.
-    """
-
-    triples: Triples
-    compared: Triples
-    compares_transfer: bool
+    triples: Triples  # those whose search has begun
+    compared: Triples  # those whose student has a teacher: of a baseline there is nothing to compare
+    compares_transfer: bool  # whether the best experiment is said elsewhere, of each kind
 
 
 def experiment_findings(results: StudyResults) -> ExperimentFindings | None:
