@@ -10,7 +10,7 @@ import pytest
 
 LAUNCH = """
 import os, signal, sys, time
-from study.launching.interrupts import interrupts
+from study.launching.interrupts import handle_interrupts
 
 
 def stop():
@@ -25,7 +25,7 @@ def ask_to_stop():
 
 number, times, restored = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "restored"
 before = signal.getsignal(signal.SIGINT)
-with interrupts(stop, ask_to_stop) as signals:
+with handle_interrupts(stop, ask_to_stop) as signals:
     ours = signal.getsignal(number)
     for _ in range(times):
         os.kill(os.getpid(), number)
