@@ -170,8 +170,8 @@ def _of_triple(
     known = [each for each in triple.experiments if each.validation is not None]
     for labelled in sorted({_labelled(teacher, each.configuration) for each in known}):
         own = [each for each in known if _labelled(teacher, each.configuration) == labelled]
-        taught = [each for each in own if each.configuration.is_taught]
-        untaught = _best(each for each in own if not each.configuration.is_taught)
+        taught = [each for each in own if each.configuration.uses_teacher]
+        untaught = _best(each for each in own if not each.configuration.uses_teacher)
         for transfer in sorted({_transfer(teacher, each.configuration) for each in taught}):
             seen = [each for each in taught if _transfer(teacher, each.configuration) == transfer]
             hard, soft = (_best(each for each in seen if _is_hard(each) is wanted) for wanted in (True, False))
@@ -216,7 +216,7 @@ def _rnn(triple: ExperimentTriple, triples: Iterable[ExperimentTriple]) -> Exper
         == (own.teacher.name, own.dataset.name)
         and other is not triple
     ]
-    return _best(each for other in beside for each in other.experiments if not each.configuration.is_taught)
+    return _best(each for other in beside for each in other.experiments if not each.configuration.uses_teacher)
 
 
 def _is_hard(experiment: Experiment) -> bool:

@@ -182,7 +182,7 @@ def _over(student: ModelSpeed, teacher: ModelSpeed) -> ModelSpeed:
 
 def _certainties(search: StudySearch, teachers: Iterable[TeacherRecord]) -> Iterable[Certainty]:
     """Of the checkpoints that teach, where their records say it."""
-    teaching = dict.fromkeys(str(each.teacher_checkpoint) for each in search.study.tried if each.is_taught)
+    teaching = dict.fromkeys(str(each.teacher_checkpoint) for each in search.study.tried if each.uses_teacher)
     for record in (record for record in teachers if record.status.has_scores):
         for checkpoint in list(teaching)[: 1 if record.one_checkpoint else None]:
             variance = record.selected(checkpoint).prediction_variance

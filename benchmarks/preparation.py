@@ -183,12 +183,12 @@ class Prepared:
         from transformers import AutoTokenizer
 
         tokenizer = AutoTokenizer.from_pretrained(self._teacher)
-        tokenized = {}
+        load_tokenized = {}
         for split, examples in self._loaded.splits.items():
             pairs = list(examples.text_pairs) if examples.text_pairs is not None else None
             rows = tokenizer(list(examples.texts), pairs, truncation=True, max_length=self.setup.recipe.max_length)
-            tokenized[split] = Dataset.from_dict({**rows, "labels": examples.labels.tolist()})
-        DatasetDict(tokenized).save_to_disk(target)
+            load_tokenized[split] = Dataset.from_dict({**rows, "labels": examples.labels.tolist()})
+        DatasetDict(load_tokenized).save_to_disk(target)
 
     def _study(self, seed: int, variant: Variant = VARIANTS["kdstudy"]) -> Study:
         return load_study(self._study_file(seed, variant))

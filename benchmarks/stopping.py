@@ -20,12 +20,12 @@ from study.config.study_file import Strategy
 from study.ledger.record_files import Ledger
 from study.ledger.study_directory import open_study
 from study.search.study_search import TripleSearch, load_search
-from trials.specs.early_stopping import Arbiter, Rule, Stopping
-from trials.specs.records import TrialRecord, curve_of
+from trials.specs.early_stopping import EarlyStopper, RuleName, StoppingRule
+from trials.specs.records import TrialRecord, score_curve
 
 RULES = (
-    *(Stopping(rule=Rule.ASHA, reduction_factor=factor) for factor in (2, 3, 4)),
-    *(Stopping(rule=Rule.MEDIAN, least_trials=least) for least in (3, 10)),
+    *(StoppingRule(rule=RuleName.ASHA, reduction_factor=factor) for factor in (2, 3, 4)),
+    *(StoppingRule(rule=RuleName.MEDIAN, least_trials=least) for least in (3, 10)),
 )
 
 
@@ -59,7 +59,7 @@ class Replay:
     lost: float
 
 
-def replay(trials: Sequence[Trial], stopping: Stopping, workers: int) -> Replay:
+def replay(trials: Sequence[Trial], stopping: StoppingRule, workers: int) -> Replay:
     """Train the trials again, in their order.
 
     Args:
@@ -67,7 +67,7 @@ def replay(trials: Sequence[Trial], stopping: Stopping, workers: int) -> Replay:
         stopping: Who is stopped.
         workers: How many trials run at a time.
     """
-    arbiter, waiting = Arbiter(), iter(trials)
+    stopper, waiting = EarlyStopper(), iter(trials)
     running: list[tuple[float, int, Trial, int]] = []  # when which validation of which trial comes
     epochs, ended = 0.0, set()
     for number, trial in zip(range(workers), waiting, strict=False):
@@ -75,9 +75,9 @@ def replay(trials: Sequence[Trial], stopping: Stopping, workers: int) -> Replay:
     while running:
         now, number, trial, position = heapq.heappop(running)
         curve, spec = trial.record.curve, trial.record.spec
-        seen = curve_of(curve[: position + 1])
+        seen = score_curve(curve[: position + 1])
         rule = None if trial.exempt else stopping
-        reason = arbiter.judge(spec.case_id, spec.trial_id, seen, rule)
+        reason = stopper.reason_to_stop(spec.case_id, spec.trial_id, seen, rule)
         if position + 1 < len(curve) and reason is None:
             heapq.heappush(running, (now + _seconds(trial, position + 1), number, trial, position + 1))
             continue
@@ -113,7 +113,7 @@ def trials_of(triple: TripleSearch, seeds: Sequence[int]) -> list[Trial]:
     return list(found.values())
 
 
-def replays(trials: Sequence[Trial], stopping: Stopping, workers: int, orders: int) -> list[Replay]:
+def replays(trials: Sequence[Trial], stopping: StoppingRule, workers: int, orders: int) -> list[Replay]:
     """One in the study's order, then some in random ones."""
     drawn = [random.Random(number).sample(trials, len(trials)) for number in range(orders)]  # noqa: S311 - no secret
     return [replay(order, stopping, workers) for order in (trials, *drawn)]
@@ -130,8 +130,8 @@ def _validation(record: TrialRecord) -> float:
     return record.validation_score or 0.0
 
 
-def _name(stopping: Stopping) -> str:
-    asha = stopping.rule is Rule.ASHA
+def _name(stopping: StoppingRule) -> str:
+    asha = stopping.rule is RuleName.ASHA
     return f"asha, 1 in {stopping.reduction_factor:g}" if asha else f"median of {stopping.least_trials}"
 
 

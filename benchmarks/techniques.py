@@ -41,7 +41,7 @@ from benchmarks.grid import ROOT
 from benchmarks.preparation import DATA, MODEL, find_datasets
 from search_spaces.space import load_space
 from trials.datasets.loading import load_dataset_splits
-from trials.datasets.tokenized_data import TokenizedData, tokenized
+from trials.datasets.tokenized_data import TokenizedData, load_tokenized
 from trials.evaluation.outputs import predict
 from trials.models.pretrained import model_folder
 from trials.networks import packed_encoder as packed
@@ -148,7 +148,7 @@ class Source:
     def data(self) -> TokenizedData:
         """Token ids."""
         fingerprint = load_dataset_splits(self.dataset).fingerprint
-        return tokenized(self.dataset, fingerprint, self.model, RECIPE.max_length, Workspace(self.root))
+        return load_tokenized(self.dataset, fingerprint, self.model, RECIPE.max_length, Workspace(self.root))
 
     @property
     def whole_vocabulary(self) -> TokenizedData:

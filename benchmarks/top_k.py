@@ -26,7 +26,7 @@ from torch import Tensor
 from search_spaces.configuration import Distance
 from study.config.study_file import load_study
 from study.ledger.record_files import Ledger
-from trials.datasets.tokenized_data import tokenized
+from trials.datasets.tokenized_data import load_tokenized
 from trials.losses.distillation import soft_label_loss
 from trials.losses.top_k import top_k_of
 from trials.models.pretrained import model_folder
@@ -125,7 +125,7 @@ def _errors(spec: TrialSpec, source: tuple[str, str], workspace: Workspace) -> I
 def _logits(spec: TrialSpec, source: tuple[str, str], workspace: Workspace) -> tuple[Tensor, Tensor]:
     """Logits of the exact student near the end of its training, and of its teacher, [positions, vocabulary]."""
     folder = model_folder(source[0], source[1] or None)
-    data = tokenized(spec.triple.dataset, spec.data_fingerprint, folder, spec.training.max_length, workspace)
+    data = load_tokenized(spec.triple.dataset, spec.data_fingerprint, folder, spec.training.max_length, workspace)
     initial = initial_student(spec.triple.student, folder, data.label_names, spec.seed, workspace, data.head)
     network = open_network(initial, data, spec.training.precision, CPU).eval()
     saved = CheckpointFile(workspace.checkpoint(spec.trial_id)).load()

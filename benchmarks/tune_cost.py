@@ -132,14 +132,14 @@ def run_idle(root: Path, works: int, sleep: float, seeds: Sequence[int], progres
     class Idle(tune_run.KDTrainable):
         """A worker that sleeps instead of training."""
 
-        def setup(self, config: dict[str, Any], bench: Any, keeper: Any = None) -> None:  # type: ignore[override]
-            self.bench = bench
+        def setup(self, config: dict[str, Any], context: Any, coordinator: Any = None) -> None:  # type: ignore[override]
+            self.context = context
 
         def step(self) -> dict[str, Any]:
-            work, workspace = WORK.validate_json(self.config["work"]), self.bench.workspace
+            work, workspace = WORK.validate_json(self.config["work"]), self.context.workspace
             workspace.log_event("start", work_id(work))
             time.sleep(sleep)
-            self.bench.ledger.write(made_up(work))
+            self.context.ledger.write(made_up(work))
             workspace.log_event("end", work_id(work))
             return {"done": True, "record_id": work_id(work)}
 

@@ -1,5 +1,5 @@
-from .configuration import OF_INTERNALS as OF_INTERNALS
-from .configuration import UNFREEZING as UNFREEZING
+from .configuration import LAYER_FIELDS as LAYER_FIELDS
+from .configuration import UNFREEZING_SCHEDULES as UNFREEZING_SCHEDULES
 from .configuration import ClassificationLoss as ClassificationLoss
 from .configuration import Configuration as Configuration
 from .configuration import Distance as Distance
@@ -12,12 +12,12 @@ from .configuration import digest as digest
 from .faults import Fault as Fault
 from .faults import InputError as InputError
 from .faults import fault as fault
-from .faults import faults_of as faults_of
 from .faults import nearest as nearest
 from .faults import read_yaml as read_yaml
+from .faults import validation_faults as validation_faults
 from .layer_maps import LayerMap as LayerMap
 from .layer_maps import layer_map as layer_map
-from .space import DISTINCT as DISTINCT
-from .space import ORDER as ORDER
+from .space import CHOICE_ORDER as CHOICE_ORDER
+from .space import DISTINCT_VALUES as DISTINCT_VALUES
 from .space import SearchSpace as SearchSpace
 from .space import load_space as load_space

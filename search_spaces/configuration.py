@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from search_spaces.layer_maps import LayerMap
 
-OF_INTERNALS = (  # fields that say how a student learns from its teacher's layers
+LAYER_FIELDS = (  # fields that say how a student learns from its teacher's layers
     "hidden_weight",
     "attention_weight",
     "cosine_weight",
@@ -68,7 +68,7 @@ class Schedule(StrEnum):
     DISTIL_ONCE = "distil_once"  # the teacher, then labels with gradual unfreezing (D, section 5.3)
 
 
-UNFREEZING = (Schedule.STAGED, Schedule.DISTIL_ONCE)  # schedules that thaw a student from the top down
+UNFREEZING_SCHEDULES = (Schedule.STAGED, Schedule.DISTIL_ONCE)  # schedules that thaw a student from the top down
 
 
 class Optimizer(StrEnum):
@@ -144,14 +144,14 @@ class Configuration:
         return 1.0 - self.soft_label_weight - self.hidden_weight + self.hard_lambda
 
     @property
-    def teaches_layers(self) -> bool:
+    def compares_layers(self) -> bool:
         """Whether the student learns from the insides of its teacher."""
         return bool(self.hidden_weight or self.attention_weight or self.cosine_weight)
 
     @property
-    def is_taught(self) -> bool:
+    def uses_teacher(self) -> bool:
         """Whether the teacher has any say."""
-        return bool(self.soft_label_weight or self.representation_weight or self.teaches_layers)
+        return bool(self.soft_label_weight or self.representation_weight or self.compares_layers)
 
     @property
     def student_temperature_value(self) -> float:
@@ -166,9 +166,9 @@ class Configuration:
             one_checkpoint: The teacher's highest-score and lowest-loss checkpoints are one and the same.
         """
         same = self
-        if one_checkpoint or not same.is_taught:
+        if one_checkpoint or not same.uses_teacher:
             same = _with(same, teacher_checkpoint=TeacherCheckpoint.HIGHEST_SCORE)
-        if not same.is_taught:  # nothing is transferred
+        if not same.uses_teacher:  # nothing is transferred
             same = _with(same, transfer_rows=0)
         if same.hard_label_weight == 0:
             same = _with(same, labelled_per_class=0)
@@ -182,9 +182,9 @@ class Configuration:
             same = _with(same, temperature=1.0)  # t^2 * mean((z_s/t - z_t/t)^2) is free of t
         if same.temperature == 1:
             same = _with(same, student_temperature=StudentTemperature.EQUAL)
-        if not same.teaches_layers:  # no layers: their settings are void
-            of_stages = ("schedule", "layer_epochs") if same.schedule in UNFREEZING else ()
-            same = _with(same, **{name: DEFAULTS[name] for name in OF_INTERNALS if name not in of_stages})
+        if not same.compares_layers:  # no layers: their settings are void
+            of_stages = ("schedule", "layer_epochs") if same.schedule in UNFREEZING_SCHEDULES else ()
+            same = _with(same, **{name: DEFAULTS[name] for name in LAYER_FIELDS if name not in of_stages})
         if not isinstance(same.layer_map, str):
             same = _with(same, layer_map=tuple(sorted(same.layer_map)))  # of pairs the order says nothing
         if same.layer_epochs == 1:  # a layer's one epoch is its last, whatever it learns
@@ -201,7 +201,7 @@ class Configuration:
         plain = replace(self, distance=Distance.MSE, student_temperature=StudentTemperature.EQUAL, temperature=1.0)
         return plain.canonical()
 
-    def on_task(self, softmax: bool) -> Self:
+    def for_task(self, softmax: bool) -> Self:
         """What stands for this configuration on a task: itself where outputs are logits."""
         return self if softmax else self.without_softmax()
 

@@ -75,7 +75,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def faults_of(error: ValidationError, model: type[BaseModel], where: object) -> list[Fault]:
+def validation_faults(error: ValidationError, model: type[BaseModel], where: object) -> list[Fault]:
     """Pydantic's errors as faults: the key as a dotted path, unknown keys answered with the nearest one."""
     errors = error.errors()
     return [

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from search_spaces.configuration import (
-    UNFREEZING,
+    UNFREEZING_SCHEDULES,
     ClassificationLoss,
     Configuration,
     Distance,
@@ -25,7 +25,7 @@ from search_spaces.configuration import (
     StudentTemperature,
     TeacherCheckpoint,
 )
-from search_spaces.faults import InputError, fault, faults_of, nearest, read_yaml
+from search_spaces.faults import InputError, fault, nearest, read_yaml, validation_faults
 
 PRESETS = Path(__file__).parent
 
@@ -42,7 +42,7 @@ Choice = Literal[
     "transfer_rows",
     "labelled_per_class",
 ]
-ORDER: tuple[Choice, ...] = get_args(Choice)
+CHOICE_ORDER: tuple[Choice, ...] = get_args(Choice)
 
 
 def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -51,11 +51,11 @@ def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
-DISTINCT = AfterValidator(_distinct)
+DISTINCT_VALUES = AfterValidator(_distinct)
 Weight = Annotated[float, Field(ge=0, le=1)]
 LearningRate = Annotated[float, Field(gt=0, lt=1)]
 Rows = Annotated[int, Field(ge=0)]
-Pairs = Annotated[tuple[tuple[PositiveInt, PositiveInt], ...], Field(min_length=1), DISTINCT]
+Pairs = Annotated[tuple[tuple[PositiveInt, PositiveInt], ...], Field(min_length=1), DISTINCT_VALUES]
 
 
 class _Model(BaseModel):
@@ -114,7 +114,7 @@ class SoftLabelWeights(_Model):
     """A's alpha: the value that the other choices are compared at, and those tried on the winner."""
 
     default: Weight = 1.0
-    then: Annotated[tuple[Weight, ...], DISTINCT] = ()
+    then: Annotated[tuple[Weight, ...], DISTINCT_VALUES] = ()
 
     def values(self) -> tuple[float, ...]:
         """All values, the default first."""
@@ -195,21 +195,21 @@ class Experiment(_Model):
 class Choices(_Model):
     """The compared choices. Each list's first value is the default; those without values are as `Internals` says."""
 
-    distance: Annotated[tuple[Distance, ...], Field(min_length=1), DISTINCT] = (Distance.CE,)
-    teacher_checkpoint: Annotated[tuple[TeacherCheckpoint, ...], Field(min_length=1), DISTINCT] = (
+    distance: Annotated[tuple[Distance, ...], Field(min_length=1), DISTINCT_VALUES] = (Distance.CE,)
+    teacher_checkpoint: Annotated[tuple[TeacherCheckpoint, ...], Field(min_length=1), DISTINCT_VALUES] = (
         TeacherCheckpoint.HIGHEST_SCORE,
     )
-    student_temperature: Annotated[tuple[StudentTemperature, ...], Field(min_length=1), DISTINCT] = (
+    student_temperature: Annotated[tuple[StudentTemperature, ...], Field(min_length=1), DISTINCT_VALUES] = (
         StudentTemperature.EQUAL,
     )
-    attention_weight: Annotated[tuple[Factor, ...], DISTINCT] = ()
-    cosine_weight: Annotated[tuple[Factor, ...], DISTINCT] = ()
-    schedule: Annotated[tuple[Schedule, ...], DISTINCT] = ()
-    classification_loss: Annotated[tuple[ClassificationLoss, ...], DISTINCT] = ()
-    representation_weight: Annotated[tuple[Factor, ...], DISTINCT] = ()
-    optimizer: Annotated[tuple[Optimizer, ...], DISTINCT] = ()
-    transfer_rows: Annotated[tuple[Rows, ...], DISTINCT] = ()
-    labelled_per_class: Annotated[tuple[Rows, ...], DISTINCT] = ()
+    attention_weight: Annotated[tuple[Factor, ...], DISTINCT_VALUES] = ()
+    cosine_weight: Annotated[tuple[Factor, ...], DISTINCT_VALUES] = ()
+    schedule: Annotated[tuple[Schedule, ...], DISTINCT_VALUES] = ()
+    classification_loss: Annotated[tuple[ClassificationLoss, ...], DISTINCT_VALUES] = ()
+    representation_weight: Annotated[tuple[Factor, ...], DISTINCT_VALUES] = ()
+    optimizer: Annotated[tuple[Optimizer, ...], DISTINCT_VALUES] = ()
+    transfer_rows: Annotated[tuple[Rows, ...], DISTINCT_VALUES] = ()
+    labelled_per_class: Annotated[tuple[Rows, ...], DISTINCT_VALUES] = ()
 
 
 class SearchSpace(_Model):
@@ -229,10 +229,10 @@ class SearchSpace(_Model):
     """
 
     name: str
-    order: Annotated[tuple[Choice, ...], DISTINCT] = ORDER
+    order: Annotated[tuple[Choice, ...], DISTINCT_VALUES] = CHOICE_ORDER
     choices: Choices
     soft_label_weight: SoftLabelWeights = SoftLabelWeights()
-    learning_rates: Annotated[tuple[LearningRate, ...], Field(min_length=1), DISTINCT]
+    learning_rates: Annotated[tuple[LearningRate, ...], Field(min_length=1), DISTINCT_VALUES]
     temperature: TemperatureSearch = TemperatureSearch()
     hard_lambda: Factor = 0.0
     internals: Internals = Internals()
@@ -262,7 +262,7 @@ class SearchSpace(_Model):
             if soft + hidden > 1 + 1e-9:
                 message = f"hidden_weight ({hidden:g}) and soft_label_weight ({soft:g}) are shares of one loss"
                 raise ValueError(f"{where}{message}: together at most 1")
-            if tried.teaches_layers and (foreign := _of_transfer(tried)):
+            if tried.compares_layers and (foreign := _of_transfer(tried)):
                 raise ValueError(f"{where}{' and '.join(foreign)}: layers of the teacher are not learned beside that")
             if tried.distance is Distance.LOGITS and soft and tried.hard_label_weight < 1e-9:
                 message = "logits are learned by a regression of their own, the classifier from hard labels alone"
@@ -292,7 +292,7 @@ class SearchSpace(_Model):
 
     def choice_values(self) -> dict[Choice, tuple[Any, ...]]:
         """The values of each choice that has some, the default first."""
-        return {name: getattr(self.choices, name) for name in ORDER if getattr(self.choices, name)}
+        return {name: getattr(self.choices, name) for name in CHOICE_ORDER if getattr(self.choices, name)}
 
     def alternatives(self) -> Iterator[tuple[str, Any]]:
         """(choice, alternative value) pairs in the order of the search."""
@@ -315,7 +315,7 @@ class SearchSpace(_Model):
 
     def without_teacher(self) -> Self:
         """The space of the experiments that need no teacher."""
-        untaught = {name for name, configuration in self.named().items() if not configuration.is_taught}
+        untaught = {name for name, configuration in self.named().items() if not configuration.uses_teacher}
         kept = tuple(each for each in self.experiments if each.name in untaught)
         return self.model_copy(update={"experiments": kept})
 
@@ -363,7 +363,7 @@ class SearchSpace(_Model):
 def _of_transfer(configuration: Configuration) -> list[str]:
     """Keys by which a configuration learns as in D."""
     given = {
-        "schedule": configuration.schedule in UNFREEZING,
+        "schedule": configuration.schedule in UNFREEZING_SCHEDULES,
         "distance": configuration.distance is Distance.LOGITS,
         "representation_weight": configuration.representation_weight > 0,
         "optimizer": configuration.optimizer is not Optimizer.ADAMW,
@@ -397,6 +397,6 @@ def load_space(
     try:
         return SearchSpace.model_validate({"name": path.stem, **read_yaml(path), **(changes or {})})
     except ValidationError as error:
-        faults = faults_of(error, SearchSpace, where if changes else path)
+        faults = validation_faults(error, SearchSpace, where if changes else path)
         prefix = "search.space." if changes else ""
         raise InputError([replace(found, key=f"{prefix}{found.key}") for found in faults]) from None

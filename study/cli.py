@@ -102,7 +102,7 @@ def doctor(study: StudyArgument, storage: StorageOption = "runs") -> None:
     from study.ledger import open_study
     from study.planning import forward_path
     from trials.tasks import task_of
-    from trials.workers import gpus_here
+    from trials.workers import num_local_gpus
 
     opened, workspace = open_study(study)
     found = check_study(opened, workspace or _workspace(storage, opened))
@@ -118,7 +118,7 @@ def doctor(study: StudyArgument, storage: StorageOption = "runs") -> None:
         described = f"{config.get('model_type')}, computed {forward_path(config)}"
         out.print(f"model {source[0]}: {described}", highlight=False, markup=False, soft_wrap=True)
     resources = opened.config.resources
-    gpus = gpus_here() if any(resources.for_kind(kind).gpu for kind in resources.node_kinds) else 0
+    gpus = num_local_gpus() if any(resources.for_kind(kind).gpu for kind in resources.node_kinds) else 0
     for lack in missing_resources(resources, os.cpu_count() or 1, gpus):
         out.print(f"not on this machine alone: {lack}", highlight=False, markup=False, soft_wrap=True)
     if found.faults:

@@ -36,18 +36,18 @@ def idle(seconds: float, together: int) -> type[tune_run.KDTrainable]:
     """A worker that waits instead of training."""
 
     class Idle(tune_run.KDTrainable):
-        def setup(self, config: dict[str, Any], bench: Any, keeper: Any = None) -> None:
-            self.bench = bench
+        def setup(self, config: dict[str, Any], context: Any, coordinator: Any = None) -> None:
+            self.context = context
 
         def step(self) -> dict[str, Any]:
             work, begun = WORK.validate_json(self.config["work"]), time.time()
-            root = self.bench.workspace.root
+            root = self.context.workspace.root
             if isinstance(work, TrialSpec):
                 (root / f"begun-{work_id(work)}").touch()
                 while len(list(root.glob("begun-*"))) < together and time.time() < begun + PATIENCE_SECONDS:
                     time.sleep(0.1)
             time.sleep(seconds)
-            self.bench.ledger.write(do_work(work))
+            self.context.ledger.write(do_work(work))
             context = ray.get_runtime_context()
             note = {
                 "kind": self.config["kind"],

@@ -21,7 +21,7 @@ from study.config.study_file import SearchConfig, StudyConfig, load_study
 from trials.models.from_scratch import ModelSpec
 from trials.models.tokenizer_training import TokenizerSpec
 from trials.specs.dataset import CarvedSplit, DatasetSpec
-from trials.specs.early_stopping import Stopping
+from trials.specs.early_stopping import StoppingRule
 from trials.specs.student import StudentSpec
 from trials.specs.trial import TeacherSpec, TrainingRecipe
 
@@ -37,7 +37,7 @@ STUDY_MODELS = (
     TeacherSpec,
     StudentSpec,
     TrainingRecipe,
-    Stopping,
+    StoppingRule,
 )
 MODEL_MODELS = (ModelSpec, TokenizerSpec)
 SPACE_MODELS = (SearchSpace, Choices, SoftLabelWeights, TemperatureSearch, Internals, Experiment)

@@ -101,7 +101,7 @@ def _gains_sentence(families: Families, words: Callable[[ExperimentTriple], str]
 def _mean_gain(triple: ExperimentTriple) -> OverSeeds | None:
     """The mean gain of the experiments that learn layers, over the seeds that they and the first have."""
     first, *others = triple.experiments
-    teaching = [each.test_of_seeds for each in others if each.configuration.teaches_layers]
+    teaching = [each.test_of_seeds for each in others if each.configuration.compares_layers]
     seeds = [seed for seed in first.test_of_seeds if all(seed in own for own in teaching)]
     return over_seeds([fmean(own[seed] for own in teaching) - first.test_of_seeds[seed] for seed in seeds if teaching])
 

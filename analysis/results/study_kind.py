@@ -36,7 +36,7 @@ def compares_transfer(study: Study) -> bool:
     """Whether the study names experiments with D's students, transfer sets or hard labels."""
     if study.config.search.strategy is not Strategy.EXPERIMENTS:
         return False
-    parts = any(t.student.is_simple or t.dataset.has_transfer_set for t in study.triples)
+    parts = any(t.student.is_recurrent or t.dataset.has_transfer_set for t in study.triples)
     return parts or any(each.distance is Distance.HARD for each in study.tried)
 
 
@@ -52,6 +52,6 @@ def factors(study: Study, student: StudentSpec, teacher: TeacherSpec) -> frozens
     A student that is no cut-down copy of the teacher's own pretrained model, or is a recurrent network, differs from it
     in more than a shape: it has no factors, and so does one whose keys ask for nothing.
     """
-    if student.is_simple or study.student_source(student) != (teacher.model, teacher.revision or ""):
+    if student.is_recurrent or study.student_source(student) != (teacher.model, teacher.revision or ""):
         return frozenset()
     return frozenset(factor for factor, keys in KEYS.items() if any(getattr(student, key) is not None for key in keys))

@@ -17,10 +17,10 @@ from study.config import Study
 from trials.models import (
     ATTENTION_DROPOUTS,
     FAMILIES,
-    HEAD_NAMES,
-    depths,
+    HEAD_COUNT_KEYS,
+    config_key,
+    layer_counts,
     model_fingerprint,
-    name_in,
     student_config,
     why_not_packed,
 )
@@ -120,8 +120,8 @@ def triple_faults(
             yield Fault("study file", key, source[0], message)
         elif task.head is Head.SEQ2SEQ and (special := facts[source].languages) is not None:
             yield from _language_faults(dataset, special)
-    teaching = [each for each in study.tried if each.teaches_layers]
-    if teaching and {teacher, student} <= configs.keys() and not triple.student.is_simple:
+    teaching = [each for each in study.tried if each.compares_layers]
+    if teaching and {teacher, student} <= configs.keys() and not triple.student.is_recurrent:
         yield from _internal_faults(study, triple, configs[teacher], configs[student], teaching)
         for source, key in {teacher: of_teacher, student: of_student}.items() if task.head is not Head.SEQ2SEQ else ():
             yield from _inside_faults(source[0], key, configs[source], facts.get(source), teaching)
@@ -149,7 +149,7 @@ def _internal_faults(
 ) -> Iterator[Fault]:
     """Layers that cannot be compared: of encoder-decoders, those that a map does not know, other heads, no time."""
     shape = student_config(source, triple.student)
-    deep, own = depths(teacher).get("layers"), depths(shape).get("layers")
+    deep, own = layer_counts(teacher).get("layers"), layer_counts(shape).get("layers")
     if deep is None or own is None:
         message = f"are compared of encoders, not of those of {triple.triple_id}"
         yield Fault("study file", "search.space (layers)", None, message)
@@ -162,7 +162,7 @@ def _internal_faults(
             key = "search.space.internals.layer_map" if own_map else "search.space.experiments (layer_map)"
             yield Fault("study file", key, name, f"{error} ({triple.triple_id})")
             return
-    heads = [config.get(name_in(config, HEAD_NAMES)) for config in (teacher, shape)]
+    heads = [config.get(config_key(config, HEAD_COUNT_KEYS)) for config in (teacher, shape)]
     if heads[0] != heads[1] and any(each.attention_weight for each in teaching):
         message = f"attention maps are compared head by head, but teacher and student have {heads[0]} and {heads[1]}"
         yield Fault("study file", f"students.{triple.student.name}.heads", triple.student.heads, message)

@@ -170,7 +170,7 @@ def _check_student(study: Study, student: StudentSpec, found: StudyFindings) -> 
     found.models[source] = config = config_of(folder)
     found.tokenizers[source] = tokenizer_facts(folder, found.cache)
     found.fingerprints.models[source] = model_fingerprint(folder)
-    if student.is_simple:
+    if student.is_recurrent:
         _check_vectors(student, found)
     else:
         found.faults += shape_faults(student, source[0], config)

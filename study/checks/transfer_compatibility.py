@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from search_spaces import UNFREEZING, Configuration, Distance, Fault, Optimizer
+from search_spaces import UNFREEZING_SCHEDULES, Configuration, Distance, Fault, Optimizer
 from study.config import Study
-from trials.models import RECURRENT_PARTS
+from trials.models import NUM_RECURRENT_PARTS
 from trials.readers import key_of
 from trials.specs import Architecture, Triple
 from trials.tasks import Head, task_of
@@ -29,7 +29,7 @@ def transfer_faults(study: Study, triple: Triple) -> Iterator[Fault]:
     if not dataset.has_transfer_set and any(each.transfer_rows for each in tried):
         message = f"{dataset.name} has no transfer set: give it labelled, or splits.unlabeled"
         yield Fault("study file", "search.space (transfer_rows)", None, message)
-    if dataset.has_transfer_set and any(each.teaches_layers for each in tried):
+    if dataset.has_transfer_set and any(each.compares_layers for each in tried):
         message = "layers are compared on labelled data alone: weigh them 0, or give the data no transfer set"
         yield Fault("study file", key_of(dataset, "labelled"), dataset.name, message)
     of_texts = {
@@ -50,16 +50,16 @@ def _student_faults(study: Study, triple: Triple) -> Iterator[Fault]:
     """Tasks and layers that a student is not made for, and schedules without an epoch for their last stage."""
     student, dataset = triple.student, triple.dataset
     key, head = f"students.{student.name}.architecture", task_of(dataset).head
-    if student.is_simple and head not in OF_RECURRENT[student.architecture]:
+    if student.is_recurrent and head not in OF_RECURRENT[student.architecture]:
         yield Fault("study file", key, str(student.architecture), f"does no {dataset.task} (data {dataset.name})")
     if not student.distil and not study.space.without_teacher().experiments:
         message = "learns without a teacher, and the study has no such experiment: name one of soft_label_weight 0"
         yield Fault("study file", f"students.{student.name}.distil", False, message)
-    if student.is_simple and any(each.teaches_layers for each in study.tried):
+    if student.is_recurrent and any(each.compares_layers for each in study.tried):
         message = "has no layers to compare with a teacher's: weigh its last representation (representation_weight)"
         yield Fault("study file", key, str(student.architecture), message)
-    thawing = [each for each in study.tried if each.schedule in UNFREEZING]
-    if thawing and not student.is_simple:
+    thawing = [each for each in study.tried if each.schedule in UNFREEZING_SCHEDULES]
+    if thawing and not student.is_recurrent:
         message = f"schedule {thawing[0].schedule} thaws recurrent students (bilstm, rnn); a transformer learns jointly"
         yield Fault("study file", key, str(student.architecture), message)
     epochs = study.student_recipe(dataset).epochs
@@ -72,4 +72,4 @@ def _student_faults(study: Study, triple: Triple) -> Iterator[Fault]:
 
 
 def _epochs_before_last(configuration: Configuration) -> int:
-    return sum(stage.epochs or 0 for stage in training_stages(configuration.canonical(), parts=RECURRENT_PARTS))
+    return sum(stage.epochs or 0 for stage in training_stages(configuration.canonical(), parts=NUM_RECURRENT_PARTS))

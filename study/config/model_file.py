@@ -13,9 +13,9 @@ from typing import Any
 from pydantic import ValidationError
 from transformers.utils.logging import disable_progress_bar
 
-from search_spaces import Fault, InputError, fault, faults_of, read_yaml
+from search_spaces import Fault, InputError, fault, read_yaml, validation_faults
 from study.config.presets import expand_dataset
-from trials.models import MadeModel, ModelSpec, architecture_faults, make_model, training_texts
+from trials.models import CreatedModel, ModelSpec, architecture_faults, make_model, training_texts
 from trials.readers import collecting
 
 STAND_IN = {"name": "data", "task": "classification", "path": "."}  # for faulty data, so that the rest is checked too
@@ -35,7 +35,7 @@ def load_model_spec(path: Path) -> ModelSpec:
     try:
         ModelSpec.model_validate(values)
     except ValidationError as error:
-        faults += faults_of(error, ModelSpec, path)
+        faults += validation_faults(error, ModelSpec, path)
         faulty = {item["loc"][0] for item in error.errors()}
         values = {"data": STAND_IN} | {key: value for key, value in values.items() if key not in faulty}
     if "architecture" in values:
@@ -45,7 +45,7 @@ def load_model_spec(path: Path) -> ModelSpec:
     return ModelSpec.model_validate(values)
 
 
-def make_model_from_file(path: Path, folder: Path) -> tuple[ModelSpec, MadeModel]:
+def make_model_from_file(path: Path, folder: Path) -> tuple[ModelSpec, CreatedModel]:
     """Make the model that a specification says; the folder appears complete or not at all.
 
     Raises:

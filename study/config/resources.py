@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from trials.specs import Part
+from trials.specs import FrozenSpec
 
 OTHER_NODES = ""  # the kind of all nodes whose type the study file does not name
 
 
-class ResourceShare(Part):
+class ResourceShare(FrozenSpec):
     """What one trial occupies on nodes of one type.
 
     Attributes:

@@ -13,28 +13,28 @@ import yaml
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from search_spaces import (
-    DISTINCT,
+    DISTINCT_VALUES,
     Configuration,
     Distance,
     Fault,
     InputError,
     Schedule,
     SearchSpace,
-    faults_of,
     load_space,
     nearest,
     read_yaml,
+    validation_faults,
 )
 from study.config.presets import expand_dataset
 from study.config.resources import Resources
 from trials.readers import PREFIX
 from trials.specs import (
-    OF_TRANSLATION,
+    TRANSLATION_KEYS,
     DatasetSpec,
+    FrozenSpec,
     Name,
-    Part,
     SpeedSettings,
-    Stopping,
+    StoppingRule,
     StudentSpec,
     TeacherSpec,
     TrainingRecipe,
@@ -74,7 +74,7 @@ STRATEGIES_WITH = {  # the strategies that a key of the search says something to
 }
 
 
-class SearchConfig(Part):
+class SearchConfig(FrozenSpec):
     """The search of each triple.
 
     Attributes:
@@ -97,7 +97,7 @@ class SearchConfig(Part):
     trials: Annotated[int, Field(gt=0)] | None = Field(None, validate_default=True)
     batch: Annotated[int, Field(gt=0)] = 4
     seed: int = 13
-    stopping: Stopping | None = None
+    stopping: StoppingRule | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -129,7 +129,7 @@ class SearchConfig(Part):
         return self
 
 
-class StudyConfig(Part):
+class StudyConfig(FrozenSpec):
     """A study, as its file says it; see `docs/user-guide.md`.
 
     Attributes:
@@ -149,10 +149,10 @@ class StudyConfig(Part):
     datasets: Annotated[tuple[DatasetSpec, ...], Field(min_length=1)]
     teachers: Annotated[tuple[TeacherSpec, ...], Field(min_length=1)]
     students: Annotated[tuple[StudentSpec, ...], Field(min_length=1)]
-    triples: Literal["all"] | Annotated[tuple[tuple[str, str, str], ...], Field(min_length=1), DISTINCT] = "all"
+    triples: Literal["all"] | Annotated[tuple[tuple[str, str, str], ...], Field(min_length=1), DISTINCT_VALUES] = "all"
     search: SearchConfig
     training: TrainingRecipe = TrainingRecipe()
-    seeds: Annotated[tuple[int, ...], Field(min_length=1), DISTINCT] = (13,)
+    seeds: Annotated[tuple[int, ...], Field(min_length=1), DISTINCT_VALUES] = (13,)
     resources: Resources = Resources()
     checkpoint_seconds: float = Field(300, ge=0)
     mirror: str | None = None
@@ -246,7 +246,7 @@ def load_study(path: Path, *, find_models: bool = True) -> Study:
         config = StudyConfig.model_validate(values)
     except ValidationError as error:
         known = {found.key for found in faults}
-        faults += [found for found in faults_of(error, StudyConfig, path) if found.key not in known]
+        faults += [found for found in validation_faults(error, StudyConfig, path) if found.key not in known]
     faults += _cross_faults(values, path)
     if faults or config is None:
         raise InputError(faults)
@@ -367,7 +367,7 @@ def _cross_faults(values: dict[str, Any], path: Path) -> list[Fault]:
     for index, teacher in enumerate(_entries(values, "teachers")):
         training = teacher.get("training")
         own: dict[str, Any] = training if isinstance(training, dict) else {}
-        for name in OF_TRANSLATION:
+        for name in TRANSLATION_KEYS:
             if own.get(name):
                 message = "is for students: it says how they learn from their teacher's translations"
                 faults.append(Fault(str(path), f"teachers[{index}].training.{name}", own[name], message))
@@ -414,7 +414,7 @@ def _recipe_faults(training: Any, key: str, path: Path) -> Iterator[Fault]:
     try:
         TrainingRecipe.model_validate(training if isinstance(training, dict) else {})
     except ValidationError as error:
-        for found in faults_of(error, TrainingRecipe, path):
+        for found in validation_faults(error, TrainingRecipe, path):
             yield Fault(found.where, f"{key}.{found.key}", found.value, found.message)
 
 

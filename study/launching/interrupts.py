@@ -13,14 +13,14 @@ ASK_SECONDS = 10  # that asking workers may take: where Ray's head is gone it ha
 
 
 @contextmanager
-def handle_interrupts(stop: Callable[[], None], ask_to_stop: Callable[[], None]) -> Iterator[list[int]]:
+def handle_interrupts(stop: Callable[[], None], request_stop: Callable[[], None]) -> Iterator[list[int]]:
     """Notes SIGINT and SIGTERM: the first ends Tune's loop between two events, a second one kills as usual.
 
     Tune then waits some ten seconds for its workers, in which they save their states and leave.
 
     Args:
         stop: Called in the handler: nothing more is handed out.
-        ask_to_stop: Called in a thread, for it asks Ray: workers are asked to leave.
+        request_stop: Called in a thread, for it asks Ray: workers are asked to leave.
 
     Yields:
         The signal that came, or none.
@@ -32,7 +32,7 @@ def handle_interrupts(stop: Callable[[], None], ask_to_stop: Callable[[], None])
         over.wait()
         if seen:
             with suppress(Exception):  # the head is gone, and the workers with it
-                ask_to_stop()
+                request_stop()
 
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()

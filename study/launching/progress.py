@@ -23,7 +23,7 @@ from trials.specs import (
     Triple,
     Work,
     work_id,
-    work_of,
+    work_id_of_record,
 )
 
 REDRAW_SECONDS = 0.5
@@ -94,7 +94,7 @@ class Progress:
 
     def recorded(self, record: Record) -> None:
         """A record came back."""
-        self._running.pop(work_of(record), None)
+        self._running.pop(work_id_of_record(record), None)
         if isinstance(record, TrialRecord):
             self._log(self._trial_line(record))
         elif isinstance(record, TeacherRecord):

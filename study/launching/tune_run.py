@@ -52,12 +52,12 @@ from trials.specs import (
 from trials.storage import Workspace
 from trials.workers import (
     KDTrainable,
-    Workbench,
-    announce,
-    ask_to_stop,
-    open_judge,
-    open_keeper,
-    take_back,
+    WorkerContext,
+    announce_work,
+    request_stop,
+    start_coordinator,
+    start_early_stopper,
+    withdraw_work,
 )
 
 MAX_WORKER_LOSSES = 3  # a piece of work whose worker is lost more often is blocked for this launch
@@ -79,18 +79,18 @@ def run_on_tune(
     """
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(workers)
     resources = study.config.resources
-    bench = _workbench(study, workspace)
-    keeper = open_keeper(bench) if bench.group > 1 else None
+    context = _worker_context(study, workspace)
+    coordinator = start_coordinator(context) if context.group > 1 else None
 
     def started(work: Work) -> None:
         progress.started(work)
-        if keeper is not None:
-            announce(keeper, work)
+        if coordinator is not None:
+            announce_work(coordinator, work)
 
     def returned(work: Work) -> None:
         progress.returned(work)
-        if keeper is not None:
-            take_back(keeper, work)
+        if coordinator is not None:
+            withdraw_work(coordinator, work)
 
     searcher = StudySearcher(
         search,
@@ -117,9 +117,9 @@ def run_on_tune(
         autoscaling=options.autoscaling,
         checkpoint_seconds=study.config.checkpoint_seconds,
     )
-    trainable = tune.with_parameters(KDTrainable, bench=bench, keeper=keeper)
+    trainable = tune.with_parameters(KDTrainable, context=context, coordinator=coordinator)
     tuner = _tuner(tune.with_resources(trainable, cluster.resource_request(resources)), searcher, watch, workspace.root)
-    with _watching_head_node(options, workspace, progress), handle_interrupts(searcher.stop, ask_to_stop) as signals:
+    with _watching_head_node(options, workspace, progress), handle_interrupts(searcher.stop, request_stop) as signals:
         try:
             tuner.fit()
         except Exception:
@@ -128,10 +128,10 @@ def run_on_tune(
     return searcher.events, bool(signals)
 
 
-def _workbench(study: Study, workspace: Workspace) -> Workbench:
+def _worker_context(study: Study, workspace: Workspace) -> WorkerContext:
     """How the study's work is done, wherever that is."""
     config = study.config
-    return Workbench(
+    return WorkerContext(
         workspace=workspace,
         ledger=Ledger(workspace.ledger),
         threads=max(1, int(config.resources.cpu)),
@@ -139,7 +139,7 @@ def _workbench(study: Study, workspace: Workspace) -> Workbench:
         checkpoint_seconds=config.checkpoint_seconds,
         group=config.resources.group,
         show_attention=study.keeps_attention,
-        judge=open_judge(Ledger(workspace.ledger)) if config.search.stopping else None,
+        stop_check=start_early_stopper(Ledger(workspace.ledger)) if config.search.stopping else None,
     )
 
 

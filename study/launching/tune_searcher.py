@@ -18,7 +18,7 @@ from study.ledger import Ledger
 from study.search import Speculation, StudySearch
 from trials.specs import Record, SpeedTask, TrialSpec, Work, record_ids, work_id
 from trials.storage import StorageFull
-from trials.workers import record_of
+from trials.workers import find_record
 
 NODE_LOST = re.compile(
     r"actor \w+ is unavailable|ActorUnavailable|[Nn]ode .*died"
@@ -257,7 +257,7 @@ class StudySearcher(Searcher):
         for work in self._search.propose():
             if work_id(work) in busy:
                 continue
-            if (record := record_of(work, self._ledger)) is not None:
+            if (record := find_record(work, self._ledger)) is not None:
                 self._search.observe(record)
                 return self._next()
             if (bad := self._bad_file(work)) is None:
@@ -273,7 +273,7 @@ class StudySearcher(Searcher):
         for spec in self._speculation.propose(stuck=self.events.blocked):
             if spec.trial_id in busy:
                 continue
-            if (record := record_of(spec, self._ledger)) is not None:
+            if (record := find_record(spec, self._ledger)) is not None:
                 self._search.observe(record)
                 return self._ahead()
             if self._bad_file(spec) is None:
@@ -306,7 +306,7 @@ class StudySearcher(Searcher):
     def _record_of(self, work: Work) -> Record | None:
         """Its record; a network file system may show it a moment after its worker wrote it."""
         for _ in range(RECORD_ATTEMPTS):
-            if (record := record_of(work, self._ledger)) is not None:
+            if (record := find_record(work, self._ledger)) is not None:
                 return record
             time.sleep(LOOK_SECONDS)
         return None

@@ -14,7 +14,16 @@ from typing import Any
 from search_spaces import InputError
 from study.config import preset_row_counts
 from trials.datasets import load_dataset_splits
-from trials.models import HEAD_NAMES, INNER_NAMES, RECURRENT, WIDTH_NAMES, Config, depths, name_in, why_not_packed
+from trials.models import (
+    FEED_FORWARD_KEYS,
+    HEAD_COUNT_KEYS,
+    RECURRENT_MODEL_TYPE,
+    WIDTH_KEYS,
+    Config,
+    config_key,
+    layer_counts,
+    why_not_packed,
+)
 from trials.readers import package_folder
 from trials.specs import EVALUATION_TOKENS, DatasetSpec, Precision, Split, TrainingRecipe
 from trials.tasks import Head, Task, task_of
@@ -177,19 +186,19 @@ def model_config(reference: str, revision: str) -> dict[str, Any] | None:
 
 def is_recurrent(config: Config) -> bool:
     """Whether a student is an LSTM in each direction."""
-    return config.get("model_type") == RECURRENT
+    return config.get("model_type") == RECURRENT_MODEL_TYPE
 
 
 def hidden_size(config: Config) -> int:
     """Width of a model."""
     if is_recurrent(config):
         return 2 * int(config["hidden_size"])
-    return int(config.get(name_in(config, WIDTH_NAMES), 0))
+    return int(config.get(config_key(config, WIDTH_KEYS), 0))
 
 
 def feed_forward_size(config: Config) -> int:
     """Width of its feed-forward parts."""
-    return int(config.get(name_in(config, INNER_NAMES), 4 * hidden_size(config)))
+    return int(config.get(config_key(config, FEED_FORWARD_KEYS), 4 * hidden_size(config)))
 
 
 def layer_weights(config: Config) -> float:
@@ -201,8 +210,10 @@ def layer_weights(config: Config) -> float:
         units = int(config["hidden_size"])
         return 2.0 * 4 * units * (config["embedding_size"] + units)
     hidden, inner = hidden_size(config), feed_forward_size(config)
-    attentions = {key: 2 if key == "decoder_layers" else 1 for key in depths(config)}
-    weights = (depth * (4 * attentions[key] * hidden**2 + 2 * hidden * inner) for key, depth in depths(config).items())
+    attentions = {key: 2 if key == "decoder_layers" else 1 for key in layer_counts(config)}
+    weights = (
+        depth * (4 * attentions[key] * hidden**2 + 2 * hidden * inner) for key, depth in layer_counts(config).items()
+    )
     return float(sum(weights))
 
 
@@ -220,12 +231,12 @@ def num_parameters(config: Config) -> int:
         return int(embedding_weights(config) + layer_weights(config)) + 8 * hidden
     embedded = config.get("vocab_size", 0) + config.get("max_position_embeddings", 0) + config.get("type_vocab_size", 0)
     layer = 4 * hidden * (hidden + 1) + inner * (hidden + 1) + hidden * (inner + 1) + 4 * hidden
-    return embedded * hidden + 2 * hidden + sum(depths(config).values()) * layer + hidden * (hidden + 1)
+    return embedded * hidden + 2 * hidden + sum(layer_counts(config).values()) * layer + hidden * (hidden + 1)
 
 
 def token_weights(config: Config) -> float:
     """Weights that each token is multiplied with: the layers', and of an encoder-decoder the output head's."""
-    head = embedding_weights(config) if "decoder_layers" in depths(config) else 0.0
+    head = embedding_weights(config) if "decoder_layers" in layer_counts(config) else 0.0
     return layer_weights(config) + head
 
 
@@ -242,10 +253,10 @@ def trial_memory(config: Config, recipe: TrainingRecipe, row_tokens: float) -> f
         row_tokens: Tokens of a training row, in the mean.
     """
     hidden, inner = hidden_size(config), feed_forward_size(config)
-    weights, layers = layer_weights(config) + embedding_weights(config), sum(depths(config).values()) or 1
-    of_token = 13 * hidden + 2 * inner + 3 * config.get(name_in(config, HEAD_NAMES), 12) * row_tokens
+    weights, layers = layer_weights(config) + embedding_weights(config), sum(layer_counts(config).values()) or 1
+    of_token = 13 * hidden + 2 * inner + 3 * config.get(config_key(config, HEAD_COUNT_KEYS), 12) * row_tokens
     batch = 1.5 * recipe.batch_size * row_tokens
-    logits = 5 * batch * config.get("vocab_size", 0) if "decoder_layers" in depths(config) else 0
+    logits = 5 * batch * config.get("vocab_size", 0) if "decoder_layers" in layer_counts(config) else 0
     evaluation = EVALUATION_TOKENS * (8 * hidden + 2 * inner)
     used = 4 * (6 * weights + max(batch * layers * of_token + logits, evaluation))
     return PROCESS_BYTES + HEAP_GAPS[recipe.precision] * used
@@ -267,7 +278,7 @@ def attention_memory(
         kept: Whether maps come from a file.
     """
     weights = layer_weights(teacher) + embedding_weights(teacher)
-    row = teacher.get(name_in(teacher, HEAD_NAMES), 12) * num_layers * row_tokens**2
+    row = teacher.get(config_key(teacher, HEAD_COUNT_KEYS), 12) * num_layers * row_tokens**2
     maps = 1.5 * recipe.batch_size * row  # a batch half as long again as the mean one, as of `trial_memory`
     return HEAP_GAPS[recipe.precision] * 4 * (weights if kept else 2 * weights + 2 * maps)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from search_spaces import UNFREEZING, Configuration, LayerMap, SearchSpace, StudentTemperature, layer_map
+from search_spaces import UNFREEZING_SCHEDULES, Configuration, LayerMap, SearchSpace, StudentTemperature, layer_map
 from study.config import SearchConfig, Strategy, Study
 from study.planning.model_sizes import (
     DatasetSize,
@@ -25,7 +25,15 @@ from study.planning.model_sizes import (
     trial_memory,
 )
 from study.search.searchers import full_grid, make_search, simulate_requests
-from trials.models import HEAD_NAMES, RECURRENT_PARTS, Config, depths, name_in, student_config, why_not_packed
+from trials.models import (
+    HEAD_COUNT_KEYS,
+    NUM_RECURRENT_PARTS,
+    Config,
+    config_key,
+    layer_counts,
+    student_config,
+    why_not_packed,
+)
 from trials.specs import StudentSpec, Triple
 from trials.tasks import Head, task_of
 from trials.teachers import CPU_FLOPS, GPU_FLOPS, MAP_BYTES, is_caching_cheaper
@@ -134,15 +142,15 @@ def make_plan(study: Study) -> Plan:
 
 def _shape(student: StudentSpec, config: Config) -> str:
     """A student in words."""
-    layers = " and ".join(f"{depth} {key.replace('_', ' ')}" for key, depth in depths(config).items())
-    if student.is_simple:
+    layers = " and ".join(f"{depth} {key.replace('_', ' ')}" for key, depth in layer_counts(config).items())
+    if student.is_recurrent:
         words = (
             f"{student.architecture}, {config['hidden_size']} units each way, embeddings of {config['embedding_size']}"
         )
         return f"{words}, about {num_parameters(config) / 1e6:.1f} million parameters"
-    heads = config.get(name_in(config, HEAD_NAMES))
+    heads = config.get(config_key(config, HEAD_COUNT_KEYS))
     shape = [layers, f"{heads} heads" if heads else "", f"width {hidden_size(config)}"]
-    if "decoder_layers" not in depths(config):
+    if "decoder_layers" not in layer_counts(config):
         shape.append(f"{num_parameters(config) / 1e6:.1f} million parameters")
     chosen = student.layer_choice
     start = f"init {student.init}" if chosen is None else f"layers {', '.join(map(str, chosen))} from 0"
@@ -151,14 +159,14 @@ def _shape(student: StudentSpec, config: Config) -> str:
 
 def _taught(study: Study, sizes: _Sizes) -> Iterator[tuple[str, str, Configuration, LayerMap]]:
     """Student, teacher, configuration and layer map wherever layers are learned; `doctor` says which cannot be."""
-    teaching = [each for each in study.tried if each.teaches_layers]
+    teaching = [each for each in study.tried if each.compares_layers]
     pairs = dict.fromkeys((triple.teacher.name, triple.student.name) for triple in study.triples)
     triples = {(triple.teacher.name, triple.student.name): triple for triple in study.triples}
     for triple in map(triples.__getitem__, pairs if teaching else ()):
         teacher = sizes.models.get(study.teacher_source(triple.teacher, triple.dataset)[0])
         if teacher is None or study.student_source(triple.student)[0] not in sizes.models:
             continue
-        deep, own = (depths(c).get("layers", 0) for c in (teacher, sizes.student(study, triple.student)))
+        deep, own = (layer_counts(c).get("layers", 0) for c in (teacher, sizes.student(study, triple.student)))
         for configuration in teaching:
             with contextlib.suppress(ValueError):
                 yield (
@@ -183,8 +191,8 @@ def _layer_maps(study: Study, sizes: _Sizes) -> dict[str, str]:
 def _stages(study: Study, sizes: _Sizes) -> Iterator[tuple[str, str]]:
     """Stages in words, of each configuration and pair that has several."""
     names = {configuration: name for name, configuration in study.space.named().items()}
-    for configuration in (each for each in study.tried if each.schedule in UNFREEZING):
-        stages = training_stages(configuration.canonical(), parts=RECURRENT_PARTS)
+    for configuration in (each for each in study.tried if each.schedule in UNFREEZING_SCHEDULES):
+        stages = training_stages(configuration.canonical(), parts=NUM_RECURRENT_PARTS)
         words = "; ".join(f"{number}. {stage}" for number, stage in enumerate(stages, start=1))
         yield names.get(configuration, str(configuration.schedule)), words
     for student, teacher, configuration, pairs in _taught(study, sizes):
@@ -202,7 +210,10 @@ def _map_bytes(study: Study, sizes: _Sizes) -> dict[str, float]:
     for triple in study.triples:
         teacher = sizes.models[study.teacher_source(triple.teacher, triple.dataset)[0]]
         size, length = sizes.data[triple.dataset.name], study.student_recipe(triple.dataset).max_length
-        flops, heads = 2 * layer_weights(teacher) * size.tokens(length), teacher.get(name_in(teacher, HEAD_NAMES), 0)
+        flops, heads = (
+            2 * layer_weights(teacher) * size.tokens(length),
+            teacher.get(config_key(teacher, HEAD_COUNT_KEYS), 0),
+        )
         squares = sum(tokens**2 for tokens in size.lengths(length))
         own = [held for s, t, held in pairs if (s, t) == (triple.student.name, triple.teacher.name)]
         for layers in {tuple(sorted({other for _, other in held})) for held in own}:
@@ -304,8 +315,8 @@ def _paths(space: SearchSpace) -> Iterator[_Path]:
 def _trials_of(space: SearchSpace, config: SearchConfig, path: _Path, softmax: bool) -> set[Configuration]:
     """The configurations that a search visits on a path."""
     search = make_search(space, config, one_checkpoint=path.one_checkpoint, softmax=softmax)
-    requests = simulate_requests(search, lambda configuration: path.score(configuration.on_task(softmax)))
-    return {configuration.on_task(softmax) for request in requests for configuration in request}
+    requests = simulate_requests(search, lambda configuration: path.score(configuration.for_task(softmax)))
+    return {configuration.for_task(softmax) for request in requests for configuration in request}
 
 
 @dataclass(frozen=True)
@@ -401,7 +412,7 @@ def _memory(study: Study, sizes: _Sizes) -> float:
             return own
         teacher, layers = (
             sizes.models[study.teacher_source(triple.teacher, triple.dataset)[0]],
-            sum(depths(student).values()),
+            sum(layer_counts(student).values()),
         )
         kept = maps[triple.triple_id] > 0
         return own + attention_memory(teacher, recipe, row_tokens, layers, kept=kept)
@@ -424,8 +435,8 @@ def _bytes(study: Study, sizes: _Sizes) -> float:
         if any(each.representation_weight for each in study.tried):  # of the last layer, one a text
             rows = size.rows if size.transfer is None else size.transfer.rows
             total += 2 * BYTES_PER_WEIGHT * rows * hidden_size(config)
-        if any(each.teaches_layers for each in study.tried):  # of each text's first token
-            of_checkpoint = BYTES_PER_WEIGHT * size.rows * sum(depths(config).values()) * hidden_size(config)
+        if any(each.compares_layers for each in study.tried):  # of each text's first token
+            of_checkpoint = BYTES_PER_WEIGHT * size.rows * sum(layer_counts(config).values()) * hidden_size(config)
             total += len(study.space.choices.teacher_checkpoint) * of_checkpoint
         if task_of(dataset).head is Head.SEQ2SEQ and recipe.teacher_top_k is None:  # the output heads, with the states
             total += 2 * BYTES_PER_WEIGHT * embedding_weights(config)

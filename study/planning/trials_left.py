@@ -103,10 +103,10 @@ def trials_left_of(study: Study, triple: Triple, started: TripleSearch | None) -
     search = make_search(setup.own, setup.search, one_checkpoint=False, softmax=setup.softmax, seed=triple.triple_id)
     chain = started.chain if started else Chain(search, study.config.seeds, lambda *_: None)
     search = started.search if started else search
-    waiting = dict.fromkeys((each.on_task(setup.softmax), seed) for each, seed in chain.propose())
+    waiting = dict.fromkeys((each.for_task(setup.softmax), seed) for each, seed in chain.propose())
     more = ((spec.configuration, spec.seed) for spec in (started.propose() if started else ()))
     everything = waiting | dict.fromkeys(more)
-    asked = {each.on_task(setup.softmax) for each, _ in chain.asked}
+    asked = {each.for_task(setup.softmax) for each, _ in chain.asked}
     done = len(asked) * seeds - len(waiting)
     open_now = tuple(each for each, _ in everything)
     if isinstance(search, GridPointSearch):
@@ -120,7 +120,7 @@ def trials_left_of(study: Study, triple: Triple, started: TripleSearch | None) -
         fewest, most = (max(len(waiting), bound * seeds - done) for bound in bounds)
     fewest, most = max(fewest, len(everything)), most + len(everything) - len(waiting)
     most += seeds * _most_references(setup, started)
-    known = {each.on_task(setup.softmax): score for each, score in started.tried.items()} if started else {}
+    known = {each.for_task(setup.softmax): score for each, score in started.tried.items()} if started else {}
     configurations, requests = _mean_rest(setup, tuple(known.items()))
     partly = len({each for each, _ in everything}) * seeds - len(everything)  # of which some seeds are done
     return TrialsLeft(open_now, fewest, min(max(fewest, configurations * seeds - partly), most), most, requests)
@@ -167,14 +167,14 @@ def _simulate_rest(setup: _SearchSetup, known: dict[Configuration, Score], numbe
     low, high = min(scores, default=0.0), max(scores, default=1.0)
 
     def score(configuration: Configuration) -> Score:
-        same = configuration.on_task(setup.softmax)
+        same = configuration.for_task(setup.softmax)
         drawn = random.Random(f"{number} {same}").random()  # noqa: S311 - no secret
         return known[same] if same in known else low + drawn * ((high - low) or 1.0)
 
     new: set[Configuration] = set()
     lengths = []
     for search in (setup.first(), *setup.references(number)):
-        requests = [{each.on_task(setup.softmax) for each in request} for request in simulate_requests(search, score)]
+        requests = [{each.for_task(setup.softmax) for each in request} for request in simulate_requests(search, score)]
         lengths.append(sum(bool(request - known.keys()) for request in requests))
         new |= set().union(*requests) - known.keys()
     return len(new), lengths[0] + max(lengths[1:], default=0)

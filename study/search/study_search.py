@@ -42,7 +42,7 @@ from trials.specs import (
     Work,
     record_ids,
     work_id,
-    work_of,
+    work_id_of_record,
 )
 from trials.tasks import task_of
 
@@ -364,7 +364,7 @@ class StudySearch:
     @property
     def settled_ids(self) -> set[str]:
         """Ids of work that has a record and is not wanted again; what was stopped by another rule may be."""
-        return {work_of(record) for record in self.records} - {work_id(work) for work in self.propose()}
+        return {work_id_of_record(record) for record in self.records} - {work_id(work) for work in self.propose()}
 
     def trial_record(self, spec: TrialSpec) -> TrialRecord | None:
         """The record of a trial, if it has finished."""

@@ -81,7 +81,7 @@ def model_card(record: TrialRecord, again: TrialRecord) -> str:
     ]
     table = "\n".join(f"| {name} | {value} |" for name, value in rows)
     use = "Load it with Transformers' `from_pretrained`.\n"
-    if triple.student.is_simple:
+    if triple.student.is_recurrent:
         use = '    python run_student.py "a text"\n'
         if task_of(triple.dataset).head is not Head.SEQUENCE:
             use = "An LSTM each way over the tokenizer's tokens, and a linear layer over its states.\n"

@@ -58,7 +58,7 @@ def share_right(trial: TrialSpec) -> float:
     """A teacher helps where labels are few, soft labels more than hard ones, and so does a better teacher."""
     configuration, data = trial.configuration, trial.triple.dataset.name
     base = (0.7 if TRAIN_ROWS[data] > 100 else 0.6) - 0.03 * (trial.triple.student.name == "rnn")
-    if not configuration.is_taught:
+    if not configuration.uses_teacher:
         return base
     hard, better = configuration.distance is Distance.HARD, trial.triple.teacher.name == "large"
     return base + GAINS[data] + SCHEDULES[configuration.schedule] - 0.03 * hard + 0.01 * better

@@ -74,7 +74,7 @@ def scores_of(records, dataset: str, name: str, teacher: str = "base", of: str =
         and record.triple_id == f"{teacher}/{of}/{dataset}"
         and record.configuration.schedule is wanted.schedule
         and record.configuration.distance is wanted.distance
-        and record.configuration.is_taught is wanted.is_taught
+        and record.configuration.uses_teacher is wanted.uses_teacher
     }
     return np.array([scores[seed] for seed in SEEDS])
 

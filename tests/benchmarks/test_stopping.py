@@ -7,10 +7,10 @@ from simulation import make_search, make_study, run_study
 
 from benchmarks.stopping import Trial, replay, replays, trials_of
 from search_spaces.space import load_space
-from trials.specs.early_stopping import Rule, Stopping
+from trials.specs.early_stopping import RuleName, StoppingRule
 from trials.specs.records import CurvePoint, TrialRecord
 
-ASHA = Stopping(rule=Rule.ASHA, reduction_factor=2)
+ASHA = StoppingRule(rule=RuleName.ASHA, reduction_factor=2)
 
 
 def with_curve(record: TrialRecord, *scores: float) -> TrialRecord:

@@ -34,7 +34,7 @@ def match_labels(
     return [lowered.index(name) for name in wanted]
 
 
-def label(config: PreTrainedConfig, label_names: tuple[str, ...], head: Head) -> PreTrainedConfig:
+def set_label_names(config: PreTrainedConfig, label_names: tuple[str, ...], head: Head) -> PreTrainedConfig:
     """The configuration with these labels, for this head; a single one means regression."""
     if head is Head.SEQ2SEQ:
         return config

@@ -44,7 +44,7 @@ class TokenizedData:
     head: Head = Head.SEQUENCE
 
 
-def tokenized(
+def load_tokenized(
     dataset: DatasetSpec, data_fingerprint: str, model: Path, max_length: int, workspace: Workspace
 ) -> TokenizedData:
     """The data set for a model's tokenizer, from the cache or made now.
@@ -53,7 +53,7 @@ def tokenized(
         InputError: The data cannot be read.
         InputsChanged: They are not those that the study was launched with.
     """
-    reading = [dataset.task, *dataset.reading]
+    reading = [dataset.task, *dataset.encoding_options]
     key = digest([CACHE_FORMAT, reading, data_fingerprint, tokenizer_fingerprint(model), max_length])[:24]
     folder = workspace.build_once(
         workspace.tokens(key), lambda target: _build(dataset, data_fingerprint, model, max_length, target)

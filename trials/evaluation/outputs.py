@@ -59,7 +59,7 @@ def evaluate(
     outputs = predict(network, split)
     outputs = outputs if order is None else outputs[:, list(order)]
     if keep is not None:
-        write_predictions(keep, task.answers(outputs), task.probabilities(outputs))
+        write_predictions(keep, task.predictions(outputs), task.probabilities(outputs))
     targets = as_tensors(task.targets(split, np.arange(len(split))))
     return task.score(outputs, split), float(task.hard_loss(torch.from_numpy(outputs), targets))
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from trials.datasets import TokenizedData, tokenized
-from trials.models import RECURRENT, model_folder
+from trials.datasets import TokenizedData, load_tokenized
+from trials.models import RECURRENT_MODEL_TYPE, model_folder
 from trials.networks import Network, TransformersNetwork, open_network
 from trials.readers import TokenizedSplit
 from trials.specs import ModelSpeed, Precision, SpeedTask, StudentSpec
@@ -68,14 +68,14 @@ def _model(
 ) -> _Model:
     folder = model_folder(source[0], source[1] or None)
     folder = tokenizer_folder(shape, folder, task.dataset, task.data_fingerprint, workspace)
-    data = tokenized(task.dataset, task.data_fingerprint, folder, task.max_length, workspace)
+    data = load_tokenized(task.dataset, task.data_fingerprint, folder, task.max_length, workspace)
     initial = initial_student(shape, folder, data.label_names, task.seed, workspace, data.head)
     return _Model(shape.name, _open(initial, data, task, device).eval(), data.splits["test"])
 
 
 def _open(folder: Path, data: TokenizedData, task: SpeedTask, device: torch.device) -> Network:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    own = task.settings.forward == "kdstudy" or config["model_type"] == RECURRENT
+    own = task.settings.forward == "kdstudy" or config["model_type"] == RECURRENT_MODEL_TYPE
     if own or data.head is Head.SEQ2SEQ:  # of those one pass over given targets
         return open_network(folder, data, Precision.FP32, device)
     return TransformersNetwork.open(folder, Precision.FP32, data.head).to(device)

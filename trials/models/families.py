@@ -15,7 +15,7 @@ ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu")  # those of `net
 
 
 ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout")  # names in a config.json
-ONE_LAYER_HEADS = {Head.TOKENS: "classifier", Head.SPANS: "qa_outputs"}  # their linear layer, in all families
+LINEAR_HEADS = {Head.TOKENS: "classifier", Head.SPANS: "qa_outputs"}  # their linear layer, in all families
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from trials.models.tokenizer_training import (
     train_tokenizer,
     transformers_tokenizer,
 )
-from trials.specs import DatasetSpec, Part, TaskName
+from trials.specs import DatasetSpec, FrozenSpec, TaskName
 from trials.tasks import Head
 
 ARCHITECTURES = {*MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES, *MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES}
@@ -49,7 +49,7 @@ FORCED = ("forced_bos_token_id", "forced_eos_token_id")
 OF_THE_TOKENIZER = {"vocab_size", "decoder_vocab_size", "decoder_start_token_id", *ROLES, *FORCED}
 
 
-class ModelSpec(Part):
+class ModelSpec(FrozenSpec):
     """A model to be made.
 
     Attributes:
@@ -68,7 +68,7 @@ class ModelSpec(Part):
 
 
 @dataclass(frozen=True)
-class MadeModel:
+class CreatedModel:
     """What was made.
 
     Attributes:
@@ -82,7 +82,7 @@ class MadeModel:
     vocabulary: int
 
 
-def make_model(spec: ModelSpec, texts: list[str], folder: Path, where: object) -> MadeModel:
+def make_model(spec: ModelSpec, texts: list[str], folder: Path, where: object) -> CreatedModel:
     """Train the tokenizer, draw the weights, and write both.
 
     Args:
@@ -105,7 +105,7 @@ def make_model(spec: ModelSpec, texts: list[str], folder: Path, where: object) -
         model = _model(_config(spec, special, vocabulary))
     model.save_pretrained(folder)
     transformers_tokenizer(tokenizer, special, _window(model)).save_pretrained(folder)
-    return MadeModel(spec.architecture, model.num_parameters(), vocabulary)
+    return CreatedModel(spec.architecture, model.num_parameters(), vocabulary)
 
 
 def training_texts(spec: DatasetSpec) -> list[str]:

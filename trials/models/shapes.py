@@ -12,11 +12,19 @@ from trials.specs import Architecture, Initialisation, StudentSpec
 
 SHARED = ("albert",)  # architectures with one layer's weights for all
 INNER_FACTOR = 4  # the feed-forward part's width over the model's, where a student names its width (B, section 4)
-DEPTH_NAMES = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")  # of encoders in config.json, by architecture
-HEAD_NAMES = ("num_attention_heads", "n_heads", "num_heads")
-WIDTH_NAMES = ("hidden_size", "dim", "d_model")
-SAME_WIDTH = ("embedding_size", "pooler_hidden_size")  # of ELECTRA and DeBERTa; they follow where they are the width
-INNER_NAMES = ("intermediate_size", "hidden_dim", "encoder_ffn_dim", "d_ff")
+LAYER_COUNT_KEYS = (
+    "num_hidden_layers",
+    "n_layers",
+    "num_layers",
+    "n_layer",
+)  # of encoders in config.json, by architecture
+HEAD_COUNT_KEYS = ("num_attention_heads", "n_heads", "num_heads")
+WIDTH_KEYS = ("hidden_size", "dim", "d_model")
+SAME_WIDTH_KEYS = (
+    "embedding_size",
+    "pooler_hidden_size",
+)  # of ELECTRA and DeBERTa; they follow where they are the width
+FEED_FORWARD_KEYS = ("intermediate_size", "hidden_dim", "encoder_ffn_dim", "d_ff")
 
 RECURRENT_DEFAULTS = {  # D, section 6
     "hidden_size": 600,
@@ -24,41 +32,41 @@ RECURRENT_DEFAULTS = {  # D, section 6
     "dropout": 0.4,
     "recurrent_dropout": 0.2,
 }
-RECURRENT_PARTS = 3  # that gradual unfreezing thaws: classifier, LSTMs, embeddings
-RECURRENT = "kdstudy_recurrent"  # their model type
+NUM_RECURRENT_PARTS = 3  # that gradual unfreezing thaws: classifier, LSTMs, embeddings
+RECURRENT_MODEL_TYPE = "kdstudy_recurrent"  # their model type
 
 Config = Mapping[str, Any]  # a config.json
 Stack = Literal["encoder", "decoder"]
 
 
-def name_in(config: Config, names: tuple[str, ...]) -> str:
+def config_key(config: Config, names: tuple[str, ...]) -> str:
     """The one of some names that an architecture has; the first if it has none."""
     return next((name for name in names if name in config), names[0])
 
 
-def depths(config: Config) -> dict[str, int]:
+def layer_counts(config: Config) -> dict[str, int]:
     """Layers by the key of a student that says their number; empty where the configuration does not."""
     decoder = config.get("decoder_layers", config.get("num_decoder_layers"))
     if decoder is not None:
         return {"encoder_layers": config.get("encoder_layers", config.get("num_layers", 0)), "decoder_layers": decoder}
-    return next(({"layers": config[key]} for key in DEPTH_NAMES if key in config), {})
+    return next(({"layers": config[key]} for key in LAYER_COUNT_KEYS if key in config), {})
 
 
 def student_config(config: Config, student: StudentSpec) -> dict[str, Any]:
     """The config.json of a student, from its source's; of a recurrent one with as many tokens as its source has."""
-    if student.is_simple:
+    if student.is_recurrent:
         size = None
         with contextlib.suppress(InputError):  # `doctor` and `launch` say what is wrong with the vectors
             size = None if student.embeddings is None else vectors_size(student.embeddings)
         return recurrent_config(student, vocabulary=config.get("vocab_size", 0), embedding_size=size)
-    found = depths(config)
+    found = layer_counts(config)
     chosen = len(student.layer_choice or ()) or student.layers
     counts = {key: getattr(student, key) or chosen or depth for key, depth in found.items()}
     if "decoder_layers" in counts:
-        names = {"encoder_layers": name_in(config, ("encoder_layers", "num_layers"))}
-        names["decoder_layers"] = name_in(config, ("decoder_layers", "num_decoder_layers"))
+        names = {"encoder_layers": config_key(config, ("encoder_layers", "num_layers"))}
+        names["decoder_layers"] = config_key(config, ("decoder_layers", "num_decoder_layers"))
     else:
-        names = {"layers": name_in(config, DEPTH_NAMES)}
+        names = {"layers": config_key(config, LAYER_COUNT_KEYS)}
     return {**config, **{names[key]: count for key, count in counts.items()}, **width_changes(config, student)}
 
 
@@ -73,7 +81,7 @@ def recurrent_config(student: StudentSpec, *, vocabulary: int, embedding_size: i
     given = {name: getattr(student, name) for name in RECURRENT_DEFAULTS if getattr(student, name) is not None}
     size = {} if embedding_size is None else {"embedding_size": embedding_size}
     pooling = "max" if student.architecture is Architecture.BILSTM else "last"
-    shape = {"model_type": RECURRENT, "architecture": str(student.architecture), "pooling": pooling}
+    shape = {"model_type": RECURRENT_MODEL_TYPE, "architecture": str(student.architecture), "pooling": pooling}
     return shape | {"vocab_size": vocabulary} | RECURRENT_DEFAULTS | given | size
 
 
@@ -81,12 +89,12 @@ def width_changes(config: Config, student: StudentSpec) -> dict[str, int]:
     """What of an encoder's config.json other heads or another width change."""
     changes: dict[str, int] = {}
     if student.heads is not None:
-        changes[name_in(config, HEAD_NAMES)] = student.heads
+        changes[config_key(config, HEAD_COUNT_KEYS)] = student.heads
     if student.hidden_size is not None:
-        changes[name_in(config, WIDTH_NAMES)] = student.hidden_size
-        changes[name_in(config, INNER_NAMES)] = INNER_FACTOR * student.hidden_size
-        width = config.get(name_in(config, WIDTH_NAMES))
-        same = [name for name in SAME_WIDTH if config.get(name) == width]
+        changes[config_key(config, WIDTH_KEYS)] = student.hidden_size
+        changes[config_key(config, FEED_FORWARD_KEYS)] = INNER_FACTOR * student.hidden_size
+        width = config.get(config_key(config, WIDTH_KEYS))
+        same = [name for name in SAME_WIDTH_KEYS if config.get(name) == width]
         changes |= dict.fromkeys(same, student.hidden_size)
     return changes
 
@@ -125,37 +133,37 @@ def shape_faults(student: StudentSpec, source: str, config: Config) -> Iterator[
         config: Its config.json.
     """
     key = f"students.{student.name}"
-    yield from _depth_faults(student, source, depths(config))
+    yield from _layer_count_faults(student, source, layer_counts(config))
     if config.get("model_type") in SHARED and (student.layers or student.layer_choice):
         message = f"the layers of {config['model_type']} models share their weights: none can be left out"
         yield Fault("study file", f"{key}.layers", student.layers or student.layer_choice, message)
     if student.heads is None and student.hidden_size is None:
         return
-    if "decoder_layers" in depths(config):
+    if "decoder_layers" in layer_counts(config):
         asked = "heads" if student.heads else "hidden_size"
         message = f"{source} is an encoder-decoder: of those only layers can be reduced"
         yield Fault("study file", f"{key}.{asked}", getattr(student, asked), message)
         return
     shape = student_config(config, student)
-    width, heads = (shape.get(name_in(shape, names)) for names in (WIDTH_NAMES, HEAD_NAMES))
+    width, heads = (shape.get(config_key(shape, names)) for names in (WIDTH_KEYS, HEAD_COUNT_KEYS))
     if width and heads and width % heads:
         asked = "hidden_size" if student.hidden_size else "heads"
         message = f"a width of {width} cannot be divided among {heads} heads"
         yield Fault("study file", f"{key}.{asked}", getattr(student, asked), message)
-    most = config.get(name_in(config, WIDTH_NAMES))
+    most = config.get(config_key(config, WIDTH_KEYS))
     if student.init is Initialisation.SLICED and width and most and width > most:
         message = f"{source} has only {most} to slice: only init random can be wider"
         yield Fault("study file", f"{key}.hidden_size", width, message)
 
 
-def _depth_faults(student: StudentSpec, source: str, depths: dict[str, int]) -> Iterator[Fault]:
+def _layer_count_faults(student: StudentSpec, source: str, layer_counts: dict[str, int]) -> Iterator[Fault]:
     """Layers that the source does not have."""
     chosen = max([student.layers or 0, *(layer + 1 for layer in student.layer_choice or ())])
     for stack in ("encoder_layers", "decoder_layers"):
-        if getattr(student, stack) and stack not in depths:
+        if getattr(student, stack) and stack not in layer_counts:
             message = f"{source} is no encoder-decoder: say layers"
             yield Fault("study file", f"students.{student.name}.{stack}", getattr(student, stack), message)
-    for stack, depth in depths.items():
+    for stack, depth in layer_counts.items():
         wanted = getattr(student, stack) or chosen
         if wanted > depth:
             key = stack if getattr(student, stack) else "layers"

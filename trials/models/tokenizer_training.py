@@ -17,7 +17,7 @@ from pydantic import Field
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-from trials.specs import Part
+from trials.specs import FrozenSpec
 
 DIGITS = 3  # of Unigram's scores, natural logarithms: orders of a hash map change them by less than 1e-10
 RARE_STEP = 0.0001  # by which the library tells the scores of characters apart that training gave none
@@ -32,7 +32,7 @@ class TokenizerKind(StrEnum):
     WORDPIECE = "wordpiece"  # BERT's: the longest pieces, the spaces around punctuation forgotten
 
 
-class TokenizerSpec(Part):
+class TokenizerSpec(FrozenSpec):
     """A tokenizer to be trained.
 
     Attributes:

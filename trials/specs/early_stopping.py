@@ -12,22 +12,22 @@ from typing import Any
 import numpy as np
 from pydantic import Field, ValidationInfo, field_validator
 
-from trials.specs.dataset import Part
+from trials.specs.dataset import FrozenSpec
 
 Curve = Sequence[tuple[float, float]]  # epoch and validation score of each validation so far, by rising epoch
 
 
-class Rule(StrEnum):
+class RuleName(StrEnum):
     """Who is stopped."""
 
     ASHA = "asha"  # asynchronous successive halving: who is not among the best at a rung (Li et al. 2020)
     MEDIAN = "median"  # whose best is below the median of others' averages (Golovin et al. 2017)
 
 
-OF_RULE = {"reduction_factor": Rule.ASHA, "least_trials": Rule.MEDIAN}
+RULE_OF_KEY = {"reduction_factor": RuleName.ASHA, "least_trials": RuleName.MEDIAN}
 
 
-class Stopping(Part):
+class StoppingRule(FrozenSpec):
     """How trials are stopped early.
 
     Attributes:
@@ -38,40 +38,40 @@ class Stopping(Part):
         least_trials: Of the median rule: other trials that have got as far, without which nobody is stopped.
     """
 
-    rule: Rule
+    rule: RuleName
     grace_epochs: float = Field(1, gt=0, allow_inf_nan=False)
     reduction_factor: float = Field(3, gt=1, allow_inf_nan=False)
     least_trials: int = Field(3, gt=0)
 
-    @field_validator(*OF_RULE)
+    @field_validator(*RULE_OF_KEY)
     @classmethod
-    def _of_the_rule(cls, value: Any, info: ValidationInfo) -> Any:
+    def _belongs_to_rule(cls, value: Any, info: ValidationInfo) -> Any:
         name, rule = str(info.field_name), info.data.get("rule")
-        if rule not in (None, OF_RULE[name]) and value != cls.model_fields[name].default:
-            raise ValueError(f"is for the rule {OF_RULE[name]}, not {rule}: leave it out")
+        if rule not in (None, RULE_OF_KEY[name]) and value != cls.model_fields[name].default:
+            raise ValueError(f"is for the rule {RULE_OF_KEY[name]}, not {rule}: leave it out")
         return value
 
     def __str__(self) -> str:
         of_rule = {
-            Rule.ASHA: f"the best 1 in {self.reduction_factor:g} goes on at each rung",
-            Rule.MEDIAN: f"who is below the median of {self.least_trials} others or more stops",
+            RuleName.ASHA: f"the best 1 in {self.reduction_factor:g} goes on at each rung",
+            RuleName.MEDIAN: f"who is below the median of {self.least_trials} others or more stops",
         }
         return f"{self.rule}: from epoch {self.grace_epochs:g} on, {of_rule[self.rule]}"
 
 
-class Arbiter:
+class EarlyStopper:
     """Knows the curves of all trials, and judges each by those of its case alone."""
 
     def __init__(self) -> None:
         self.curves: dict[str, dict[str, Curve]] = {}  # by case and trial
 
-    def learn(self, case_id: str, trial_id: str, curve: Curve) -> None:
+    def add_curve(self, case_id: str, trial_id: str, curve: Curve) -> None:
         """Take in how a trial went so far; of what is known of one trial the longest counts."""
         known = self.curves.setdefault(case_id, {})
         if len(curve) >= len(known.get(trial_id, ())):
             known[trial_id] = tuple(curve)
 
-    def judge(self, case_id: str, trial_id: str, curve: Curve, stopping: Stopping | None) -> str | None:
+    def reason_to_stop(self, case_id: str, trial_id: str, curve: Curve, stopping: StoppingRule | None) -> str | None:
         """Why a trial should stop at its last validation; None if it should go on.
 
         Args:
@@ -80,18 +80,18 @@ class Arbiter:
             curve: All its validations.
             stopping: By which rule; None for a trial that others are compared with, but that is never stopped.
         """
-        self.learn(case_id, trial_id, curve)
+        self.add_curve(case_id, trial_id, curve)
         others = {other: known for other, known in self.curves[case_id].items() if other != trial_id}
-        return None if stopping is None else verdict(stopping, curve, others)
+        return None if stopping is None else reason_to_stop(stopping, curve, others)
 
 
-def verdict(stopping: Stopping, curve: Curve, others: Mapping[str, Curve]) -> str | None:
+def reason_to_stop(stopping: StoppingRule, curve: Curve, others: Mapping[str, Curve]) -> str | None:
     """Why a trial should stop at its last validation, in words; None if it should go on."""
-    rules = {Rule.ASHA: _asha, Rule.MEDIAN: _median}
+    rules = {RuleName.ASHA: _asha, RuleName.MEDIAN: _median}
     return rules[stopping.rule](stopping, curve, list(others.values()))
 
 
-def _asha(stopping: Stopping, curve: Curve, others: Sequence[Curve]) -> str | None:
+def _asha(stopping: StoppingRule, curve: Curve, others: Sequence[Curve]) -> str | None:
     """At its first validation on a rung a trial goes on with at least the score that the best 1 in `factor` have there.
 
     That is the (1 - 1 / factor) quantile of the scores of those that came before, as in Ray Tune's scheduler.
@@ -107,7 +107,7 @@ def _asha(stopping: Stopping, curve: Curve, others: Sequence[Curve]) -> str | No
     return f"at epoch {epoch:g}: validation {score:.4f} is below {cutoff:.4f}, which {best} reach there"
 
 
-def _rung(stopping: Stopping, epoch: float) -> tuple[float, float] | None:
+def _rung(stopping: StoppingRule, epoch: float) -> tuple[float, float] | None:
     """The highest rung at or before an epoch: where it and the next one begin. Number k lies at grace * factor^k."""
     start = stopping.grace_epochs * (1 - 1e-9)  # epochs are quotients
     if epoch < start:
@@ -122,7 +122,7 @@ def _on(rung: tuple[float, float], curve: Curve) -> list[float]:
     return [score for epoch, score in curve if rung[0] <= epoch < rung[1]]
 
 
-def _median(stopping: Stopping, curve: Curve, others: Sequence[Curve]) -> str | None:
+def _median(stopping: StoppingRule, curve: Curve, others: Sequence[Curve]) -> str | None:
     """A trial whose best score so far is below the median of the others' averages so far stops.
 
     The others are those that have got as far, and their averages begin at the grace period, as in Ray Tune's scheduler;
@@ -139,6 +139,6 @@ def _median(stopping: Stopping, curve: Curve, others: Sequence[Curve]) -> str | 
     return f"at epoch {epoch:g}: best validation {best:.4f} is below {median:.4f}, {against}"
 
 
-def _average(stopping: Stopping, until: float, curve: Curve) -> float | None:
+def _average(stopping: StoppingRule, until: float, curve: Curve) -> float | None:
     scores = [score for epoch, score in curve if stopping.grace_epochs <= epoch <= until]
     return float(np.mean(scores)) if scores else None

@@ -56,12 +56,12 @@ class CurvePoint(_Record):
     stage_loss: float | None = None
 
 
-def curve_of(points: Iterable[CurvePoint]) -> Curve:
+def score_curve(points: Iterable[CurvePoint]) -> Curve:
     """What of some validations decides about early stopping."""
     return [(point.epoch, point.validation_score) for point in points]
 
 
-Judge = Callable[[TrialSpec, Sequence[CurvePoint]], str | None]  # all validations -> why to stop early, or nothing
+StopCheck = Callable[[TrialSpec, Sequence[CurvePoint]], str | None]  # all validations -> why to stop early, or nothing
 
 
 class RunInfo(_Record):
@@ -259,7 +259,7 @@ class SpeedRecord(_Record):
 Record = TrialRecord | TeacherRecord | SpeedRecord
 
 
-def work_of(record: Record) -> str:
+def work_id_of_record(record: Record) -> str:
     """The id of the work that ended with a record."""
     return work_id(record.spec if isinstance(record, TrialRecord) else record.task)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from trials.specs.dataset import Name, Part
+from trials.specs.dataset import FrozenSpec, Name
 
 
 class Architecture(StrEnum):
@@ -28,10 +28,10 @@ class Initialisation(StrEnum):
     RANDOM = "random"  # none: all weights are new
 
 
-OF_SIMPLE = ("embeddings", "embedding_size", "dropout", "recurrent_dropout")  # keys of recurrent students
+RECURRENT_KEYS = ("embeddings", "embedding_size", "dropout", "recurrent_dropout")  # keys of recurrent students
 
 
-class StudentSpec(Part):
+class StudentSpec(FrozenSpec):
     """A student: a shallower, narrower or fewer-head model like a pretrained one, or a pretrained one as it is.
 
     Attributes:
@@ -70,20 +70,20 @@ class StudentSpec(Part):
     distil: bool = True
 
     @property
-    def is_simple(self) -> bool:
+    def is_recurrent(self) -> bool:
         """Whether it is a recurrent network."""
         return self.architecture is not Architecture.TRANSFORMER
 
     @property
     def shape(self) -> dict[str, Any]:
         """What its weights before training follow from, besides those of its source; keys that say nothing left out."""
-        if self.is_simple:
-            own = {"architecture", "hidden_size", *OF_SIMPLE} - {"embeddings"}  # of those the content counts
+        if self.is_recurrent:
+            own = {"architecture", "hidden_size", *RECURRENT_KEYS} - {"embeddings"}  # of those the content counts
             return self.model_dump(mode="json", include=own, exclude_none=True)
         without = ("name", "source", "revision", "architecture", "distil")
         later = ("encoder_layers", "decoder_layers", "heads", "hidden_size")
         newer = [key for key in later if getattr(self, key) is None]
-        return self.model_dump(mode="json", exclude={*without, *OF_SIMPLE, *newer})
+        return self.model_dump(mode="json", exclude={*without, *RECURRENT_KEYS, *newer})
 
     @model_validator(mode="before")
     @classmethod
@@ -103,7 +103,7 @@ class StudentSpec(Part):
     @model_validator(mode="after")
     def _fits_its_architecture(self) -> Self:
         shaping = ("layers", "encoder_layers", "decoder_layers", "heads", "layer_choice")
-        foreign = shaping if self.is_simple else OF_SIMPLE
+        foreign = shaping if self.is_recurrent else RECURRENT_KEYS
         if given := [key for key in foreign if getattr(self, key) is not None]:
             raise ValueError(f"{' and '.join(given)}: no such thing in a {self.architecture}")
         if self.embeddings is not None and self.embedding_size is not None:

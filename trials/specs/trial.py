@@ -12,26 +12,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_serializer, field_validator, model_validator
 
-from search_spaces import OF_INTERNALS, UNFREEZING, Configuration, Distance, Optimizer, digest
-from trials.specs.dataset import DEFAULTS, CarvedSplit, DatasetSpec, HubPart, Labelled, Name, Part, Split, TaskName
-from trials.specs.early_stopping import Stopping
-from trials.specs.student import OF_SIMPLE, Architecture, Initialisation, StudentSpec
-
-__all__ = [  # the parts of a study are known by this file
-    "DEFAULTS",
-    "OF_SIMPLE",
-    "Architecture",
-    "CarvedSplit",
-    "DatasetSpec",
-    "HubPart",
-    "Initialisation",
-    "Labelled",
-    "Name",
-    "Part",
-    "Split",
-    "StudentSpec",
-    "TaskName",
-]
+from search_spaces import LAYER_FIELDS, UNFREEZING_SCHEDULES, Configuration, Distance, Optimizer, digest
+from trials.specs.dataset import (
+    DatasetSpec,
+    FrozenSpec,
+    Name,
+)
+from trials.specs.early_stopping import StoppingRule
+from trials.specs.student import StudentSpec
 
 PROTOCOL_VERSION = 2  # raise it when equal specifications stop meaning equal results
 EVALUATION_TOKENS = 4096  # tokens per evaluation batch, counted as if padded: larger temporaries cost page faults
@@ -44,10 +32,10 @@ class Precision(StrEnum):
     BF16 = "bf16"
 
 
-OF_TRANSLATION = ("sequence_level", "teacher_top_k")  # keys of the recipe that other tasks have no use for
+TRANSLATION_KEYS = ("sequence_level", "teacher_top_k")  # keys of the recipe that other tasks have no use for
 
 
-class TrainingRecipe(Part):
+class TrainingRecipe(FrozenSpec):
     """How a model is trained; the student's learning rate comes from its configuration instead.
 
     Attributes:
@@ -84,11 +72,11 @@ class TrainingRecipe(Part):
 
     def identity(self, exclude: Set[str] = frozenset()) -> dict[str, Any]:
         """What of it decides a result; keys that came later say nothing at their defaults."""
-        newer = {key for key in OF_TRANSLATION if not getattr(self, key)} | ({"decay"} if self.decay else set())
+        newer = {key for key in TRANSLATION_KEYS if not getattr(self, key)} | ({"decay"} if self.decay else set())
         return self.model_dump(mode="json", exclude={*exclude, *newer})
 
 
-class Adaptation(Part):
+class Adaptation(FrozenSpec):
     """Masked-language-model training of a teacher on train and transfer texts, before fine-tuning (D, section 6.4).
 
     Attributes:
@@ -102,7 +90,7 @@ class Adaptation(Part):
     masked: float = Field(0.15, gt=0, lt=1)
 
 
-class TeacherSpec(Part):
+class TeacherSpec(FrozenSpec):
     """A teacher: a pretrained model that is fine-tuned on each data set, or checkpoints that exist.
 
     Attributes:
@@ -130,7 +118,7 @@ class TeacherSpec(Part):
         return self
 
 
-class Triple(Part):
+class Triple(FrozenSpec):
     """One (teacher, student, data set): a test case."""
 
     teacher: TeacherSpec
@@ -149,7 +137,7 @@ def _canonical(configuration: Configuration) -> Configuration:
     return configuration
 
 
-class TrialSpec(Part):
+class TrialSpec(FrozenSpec):
     """One training run of one student, complete: nothing else decides its result.
 
     Attributes:
@@ -171,7 +159,7 @@ class TrialSpec(Part):
     data_fingerprint: str
     teacher_fingerprint: str
     source_fingerprint: str
-    stopping: Stopping | None = None
+    stopping: StoppingRule | None = None
 
     @field_validator("configuration", mode="before")
     @classmethod
@@ -189,19 +177,19 @@ class TrialSpec(Part):
         A trial whose stages end by what it learns is alone: the others would be in other stages. So is one of D's: it
         sees rows of its own.
         """
-        alone = self.configuration.cosine_threshold or self.learns_as_in_d
+        alone = self.configuration.cosine_threshold or self.uses_transfer_objective
         if alone:
             return self.trial_id
-        observed = {name: value for name, value in self.configuration.as_dict().items() if name in OF_INTERNALS}
+        observed = {name: value for name, value in self.configuration.as_dict().items() if name in LAYER_FIELDS}
         return digest([self.model_dump(mode="json", exclude={"configuration", "stopping"}), observed])[:24]
 
     @property
-    def learns_as_in_d(self) -> bool:
+    def uses_transfer_objective(self) -> bool:
         """Whether it has a recurrent student, a transfer set, or what D makes of either."""
         ours = self.configuration
-        own = ours.representation_weight or ours.distance is Distance.LOGITS or ours.schedule in UNFREEZING
+        own = ours.representation_weight or ours.distance is Distance.LOGITS or ours.schedule in UNFREEZING_SCHEDULES
         own = own or ours.labelled_per_class or ours.optimizer is not Optimizer.ADAMW
-        return bool(own or self.triple.student.is_simple or self.triple.dataset.has_transfer_set)
+        return bool(own or self.triple.student.is_recurrent or self.triple.dataset.has_transfer_set)
 
     @cached_property
     def trial_id(self) -> str:
@@ -231,12 +219,12 @@ class TrialSpec(Part):
             "protocol": PROTOCOL_VERSION,
             "triple": self.triple.triple_id,
             "student": self.triple.student.shape,
-            "task": [self.triple.dataset.task, self.triple.dataset.metric, *self.triple.dataset.reading],
+            "task": [self.triple.dataset.task, self.triple.dataset.metric, *self.triple.dataset.encoding_options],
             "training": self.training.identity(exclude={"learning_rate"}),
         }
 
 
-class TeacherTask(Part):
+class TeacherTask(FrozenSpec):
     """The preparation of one teacher for one data set: fine-tuned (or given), scored, selected, cached.
 
     Attributes:
@@ -258,7 +246,7 @@ class TeacherTask(Part):
         identity = {
             "protocol": PROTOCOL_VERSION,
             "pair": [self.teacher.name, self.dataset.name],
-            "task": [self.dataset.task, self.dataset.metric, *self.dataset.reading],
+            "task": [self.dataset.task, self.dataset.metric, *self.dataset.encoding_options],
             "seed": [self.teacher.seed, self.teacher.adapt.model_dump()] if self.teacher.adapt else self.teacher.seed,
             "training": self.training.identity(exclude={"teacher_top_k"}),
             "fingerprints": [self.data_fingerprint, self.model_fingerprint],

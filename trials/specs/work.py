@@ -8,12 +8,12 @@ from typing import Literal
 from pydantic import Field
 
 from search_spaces import digest
-from trials.specs.dataset import DatasetSpec, Part
+from trials.specs.dataset import DatasetSpec, FrozenSpec
 from trials.specs.student import StudentSpec
 from trials.specs.trial import PROTOCOL_VERSION, TeacherSpec, TeacherTask, TrialSpec
 
 
-class SpeedSettings(Part):
+class SpeedSettings(FrozenSpec):
     """How response times are measured: the same for all models.
 
     Attributes:
@@ -33,7 +33,7 @@ class SpeedSettings(Part):
     forward: Literal["transformers", "kdstudy"] = "transformers"
 
 
-class SpeedTask(Part):
+class SpeedTask(FrozenSpec):
     """The measurement of a teacher's and its students' response times on one data set.
 
     Attributes:
@@ -64,7 +64,7 @@ class SpeedTask(Part):
             "speed": self.settings.model_dump(mode="json", exclude={"max_length"}),
             "pair": [self.teacher.name, self.dataset.name],
             "students": {student.name: student.shape for student in self.students},
-            "task": [self.dataset.task, *self.dataset.reading],
+            "task": [self.dataset.task, *self.dataset.encoding_options],
             "max_length": self.max_length,
             "fingerprints": [self.data_fingerprint, self.fingerprints],
         }

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 
 from search_spaces import fault
-from trials.datasets import label
+from trials.datasets import set_label_names
 from trials.models import kept_layers, width_changes
 from trials.specs import Initialisation, StudentSpec
 from trials.tasks import Head
@@ -33,7 +33,7 @@ def build_encoder(
     config, weights = _pretrained(source)
     layers = kept_layers(student, config.num_hidden_layers)
     torch.manual_seed(seed)
-    shape = label(_reshaped(config, student, layers), label_names, head)
+    shape = set_label_names(_reshaped(config, student, layers), label_names, head)
     model = getattr(transformers, head).from_config(shape, dtype=torch.float32)
     if student.init is Initialisation.RANDOM:
         return model

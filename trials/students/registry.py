@@ -33,7 +33,7 @@ def initial_student(
     Raises:
         InputError: The source cannot give such a student.
     """
-    if student.is_simple:
+    if student.is_recurrent:
         return _recurrent_student(student, source, label_names, seed, workspace, head)
     key = digest([student.shape, model_fingerprint(source), head, label_names, seed])[:24]
 

@@ -97,7 +97,7 @@ class Classification(Task):
         """All scores that the number of classes allows."""
         return classification_scores(outputs, np.array(split.labels))
 
-    def answers(self, outputs: np.ndarray) -> np.ndarray:
+    def predictions(self, outputs: np.ndarray) -> np.ndarray:
         """The likeliest classes, int32 [rows]."""
         return outputs.argmax(axis=1).astype(np.int32)
 
@@ -107,7 +107,9 @@ class Classification(Task):
 
         return softmax(outputs.astype(np.float32), axis=1)
 
-    def trivial_score(self, metric: str, train: TokenizedSplit, test: TokenizedSplit, names: tuple[str, ...]) -> float:
+    def trivial_baseline_score(
+        self, metric: str, train: TokenizedSplit, test: TokenizedSplit, names: tuple[str, ...]
+    ) -> float:
         """Always the most frequent training label."""
         most = np.bincount(train.labels, minlength=len(names)).argmax()
         outputs = np.zeros((len(test), len(names)), dtype=np.float32)

@@ -21,7 +21,7 @@ from trials.readers import EncodedSplit, Encoder, Examples, Parts, Table, key_of
 from trials.specs import DatasetSpec, Split, TrainingRecipe
 from trials.tasks.head import Head
 from trials.tasks.metrics import answer_scores
-from trials.tasks.task import Scores, Targets, Task, useless
+from trials.tasks.task import Scores, Targets, Task, constant_labels_hint
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,14 +66,14 @@ class QuestionAnswering(Task):
         """Some questions must have an answer."""
         for name, examples in splits.items():
             if not any(examples.labels):
-                message = f"no question of the {name} split has an answer: {useless(name)}"
+                message = f"no question of the {name} split has an answer: {constant_labels_hint(name)}"
                 yield Fault(source_of(spec), key_of(spec, "label"), None, message)
 
     def check_recipe(self, spec: DatasetSpec, recipe: TrainingRecipe) -> None:
         """Windows must go on."""
         super().check_recipe(spec, recipe)
         max_length = recipe.max_length
-        most = room(max_length) - 1
+        most = min_context_tokens(max_length) - 1
         if most < 0 or (spec.stride or 0) > most:
             message = f"windows of {max_length} tokens can share {most} at most" if most > 0 else f"{max_length} tokens"
             raise fault("study file", key_of(spec, "stride"), spec.stride, f"{message}: raise training.max_length")
@@ -83,7 +83,7 @@ class QuestionAnswering(Task):
         parts, contexts = Parts(), examples.text_pairs or ()
         questions = _shortened(encoder, examples.texts)
         length = encoder.max_length
-        stride = min(MOST_STRIDE, length // 4, room(length) - 1) if spec.stride is None else spec.stride
+        stride = min(MOST_STRIDE, length // 4, min_context_tokens(length) - 1) if spec.stride is None else spec.stride
         options: dict[str, Any] = {"truncation": "only_second", "stride": stride}
         options |= {"return_overflowing_tokens": True, "return_offsets_mapping": True}
         for start, answer in encoder.chunks(questions, contexts, **options):
@@ -157,7 +157,9 @@ class QuestionAnswering(Task):
         """Questions, not windows."""
         return len(split.texts["answers"])
 
-    def trivial_score(self, metric: str, train: TokenizedSplit, test: TokenizedSplit, names: tuple[str, ...]) -> float:
+    def trivial_baseline_score(
+        self, metric: str, train: TokenizedSplit, test: TokenizedSplit, names: tuple[str, ...]
+    ) -> float:
         """No answer to any question."""
         answers = test.texts["answers"]
         return answer_scores([""] * len(answers), answers)[metric]
@@ -183,7 +185,7 @@ def _answers(value: Any, context: Any) -> tuple[tuple[str, int], ...] | None:
     return tuple(zip(texts, starts, strict=True))
 
 
-def room(max_length: int) -> int:
+def min_context_tokens(max_length: int) -> int:
     """Tokens of a window that are surely the context's: questions have half of it at most."""
     return max_length - max_length // 2 - SPECIAL_TOKENS
 

@@ -14,7 +14,7 @@ from trials.readers import EncodedSplit, Encoder, Examples, Table, key_of, label
 from trials.specs import DatasetSpec, Split
 from trials.tasks.head import Head
 from trials.tasks.metrics import correlation_scores
-from trials.tasks.task import Scores, Targets, Task, useless
+from trials.tasks.task import Scores, Targets, Task, constant_labels_hint
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,7 +47,7 @@ class Regression(Task):
         """Scores must differ: else there is nothing to learn, and no correlation."""
         for name, examples in splits.items():
             if np.ptp(np.asarray(examples.labels)) == 0:
-                message = f"all scores of the {name} split are the same: {useless(name)}"
+                message = f"all scores of the {name} split are the same: {constant_labels_hint(name)}"
                 yield Fault(source_of(spec), key_of(spec, "label"), float(examples.labels[0]), message)
 
     def encode(self, encoder: Encoder, examples: Examples, spec: DatasetSpec) -> EncodedSplit:
@@ -70,7 +70,7 @@ class Regression(Task):
         """Correlations with the human scores."""
         return correlation_scores(outputs[:, 0], np.array(split.labels))
 
-    def answers(self, outputs: np.ndarray) -> np.ndarray:
+    def predictions(self, outputs: np.ndarray) -> np.ndarray:
         """The scores, float32 [rows]."""
         return outputs[:, 0]
 

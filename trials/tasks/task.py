@@ -16,7 +16,7 @@ import numpy as np
 
 from search_spaces import Configuration, Fault, fault, nearest
 from trials.readers import EncodedSplit, Encoder, Examples, Labels, Table, collecting, key_of, strings
-from trials.specs import OF_TRANSLATION, DatasetSpec, Split, TrainingRecipe
+from trials.specs import TRANSLATION_KEYS, DatasetSpec, Split, TrainingRecipe
 from trials.tasks.head import Head
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class Task(ABC):
         Raises:
             InputError: They cannot.
         """
-        given = {name: getattr(recipe, name) for name in OF_TRANSLATION if getattr(recipe, name)}
+        given = {name: getattr(recipe, name) for name in TRANSLATION_KEYS if getattr(recipe, name)}
         if given and self.head is not Head.SEQ2SEQ:
             name, value = given.popitem()
             raise fault(
@@ -196,7 +196,7 @@ class Task(ABC):
     def score(self, outputs: Any, split: TokenizedSplit) -> Scores:
         """All scores of outputs, float32 [positions, width], over a split; of translation those of texts."""
 
-    def answers(self, outputs: np.ndarray) -> np.ndarray | None:
+    def predictions(self, outputs: np.ndarray) -> np.ndarray | None:
         """What outputs [rows, width] say of each example: a class number or a score; None of other tasks."""
         return None
 
@@ -208,12 +208,14 @@ class Task(ABC):
         """Examples that are scored; of question answering several rows may be of one."""
         return len(split)
 
-    def trivial_score(self, metric: str, train: TokenizedSplit, test: TokenizedSplit, names: tuple[str, ...]) -> float:
+    def trivial_baseline_score(
+        self, metric: str, train: TokenizedSplit, test: TokenizedSplit, names: tuple[str, ...]
+    ) -> float:
         """Score on test of the best answer that is the same for all; 0 where the task's scores start there."""
         return 0.0
 
 
-def useless(split: Split) -> str:
+def constant_labels_hint(split: Split) -> str:
     """What it means that a split's labels are all alike."""
     if split == "train":
         return "there is nothing to learn"

@@ -29,7 +29,7 @@ from trials.readers import (
 from trials.specs import DatasetSpec, Split
 from trials.tasks.head import Head
 from trials.tasks.metrics import span_scores
-from trials.tasks.task import Scores, Task, useless
+from trials.tasks.task import Scores, Task, constant_labels_hint
 
 if TYPE_CHECKING:
     from trials.readers import TokenizedSplit
@@ -95,7 +95,7 @@ class TokenClassification(Task):
             tags = {tag for row in examples.labels for tag in row}
             only = names[tags.pop()] if len(tags) == 1 else None
             if only is not None and (name == "train" or only == OUTSIDE):
-                message = f"all words of the {name} split have the same tag: {useless(name)}"
+                message = f"all words of the {name} split have the same tag: {constant_labels_hint(name)}"
                 yield Fault(source_of(spec), key_of(spec, "label"), only, message)
 
     def encode(self, encoder: Encoder, examples: Examples, spec: DatasetSpec) -> EncodedSplit:
@@ -134,7 +134,9 @@ class TokenClassification(Task):
         predicted[starts + extra["words"]] = outputs.argmax(axis=1)
         return span_scores(predicted, np.asarray(extra["tags"]), extra["tag_offsets"], split.label_names)
 
-    def trivial_score(self, metric: str, train: TokenizedSplit, test: TokenizedSplit, names: tuple[str, ...]) -> float:
+    def trivial_baseline_score(
+        self, metric: str, train: TokenizedSplit, test: TokenizedSplit, names: tuple[str, ...]
+    ) -> float:
         """No word an entity."""
         outputs = np.zeros((int(test.position_offsets[-1]), len(names)), dtype=np.float32)
         outputs[:, names.index(OUTSIDE)] = 1

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from search_spaces import digest
-from trials.datasets import TokenizedData, tokenized
+from trials.datasets import TokenizedData, load_tokenized
 from trials.evaluation import (
     predict,
     translate,
@@ -65,7 +65,7 @@ class Teacher:
         """
         folder = stored_teacher(fingerprint, workspace)
         settings = TeacherSettings(**json.loads((folder / SETTINGS_FILE).read_text()))
-        data = tokenized(dataset, data_fingerprint, folder, settings.max_length, workspace)
+        data = load_tokenized(dataset, data_fingerprint, folder, settings.max_length, workspace)
         return cls(fingerprint, folder, settings, data, workspace)
 
     def outputs(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from search_spaces import digest
-from trials.datasets import InputsChanged, TokenizedData, label, match_labels, tokenized
+from trials.datasets import InputsChanged, TokenizedData, load_tokenized, match_labels, set_label_names
 from trials.evaluation import as_tensors, evaluate, write_examples
 from trials.models import load_model, model_fingerprint, model_folder, models_fingerprint
 from trials.networks import Network, open_network
@@ -66,7 +66,7 @@ def prepare_teacher(
         folders = [model_folder(task.teacher.model, task.teacher.revision)]
     if models_fingerprint(folders) != task.model_fingerprint:
         raise InputsChanged(f"the model of teacher {task.teacher.name} changed since the study was launched")
-    data = tokenized(task.dataset, task.data_fingerprint, folders[0], task.training.max_length, workspace)
+    data = load_tokenized(task.dataset, task.data_fingerprint, folders[0], task.training.max_length, workspace)
     if given:
         checkpoints, num_parameters = _score_given(folders, task, data, workspace, device)
     else:
@@ -97,7 +97,7 @@ def prepare_teacher(
         "lowest_loss": lowest,
         "label_names": data.label_names,
         "rows": {name: task_of(task.dataset).num_examples(split) for name, split in data.splits.items()},
-        "majority_score": task_of(task.dataset).trivial_score(
+        "majority_score": task_of(task.dataset).trivial_baseline_score(
             task.dataset.metric, data.splits["train"], data.splits["test"], data.label_names
         ),
         "num_parameters": num_parameters,
@@ -218,7 +218,7 @@ def _initial(source: Path, task: TeacherTask, data: TokenizedData, workspace: Wo
 
     def build(target: Path) -> None:
         torch.manual_seed(task.teacher.seed)
-        config = label(_config(source), data.label_names, data.head)
+        config = set_label_names(_config(source), data.label_names, data.head)
         load_model(source, data.head, config=config).save_pretrained(target)
 
     key = digest(["teacher", model_fingerprint(source), data.head, data.label_names, task.teacher.seed])[:24]

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from search_spaces import UNFREEZING, ClassificationLoss, Configuration, LayerMap, Schedule
+from search_spaces import UNFREEZING_SCHEDULES, ClassificationLoss, Configuration, LayerMap, Schedule
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,9 @@ def training_stages(configuration: Configuration, pairs: LayerMap = (), parts: i
         parts: Number of parts of the student that can be frozen.
     """
     representation = configuration.representation_weight > 0
-    if configuration.schedule in UNFREEZING:
+    if configuration.schedule in UNFREEZING_SCHEDULES:
         return _unfreezing_stages(configuration, parts)
-    if not configuration.teaches_layers:
+    if not configuration.compares_layers:
         return (Stage(representation=representation),)
     if configuration.schedule is Schedule.JOINT:
         return (Stage(pairs, representation=representation),)

@@ -124,7 +124,7 @@ class TrainingRun:
         progress: The position in the stages of its schedule; None means that there is a single stage.
         optimizer: The optimizer's name.
         prepare_stage: Prepares the network for a stage.
-        judge: Called with all validations after each one; returns why the run should stop early, or None.
+        stop_check: Called with all validations after each one; returns why the run should stop early, or None.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class TrainingRun:
         progress: StageProgress | None = None,
         optimizer: OptimizerName = OptimizerName.ADAMW,
         prepare_stage: Callable[[Stage], None] = lambda stage: None,
-        judge: Callable[[Sequence[CurvePoint]], str | None] = lambda curve: None,
+        stop_check: Callable[[Sequence[CurvePoint]], str | None] = lambda curve: None,
     ):
         self.network: Any = network
         self.loss = loss
@@ -150,7 +150,7 @@ class TrainingRun:
         self._evaluate = evaluate
         self._optimizer_name = optimizer
         self._prepare_stage = prepare_stage
-        self._judge = judge
+        self._stop_check = stop_check
 
     def start(self, recipe: TrainingRecipe, selections: tuple[Selection, ...]) -> int:
         """Create the optimizer and load the checkpoint, if there is one; returns the step to continue from."""
@@ -220,7 +220,7 @@ class TrainingRun:
                 self.result.weights[selection.name] = kept
         self.network.train()
         self.loss_sum.zero_()
-        reason = self._judge(self.result.curve)
+        reason = self._stop_check(self.result.curve)
         self.stopped = None if last or self.ended else reason
 
     def end_epoch(self) -> None:

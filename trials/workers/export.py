@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from trials.models import RECURRENT
+from trials.models import RECURRENT_MODEL_TYPE
 from trials.readers import load_tokenizer
 from trials.specs import TrialRecord, TrialSpec
 from trials.storage import Workspace
@@ -63,7 +63,7 @@ def _complete(folder: Path, spec: TrialSpec) -> None:
     """Of a recurrent student: its longest input, and, if it is about whole texts, what runs it."""
     file = folder / "config.json"
     config = json.loads(file.read_text(encoding="utf-8"))
-    if config["model_type"] != RECURRENT:
+    if config["model_type"] != RECURRENT_MODEL_TYPE:
         return
     file.write_text(json.dumps({**config, "max_length": spec.training.max_length}, indent=1), encoding="utf-8")
     if config["head"] != Head.SEQUENCE:

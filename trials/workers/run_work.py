@@ -19,7 +19,7 @@ from typing import Any
 import sklearn.metrics  # noqa: F401 - its 2 s belong to the worker's start, not to its first trial's scores
 import torch
 
-from trials.datasets import InputsChanged, tokenized
+from trials.datasets import InputsChanged, load_tokenized
 from trials.evaluation import evaluate, measure_speed
 from trials.models import model_folder, why_not_packed
 from trials.networks import Network, open_network
@@ -27,12 +27,12 @@ from trials.objectives import StudentObjective, make_objective
 from trials.readers import copy_files, tokenizer_files
 from trials.specs import (
     CurvePoint,
-    Judge,
     Record,
     RunInfo,
     SpeedRecord,
     SpeedTask,
     Status,
+    StopCheck,
     TeacherRecord,
     TeacherTask,
     TrialRecord,
@@ -108,7 +108,7 @@ def run_group(
     checkpoint_seconds: float = 300,
     show_attention: bool = False,
     keep_student: Path | None = None,
-    judge: Judge | None = None,
+    stop_check: StopCheck | None = None,
 ) -> None:
     """Run trials of one group side by side, as one vectorised unit; each has its own record as soon as it ends.
 
@@ -125,14 +125,14 @@ def run_group(
         checkpoint_seconds: Least time between two saves of the unfinished states.
         show_attention: As of `run_work`.
         keep_student: Folder for the trained student of a single trial, whose predictions are then not written again.
-        judge: Says which trials stop early; None lets all go on.
+        stop_check: Says which trials stop early; None lets all go on.
 
     Raises:
         InputsChanged, InputError, OSError, RuntimeError: As `run_work`.
     """
     with _tidy(device or CPU) as start:
         for unit in _units(specs, source, workspace):
-            how = device or CPU, checkpoint_seconds, show_attention, judge or _all_go_on
+            how = device or CPU, checkpoint_seconds, show_attention, stop_check or _all_go_on
             distil = partial(_distil, unit, source, workspace, *how, start, on_record, keep_student)
             if len(unit) > 1:
                 distil()
@@ -157,7 +157,7 @@ def _distil_in_memory(
 
 def _units(specs: Sequence[TrialSpec], source: tuple[str, str], workspace: Workspace) -> Iterable[list[TrialSpec]]:
     """Those that can be in step: at the same step of their checkpoints, of an architecture that can be stacked."""
-    if specs[0].learns_as_in_d:
+    if specs[0].uses_transfer_objective:
         return [[spec] for spec in specs]
     config = json.loads((model_folder(source[0], source[1] or None) / "config.json").read_text(encoding="utf-8"))
     if why_not_packed(config) is not None:
@@ -175,7 +175,7 @@ def _distil(
     device: torch.device,
     checkpoint_seconds: float,
     show_attention: bool,
-    judge: Judge,
+    stop_check: StopCheck,
     start: _Start,
     on_record: Callable[[TrialRecord], None],
     keep_student: Path | None = None,
@@ -189,7 +189,7 @@ def _distil(
     folder = tokenizer_folder(
         shared.triple.student, _unchanged(source, shared), dataset, shared.data_fingerprint, workspace
     )
-    data = tokenized(dataset, shared.data_fingerprint, folder, shared.training.max_length, workspace)
+    data = load_tokenized(dataset, shared.data_fingerprint, folder, shared.training.max_length, workspace)
     teacher = Teacher.open(shared.teacher_fingerprint, dataset, shared.data_fingerprint, workspace)
     initial = initial_student(shared.triple.student, folder, data.label_names, shared.seed, workspace, data.head)
     attention = shared.configuration.attention_weight > 0
@@ -211,7 +211,7 @@ def _distil(
             student_objective.progress,
             spec.configuration.optimizer,
             student_objective.prepare_stage,
-            partial(judge, spec),
+            partial(stop_check, spec),
         )
 
     def ended(run: TrainingRun) -> None:

@@ -14,8 +14,8 @@ from ray import tune
 
 from trials.specs import Work, work_id
 from trials.training import Interrupted
-from trials.workers.shared_gpu import heed_stop, run_with_others
-from trials.workers.worker import Workbench
+from trials.workers.shared_gpu import run_on_shared_gpu, watch_for_stop_request
+from trials.workers.worker_context import WorkerContext
 
 WORK: TypeAdapter[Work] = TypeAdapter(Work)
 
@@ -26,24 +26,24 @@ class KDTrainable(tune.Trainable):
     ``config["cpu"]`` and ``config["gpu"]`` are what it occupies on the kind of nodes that it was handed to.
     """
 
-    def setup(self, config: dict[str, Any], bench: Workbench, keeper: Any = None) -> None:  # type: ignore[override]  # by with_parameters
+    def setup(self, config: dict[str, Any], context: WorkerContext, coordinator: Any = None) -> None:  # type: ignore[override]  # by with_parameters
         """Take what all of a study's trials share; a worker is reused for many of them.
 
         Args:
             config: The first piece of work.
-            bench: How work is done on this node.
-            keeper: The study's `GroupKeeper`, which has work done beside others; without one it is done here.
+            context: How work is done on this node.
+            coordinator: The study's `GpuCoordinator`, which has work done beside others; without one it is done here.
         """
-        self.bench = bench
-        self.keeper = keeper
-        if keeper is None:
-            heed_stop()
-            bench.warm_up()
+        self.context = context
+        self.coordinator = coordinator
+        if coordinator is None:
+            watch_for_stop_request()
+            context.warm_up()
 
     def step(self) -> dict[str, Any]:
         """Do the work, alone or beside others of its group; report that its record is in the ledger."""
         work = WORK.validate_json(self.config["work"])
-        if not self.bench.is_done(work):  # else a worker was lost between its record and its report
+        if not self.context.is_done(work):  # else a worker was lost between its record and its report
             source = tuple(self.config["source"])
             try:
                 self._do(work, source)
@@ -52,11 +52,11 @@ class KDTrainable(tune.Trainable):
         return {"done": True, "record_id": work_id(work)}
 
     def _do(self, work: Work, source: tuple[str, str]) -> None:
-        if self.keeper is not None:
-            run_with_others(self.keeper, work, source)
+        if self.coordinator is not None:
+            run_on_shared_gpu(self.coordinator, work, source)
             return
         threads, gpu = max(1, int(self.config["cpu"])), self.config["gpu"] > 0
-        replace(self.bench, threads=threads, gpu=gpu).do([work], source)
+        replace(self.context, threads=threads, gpu=gpu).do([work], source)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Always ready for other work: False would leave Tune waiting for ever."""

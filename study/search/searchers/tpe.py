@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from search_spaces import ORDER, Configuration, digest
+from search_spaces import CHOICE_ORDER, Configuration, digest
 from study.search.searchers.chain import Score, Scores, SearchProgram, StoppedScore
 from study.search.searchers.grid_points import GridPointSearch, raise_if_all_failed, sample_points
 
@@ -29,7 +29,7 @@ NUMERIC_PARAMETERS = (
 )  # numbers
 PARAMETER_ORDER = (
     "soft_label_weight",
-    *ORDER,
+    *CHOICE_ORDER,
     "temperature",
     "learning_rate",
 )  # what may make others void is asked first

@@ -13,7 +13,7 @@ from simulation import hashed_score, make_study
 
 from analysis.presentation import PARAMETERS
 from analysis.report import write_report
-from search_spaces.space import ORDER, load_space
+from search_spaces.space import CHOICE_ORDER, load_space
 from study.ledger.record_files import BadFile
 from trials.specs.records import TrialRecord
 
@@ -158,4 +158,4 @@ def test_every_choice_can_be_an_axis(tmp_path):
         text = report(tmp_path / name, study, finished(study, hashed_score))
         alternatives = {parameter for parameter, _ in study.space.alternatives()}
         assert all(PARAMETERS[parameter] in text for parameter in alternatives)
-    assert set(PARAMETERS) == {*ORDER, "soft_label_weight"}
+    assert set(PARAMETERS) == {*CHOICE_ORDER, "soft_label_weight"}

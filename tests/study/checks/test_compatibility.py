@@ -39,7 +39,7 @@ def other_words(tiny_model, tmp_path):
     return folder
 
 
-def faults_of(task, model, tmp_path, *, student=None, teacher=None, **keys):
+def validation_faults(task, model, tmp_path, *, student=None, teacher=None, **keys):
     """All faults of a study of one triple."""
     dataset = made_dataset(task, tmp_path / "data").model_dump(mode="json", exclude_none=True)
     values = {
@@ -57,27 +57,27 @@ def faults_of(task, model, tmp_path, *, student=None, teacher=None, **keys):
 
 @pytest.mark.parametrize("task", [*TEXT_TASKS, *TOKEN_TASKS])
 def test_parts_that_fit_are_no_fault(task, tiny_model, tmp_path):
-    assert faults_of(task, tiny_model, tmp_path) == []
+    assert validation_faults(task, tiny_model, tmp_path) == []
 
 
 def test_translators_fit_translation(tiny_translator, tmp_path):
-    assert faults_of(TaskName.TRANSLATION, tiny_translator, tmp_path) == []
+    assert validation_faults(TaskName.TRANSLATION, tiny_translator, tmp_path) == []
 
 
 @pytest.mark.parametrize("task", TOKEN_TASKS)
 def test_other_tokens_where_outputs_belong_to_tokens(task, tiny_model, other_words, tmp_path):
-    (fault,) = faults_of(task, tiny_model, tmp_path, student={"from": str(other_words)})
+    (fault,) = validation_faults(task, tiny_model, tmp_path, student={"from": str(other_words)})
     assert f"students.small = '{other_words}': reads other tokens than teacher tiny; on data made both must" in fault
 
 
 @pytest.mark.parametrize("task", TEXT_TASKS)
 def test_other_tokens_are_fine_where_outputs_belong_to_texts(task, tiny_model, other_words, tmp_path):
-    assert faults_of(task, tiny_model, tmp_path, student={"from": str(other_words)}) == []
+    assert validation_faults(task, tiny_model, tmp_path, student={"from": str(other_words)}) == []
 
 
 @pytest.mark.parametrize("task", TOKEN_TASKS)
 def test_other_lengths_where_outputs_belong_to_tokens(task, tiny_model, tmp_path):
-    (fault,) = faults_of(task, tiny_model, tmp_path, teacher={"training": {"max_length": 24}})
+    (fault,) = validation_faults(task, tiny_model, tmp_path, teacher={"training": {"max_length": 24}})
     assert "teachers.tiny.training.max_length = 24: must be the students' 16" in fault
 
 
@@ -89,7 +89,7 @@ def test_other_numbers_of_outputs_where_vocabularies_are_compared(tiny_translato
     larger = dict.fromkeys(("vocab_size", "decoder_vocab_size"), words + 8)
     (other / "config.json").write_text(json.dumps(config | larger))
     student = {"from": str(other)}
-    (fault,) = faults_of(TaskName.TRANSLATION, tiny_translator, tmp_path, student=student)
+    (fault,) = validation_faults(TaskName.TRANSLATION, tiny_translator, tmp_path, student=student)
     assert f"students.small = '{other}': has outputs for {words + 8} tokens, teacher tiny for {words}" in fault
 
 
@@ -117,7 +117,7 @@ def checkpoint_of(model, head, labels, folder):
 def test_given_checkpoints_must_have_the_tasks_head(task, given, tiny_model, tmp_path):
     head, labels = HEADS[given] if given else (BertModel, HEADS[task][1])
     folder = checkpoint_of(tiny_model, head, labels, tmp_path / "given")
-    faults = faults_of(task, tiny_model, tmp_path, teacher={"checkpoints": {"made": [folder]}})
+    faults = validation_faults(task, tiny_model, tmp_path, teacher={"checkpoints": {"made": [folder]}})
     if given is task:
         assert faults == []
     elif head is HEADS[task][0]:  # another number of outputs
@@ -127,13 +127,13 @@ def test_given_checkpoints_must_have_the_tasks_head(task, given, tiny_model, tmp
 
 
 def test_encoder_does_no_translation(tiny_model, tmp_path):
-    faults = faults_of(TaskName.TRANSLATION, tiny_model, tmp_path)
+    faults = validation_faults(TaskName.TRANSLATION, tiny_model, tmp_path)
     assert len(faults) == 1
     assert "bert models do no translation (data made)" in faults[0]
 
 
 def test_translator_does_no_entities(tiny_translator, tmp_path):
-    faults = faults_of(TaskName.TOKEN_CLASSIFICATION, tiny_translator, tmp_path)
+    faults = validation_faults(TaskName.TOKEN_CLASSIFICATION, tiny_translator, tmp_path)
     assert "marian models do no token_classification (data made)" in "\n".join(faults)
 
 
@@ -145,13 +145,13 @@ def test_translator_does_no_entities(tiny_translator, tmp_path):
     ],
 )
 def test_layers_of_an_encoder(keys, message, tiny_model, tmp_path):
-    (fault,) = faults_of(TaskName.CLASSIFICATION, tiny_model, tmp_path, student=keys)
+    (fault,) = validation_faults(TaskName.CLASSIFICATION, tiny_model, tmp_path, student=keys)
     assert message.format(model=tiny_model) in fault
 
 
 def test_layers_of_an_encoder_decoder(tiny_translator, tmp_path):
     keys = {"layers": None, "encoder_layers": 2, "decoder_layers": 3}
-    (fault,) = faults_of(TaskName.TRANSLATION, tiny_translator, tmp_path, student=keys)
+    (fault,) = validation_faults(TaskName.TRANSLATION, tiny_translator, tmp_path, student=keys)
     assert f"students.small.decoder_layers = 3: {tiny_translator} has only 2 decoder layers" in fault
 
 
@@ -168,4 +168,4 @@ def test_any_other_encoder_takes_its_own_forward(tiny_model, tmp_path):
     size = {"hidden_size": 16, "embedding_size": 16, "num_attention_heads": 2, "intermediate_size": 16}
     words = json.loads((tiny_model / "config.json").read_text())["vocab_size"]
     ElectraModel(ElectraConfig(vocab_size=words, num_hidden_layers=2, **size)).save_pretrained(electra)
-    assert faults_of(TaskName.QUESTION_ANSWERING, electra, tmp_path) == []
+    assert validation_faults(TaskName.QUESTION_ANSWERING, electra, tmp_path) == []

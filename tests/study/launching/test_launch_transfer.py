@@ -72,7 +72,7 @@ def test_study_of_recurrent_students(
     }
     assert [len(records) for records in by_student.values()] == [5, 1]
     assert {record.status for record in ledger.trials} == {Status.COMPLETED}
-    assert not by_student["rnn"][0].configuration.is_taught
+    assert not by_student["rnn"][0].configuration.uses_teacher
     (teacher,) = (record for record in ledger.records.values() if isinstance(record, TeacherRecord))
     assert (teacher.rows["train"], teacher.rows["unlabeled"]) == (24, 72)
     (speed,) = (record for record in ledger.records.values() if isinstance(record, SpeedRecord))

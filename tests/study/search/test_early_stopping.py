@@ -14,11 +14,11 @@ from search_spaces.faults import InputError
 from search_spaces.space import load_space
 from study.config.study_file import Study, load_study
 from study.search.searchers.chain import Candidate, Chain, StoppedScore, best_of
-from trials.specs.early_stopping import Stopping
+from trials.specs.early_stopping import StoppingRule
 from trials.specs.records import CurvePoint, Record, Status, TrialRecord
 from trials.specs.trial import TrialSpec
 from trials.specs.work import record_ids
-from trials.workers.stopping_judge import StudyArbiter
+from trials.workers.early_stopper import EarlyStopperActor
 
 ASHA = {"rule": "asha", "grace_epochs": 1}
 SEARCHES: dict[str, dict[str, Any]] = {
@@ -145,7 +145,7 @@ def test_ids_of_a_trial_say_whether_a_rule_matters() -> None:
     one, two = (triple.spec(configuration, 13) for triple in specs)
     assert one.trial_id == two.trial_id
     assert one.stopping is None
-    assert two.stopping == Stopping.model_validate(ASHA)
+    assert two.stopping == StoppingRule.model_validate(ASHA)
     assert record_ids(one) == (one.trial_id,)
     assert record_ids(two) == (two.stopped_id, one.trial_id)
     assert one.group_id == two.group_id  # side by side all the same
@@ -216,11 +216,11 @@ def test_arbiter_begins_with_what_the_ledger_says() -> None:
     spec = stopped(records)[0].spec
     bad = [CurvePoint(step=10, epoch=1, train_loss=1, validation_score=0.0, validation_loss=1)]
     # who is worse than all records of its triple stops, after any restart; with nothing to compare it goes on
-    assert StudyArbiter(Records(records)).judge(spec, bad) is not None
-    assert StudyArbiter(Records([])).judge(spec, bad) is None
+    assert EarlyStopperActor(Records(records)).reason_to_stop(spec, bad) is not None
+    assert EarlyStopperActor(Records([])).reason_to_stop(spec, bad) is None
     others = [record for record in trials(records) if record.triple_id != spec.triple.triple_id]
     assert others
-    assert StudyArbiter(Records(others)).judge(spec, bad) is None
+    assert EarlyStopperActor(Records(others)).reason_to_stop(spec, bad) is None
 
 
 STAGED = {"schedule": ["joint", "stacked"], "cosine_weight": [1.0]}

@@ -67,14 +67,14 @@ def load(path: Path, **values: Any):
     return load_dataset_splits(DatasetSpec(name="films", task="classification", path=str(path), **values))
 
 
-def faults_of(path: Path, **values: Any) -> list[str]:
+def validation_faults(path: Path, **values: Any) -> list[str]:
     with pytest.raises(InputError) as error:
         load(path, **values)
     return [str(found) for found in error.value.faults]
 
 
 def only_fault(path: Path, **values: Any) -> str:
-    (message,) = faults_of(path, **values)
+    (message,) = validation_faults(path, **values)
     return message
 
 
@@ -186,7 +186,7 @@ def test_labels_of_another_set_are_a_fault_that_names_both(tmp_path: Path) -> No
     folder = tmp_path
     for split in SPLITS:
         write_parquet(folder / split, rows_of({"good": 0, "bad": 1}), ["pos", "neg"])
-    messages = faults_of(folder, labels=["good", "bad"])
+    messages = validation_faults(folder, labels=["good", "bad"])
     assert len(messages) == 3
     assert messages[0] == (
         f"{folder}/train.parquet: datasets.films.labels = ['good', 'bad']: "
@@ -299,7 +299,7 @@ def test_unreadable_files_are_faults(tmp_path: Path) -> None:
     (tmp_path / "train.parquet").write_bytes(b"no parquet")
     (tmp_path / "validation.csv").write_text("text,label\na,b,c\n")
     (tmp_path / "test.jsonl").write_text('{"text": \n')
-    messages = faults_of(tmp_path)
+    messages = validation_faults(tmp_path)
     assert len(messages) == 3
     assert all("cannot be read: " in message for message in messages)
     assert "validation.csv" in messages[1]
@@ -309,7 +309,7 @@ def test_unreadable_files_are_faults(tmp_path: Path) -> None:
 def test_all_faults_come_at_once(tmp_path: Path) -> None:
     nothing = [{"text": None, "label": "good"}, *rows_of()]
     folder = write_splits(tmp_path, train=nothing, validation=[], test=rows_of({"good": "fine", "bad": "bad"}))
-    messages = faults_of(folder, text_pair="partner")
+    messages = validation_faults(folder, text_pair="partner")
     keys = sorted(message.split(": ")[1].split(" ")[0] for message in messages)
     prefix = "datasets.films."
     assert keys == [prefix + key for key in ("label", "splits.validation", "text", "text_pair")]

@@ -9,7 +9,7 @@ import torch
 import transformers
 from transformers import AutoConfig
 
-from trials.datasets.label_matching import label
+from trials.datasets.label_matching import set_label_names
 from trials.datasets.tokenized_data import TokenizedData
 from trials.models.families import FAMILIES, why_not_packed
 from trials.networks.loading import open_network
@@ -63,7 +63,7 @@ def folder(family, kind, tmp_path_factory):
     if family == "bert":
         config.type_vocab_size = 2
     torch.manual_seed(1)
-    model = getattr(transformers, head).from_config(label(config, names, head))
+    model = getattr(transformers, head).from_config(set_label_names(config, names, head))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.2)

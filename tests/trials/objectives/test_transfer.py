@@ -12,7 +12,7 @@ from tiny import Tiny, assert_killed_ends_as
 
 from search_spaces.configuration import Distance, Optimizer, Schedule
 from search_spaces.space import load_space
-from trials.datasets.tokenized_data import tokenized
+from trials.datasets.tokenized_data import load_tokenized
 from trials.losses.distillation import log_odds, log_odds_loss, representation_loss
 from trials.networks.loading import open_network
 from trials.objectives.registry import make_objective
@@ -42,7 +42,7 @@ def trial(tiny: Tiny, name: str, *, student=BILSTM, epochs=8, patience=None, **c
 def opened(tiny: Tiny, spec):
     """The trial's objective."""
     dataset = tiny.task.dataset
-    data = tokenized(dataset, tiny.task.data_fingerprint, tiny.model, 16, tiny.workspace)
+    data = load_tokenized(dataset, tiny.task.data_fingerprint, tiny.model, 16, tiny.workspace)
     teacher = Teacher.open(spec.teacher_fingerprint, dataset, tiny.task.data_fingerprint, tiny.workspace)
     cpu = torch.device("cpu")
     folder = initial_student(spec.triple.student, tiny.model, data.label_names, spec.seed, tiny.workspace)

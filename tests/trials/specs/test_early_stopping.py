@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from ray.tune.schedulers import AsyncHyperBandScheduler, MedianStoppingRule, TrialScheduler
 
-from trials.specs.early_stopping import Arbiter, Rule, Stopping, verdict
+from trials.specs.early_stopping import EarlyStopper, RuleName, StoppingRule, reason_to_stop
 
 HALVES = st.integers(0, 8).map(lambda eighth: eighth / 8)  # scores with ties
 EPOCHS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 9.0, 10.0)
@@ -50,18 +50,18 @@ def validations(trials: list[FakeTrial], chance: random.Random, stops: Callable[
         yield
 
 
-def run_beside(oracle: TrialScheduler, stopping: Stopping, trials: list[FakeTrial], chance: random.Random) -> int:
+def run_beside(oracle: TrialScheduler, stopping: StoppingRule, trials: list[FakeTrial], chance: random.Random) -> int:
     """Ask our rule and Tune's scheduler the same, and compare; returns how many were stopped."""
     controller = SimpleNamespace(get_live_trials=list)
     for trial in trials:
         oracle.on_trial_add(controller, trial)
-    arbiter, stopped = Arbiter(), []
+    stopper, stopped = EarlyStopper(), []
 
     def stops(trial: FakeTrial) -> bool:
         epoch, score = trial.seen[-1]
         theirs = oracle.on_trial_result(controller, trial, {"epoch": epoch, "score": score})
-        ours = arbiter.judge("case", trial.trial_id, trial.seen, stopping)
-        assert (ours is not None) == (theirs == TrialScheduler.STOP), (trial.seen, arbiter.curves)
+        ours = stopper.reason_to_stop("case", trial.trial_id, trial.seen, stopping)
+        assert (ours is not None) == (theirs == TrialScheduler.STOP), (trial.seen, stopper.curves)
         stopped.append(ours is not None)
         return stopped[-1]
 
@@ -75,7 +75,7 @@ def run_beside(oracle: TrialScheduler, stopping: Stopping, trials: list[FakeTria
 def test_asha_decides_as_tunes_scheduler(study, grace: float, factor: float) -> None:
     how = {"time_attr": "epoch", "metric": "score", "mode": "max", "max_t": 100}
     oracle = AsyncHyperBandScheduler(**how, grace_period=grace, reduction_factor=factor, stop_last_trials=False)
-    run_beside(oracle, Stopping(rule=Rule.ASHA, grace_epochs=grace, reduction_factor=factor), *study)
+    run_beside(oracle, StoppingRule(rule=RuleName.ASHA, grace_epochs=grace, reduction_factor=factor), *study)
 
 
 @steady
@@ -83,38 +83,38 @@ def test_asha_decides_as_tunes_scheduler(study, grace: float, factor: float) -> 
 def test_median_decides_as_tunes_scheduler(study, grace: float, least: int) -> None:
     how = {"time_attr": "epoch", "metric": "score", "mode": "max"}
     oracle = MedianStoppingRule(**how, grace_period=grace, min_samples_required=least)
-    run_beside(oracle, Stopping(rule=Rule.MEDIAN, grace_epochs=grace, least_trials=least), *study)
+    run_beside(oracle, StoppingRule(rule=RuleName.MEDIAN, grace_epochs=grace, least_trials=least), *study)
 
 
-@pytest.mark.parametrize("rule", Rule)
-def test_comparison_with_tune_sees_both_answers(rule: Rule) -> None:
+@pytest.mark.parametrize("rule", RuleName)
+def test_comparison_with_tune_sees_both_answers(rule: RuleName) -> None:
     # the two tests above would say nothing if nobody was ever stopped
     trials = [FakeTrial(str(number), [(epoch, number / 10) for epoch in (1.0, 2.0, 3.0)]) for number in range(10)]
     how = {"time_attr": "epoch", "metric": "score", "mode": "max", "grace_period": 1}
     oracles = {
-        Rule.ASHA: AsyncHyperBandScheduler(**how, reduction_factor=3, stop_last_trials=False),
-        Rule.MEDIAN: MedianStoppingRule(**how, min_samples_required=3),
+        RuleName.ASHA: AsyncHyperBandScheduler(**how, reduction_factor=3, stop_last_trials=False),
+        RuleName.MEDIAN: MedianStoppingRule(**how, min_samples_required=3),
     }
-    assert 0 < run_beside(oracles[rule], Stopping(rule=rule), trials, random.Random(3)) < 10
+    assert 0 < run_beside(oracles[rule], StoppingRule(rule=rule), trials, random.Random(3)) < 10
 
 
 def test_words_say_where_and_against_what() -> None:
     others = {str(number): [(1.0, number / 10)] for number in range(1, 10)}  # .1 to .9: two thirds are below .6333
-    said = verdict(Stopping(rule=Rule.ASHA), [(1.0, 0.6)], others)
+    said = reason_to_stop(StoppingRule(rule=RuleName.ASHA), [(1.0, 0.6)], others)
     assert said == "at epoch 1: validation 0.6000 is below 0.6333, which the best 1 in 3 of 9 trials reach there"
-    said = verdict(Stopping(rule=Rule.MEDIAN), [(0.5, 0.45), (1.0, 0.3)], others)
+    said = reason_to_stop(StoppingRule(rule=RuleName.MEDIAN), [(0.5, 0.45), (1.0, 0.3)], others)
     assert said == "at epoch 1: best validation 0.4500 is below 0.5000, the median of the averages of 9 others"
-    assert verdict(Stopping(rule=Rule.ASHA), [(1.0, 0.64)], others) is None
-    assert verdict(Stopping(rule=Rule.MEDIAN), [(1.0, 0.5)], others) is None
+    assert reason_to_stop(StoppingRule(rule=RuleName.ASHA), [(1.0, 0.64)], others) is None
+    assert reason_to_stop(StoppingRule(rule=RuleName.MEDIAN), [(1.0, 0.5)], others) is None
 
 
 def test_rungs_survive_the_rounding_of_epochs() -> None:
     # 9 of 30 steps are 0.3 epochs, and 3 times a tenth is a little more than that: it is the second rung all the same
     assert 0.1 * 3 > 9 / 30
     others = {str(number): [(0.1, 0.9), (9 / 30, 0.9)] for number in range(3)}
-    stopping = Stopping(rule=Rule.ASHA, grace_epochs=0.1)
-    assert verdict(stopping, [(0.1, 0.9), (9 / 30, 0.1)], others) is not None
-    assert verdict(stopping, [(0.1, 0.9), (8 / 30, 0.1)], others) is None
+    stopping = StoppingRule(rule=RuleName.ASHA, grace_epochs=0.1)
+    assert reason_to_stop(stopping, [(0.1, 0.9), (9 / 30, 0.1)], others) is not None
+    assert reason_to_stop(stopping, [(0.1, 0.9), (8 / 30, 0.1)], others) is None
 
 
 curves = st.lists(HALVES, min_size=1, max_size=4).map(lambda scores: [(n + 1.0, s) for n, s in enumerate(scores)])
@@ -122,35 +122,35 @@ curves = st.lists(HALVES, min_size=1, max_size=4).map(lambda scores: [(n + 1.0, 
 
 @given(own=st.dictionaries(st.text(max_size=2), curves), others=st.dictionaries(st.text(max_size=2), curves), c=curves)
 def test_scores_of_another_case_never_matter(own, others, c) -> None:
-    for stopping in (Stopping(rule=Rule.ASHA), Stopping(rule=Rule.MEDIAN, least_trials=1)):
-        alone, beside = Arbiter(), Arbiter()
+    for stopping in (StoppingRule(rule=RuleName.ASHA), StoppingRule(rule=RuleName.MEDIAN, least_trials=1)):
+        alone, beside = EarlyStopper(), EarlyStopper()
         for trial_id, curve in own.items():
-            alone.learn("one", trial_id, curve)
-            beside.learn("one", trial_id, curve)
+            alone.add_curve("one", trial_id, curve)
+            beside.add_curve("one", trial_id, curve)
         for trial_id, curve in others.items():
-            beside.learn("other", trial_id, curve)
-        assert alone.judge("one", "asked", c, stopping) == beside.judge("one", "asked", c, stopping)
+            beside.add_curve("other", trial_id, curve)
+        assert alone.reason_to_stop("one", "asked", c, stopping) == beside.reason_to_stop("one", "asked", c, stopping)
 
 
 @given(known=st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 5), st.integers(1, 4))), chance=st.randoms())
 def test_state_is_one_from_curves_in_any_order(known, chance: random.Random) -> None:
     # of one trial curves are beginnings of each other, and the longest counts, told once or twice
     told = [(case, str(trial), [(n + 1.0, hash((trial, n)) % 7) for n in range(size)]) for case, trial, size in known]
-    one, other = Arbiter(), Arbiter()
+    one, other = EarlyStopper(), EarlyStopper()
     for each in told:
-        one.judge(*each, None)
+        one.reason_to_stop(*each, None)
     for each in chance.sample(told + told, 2 * len(told)):
-        other.learn(*each)
+        other.add_curve(*each)
     assert one.curves == other.curves
 
 
 def test_exempt_trial_is_never_stopped_but_counts() -> None:
-    arbiter = Arbiter()
+    stopper = EarlyStopper()
     for number in range(9):
-        assert arbiter.judge("case", f"good {number}", [(1.0, 0.9)], None) is None
-    assert arbiter.judge("case", "bad", [(1.0, 0.1)], None) is None
-    assert arbiter.judge("case", "bad", [(1.0, 0.1)], Stopping(rule=Rule.ASHA)) is not None
-    assert arbiter.judge("fresh", "bad", [(1.0, 0.1)], Stopping(rule=Rule.ASHA)) is None
+        assert stopper.reason_to_stop("case", f"good {number}", [(1.0, 0.9)], None) is None
+    assert stopper.reason_to_stop("case", "bad", [(1.0, 0.1)], None) is None
+    assert stopper.reason_to_stop("case", "bad", [(1.0, 0.1)], StoppingRule(rule=RuleName.ASHA)) is not None
+    assert stopper.reason_to_stop("fresh", "bad", [(1.0, 0.1)], StoppingRule(rule=RuleName.ASHA)) is None
 
 
 @pytest.mark.parametrize(
@@ -169,5 +169,5 @@ def test_exempt_trial_is_never_stopped_but_counts() -> None:
 )
 def test_faulty_settings_are_refused(values: dict[str, object], key: str) -> None:
     with pytest.raises(ValidationError) as caught:
-        Stopping.model_validate(values)
+        StoppingRule.model_validate(values)
     assert [error["loc"] for error in caught.value.errors()] == [(key,)]

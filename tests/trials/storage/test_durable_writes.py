@@ -18,7 +18,7 @@ from trials.storage.durable_writes import StorageFull, new_array, persistently, 
 from trials.storage.workspace import Workspace
 from trials.training import checkpoints
 from trials.training.checkpoints import CheckpointFile
-from trials.workers.worker import Workbench
+from trials.workers.worker_context import WorkerContext
 
 
 @pytest.fixture(autouse=True)
@@ -115,9 +115,9 @@ def test_checkpoint_that_cannot_be_written_leaves_the_one_before_and_nothing_els
     assert file.step == 1
 
 
-def bench(tiny: Tiny, root: Path) -> Workbench:
+def context(tiny: Tiny, root: Path) -> WorkerContext:
     """The prepared study, with a ledger of our own."""
-    return Workbench(Workspace(tiny.workspace.root), Ledger(root / "ledger"), 1, gpu=False, checkpoint_seconds=0)
+    return WorkerContext(Workspace(tiny.workspace.root), Ledger(root / "ledger"), 1, gpu=False, checkpoint_seconds=0)
 
 
 def test_trial_on_storage_that_fails_three_of_four_writes_is_recorded_once(tiny: Tiny, tmp_path: Path, monkeypatch):
@@ -125,7 +125,7 @@ def test_trial_on_storage_that_fails_three_of_four_writes_is_recorded_once(tiny:
     monkeypatch.setattr(os, "link", link)
     monkeypatch.setattr(checkpoints, "save_file", save)
     spec, written = tiny.trial(seed=21), []
-    bench(tiny, tmp_path).do([spec], (str(tiny.model), ""), written.append)
+    context(tiny, tmp_path).do([spec], (str(tiny.model), ""), written.append)
     (record,) = Ledger(tmp_path / "ledger").refresh()
     assert (record.status, written) == (Status.COMPLETED, [spec.trial_id])
     # Every step's state was saved at the fourth try; nothing half-written is left
@@ -146,10 +146,10 @@ def test_trial_on_full_storage_is_not_recorded_as_failed(tiny: Tiny, tmp_path: P
         else:
             patch.setattr(Workspace, "log_event", full)
         with pytest.raises(StorageFull, match=r"No space left on device; make room there and launch again"):
-            bench(tiny, tmp_path).do([spec], (str(tiny.model), ""))
+            context(tiny, tmp_path).do([spec], (str(tiny.model), ""))
     assert Ledger(tmp_path / "ledger").refresh() == []
     # With room again it ends as ever
-    bench(tiny, tmp_path).do([spec], (str(tiny.model), ""))
+    context(tiny, tmp_path).do([spec], (str(tiny.model), ""))
     (record,) = Ledger(tmp_path / "ledger").refresh()
     assert record.status is Status.COMPLETED
 

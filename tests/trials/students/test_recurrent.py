@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from trials.datasets.loading import load_dataset_splits
-from trials.datasets.tokenized_data import tokenized
+from trials.datasets.tokenized_data import load_tokenized
 from trials.networks.loading import open_network
 from trials.networks.recurrent_network import RecurrentNetwork
 from trials.readers.tokenizers import load_tokenizer
@@ -120,7 +120,7 @@ def student(**keys):
 def made(tiny, spec, seed=13):
     dataset, fingerprint = tiny.task.dataset, tiny.task.data_fingerprint
     folder = tokenizer_folder(spec, tiny.model, dataset, fingerprint, tiny.workspace)
-    data = tokenized(dataset, fingerprint, folder, 16, tiny.workspace)
+    data = load_tokenized(dataset, fingerprint, folder, 16, tiny.workspace)
     return initial_student(spec, folder, data.label_names, seed, tiny.workspace), data
 
 

@@ -10,7 +10,7 @@ from transformers import MBart50Tokenizer, MBartConfig, MBartForConditionalGener
 from study.checks.study_checks import check_study
 from study.config.study_file import load_study
 from trials.datasets.loading import load_dataset_splits
-from trials.datasets.tokenized_data import tokenized
+from trials.datasets.tokenized_data import load_tokenized
 from trials.evaluation.beam_search import translate
 from trials.networks.seq2seq_network import Seq2SeqNetwork
 from trials.specs.dataset import DatasetSpec
@@ -56,7 +56,7 @@ def data_of(model, root, **keys):
         (root / f"{split}.jsonl").write_text(rows)
     dataset = DatasetSpec(name="pairs", task="translation", path=str(root), **{"languages": ("de", "en"), **keys})
     fingerprint = load_dataset_splits(dataset).fingerprint
-    return tokenized(dataset, fingerprint, model, 16, Workspace(root / "study"))
+    return load_tokenized(dataset, fingerprint, model, 16, Workspace(root / "study"))
 
 
 def tokens(split, ids):

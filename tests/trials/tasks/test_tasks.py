@@ -9,7 +9,7 @@ import torch
 from made_tasks import made_dataset, poison
 from tiny import Tiny, prepare
 
-from trials.datasets.tokenized_data import TokenizedData, tokenized
+from trials.datasets.tokenized_data import TokenizedData, load_tokenized
 from trials.evaluation.outputs import as_tensors, predict, write_decoder_states
 from trials.models.pretrained import load_model
 from trials.networks.loading import open_network
@@ -46,7 +46,7 @@ def teacher_folder(made):
 
 @pytest.fixture(scope="module")
 def data(made, teacher_folder) -> TokenizedData:
-    return tokenized(made.task.dataset, made.task.data_fingerprint, teacher_folder, MAX_LENGTH, made.workspace)
+    return load_tokenized(made.task.dataset, made.task.data_fingerprint, teacher_folder, MAX_LENGTH, made.workspace)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 from made_tasks import FILLER, GOOD, made_dataset
 
 from trials.datasets.loading import load_dataset_splits
-from trials.datasets.tokenized_data import tokenized
+from trials.datasets.tokenized_data import load_tokenized
 from trials.specs.dataset import DatasetSpec, TaskName
 from trials.storage.workspace import Workspace
 from trials.tasks.metrics import answer_scores, span_scores, translation_scores
@@ -37,7 +37,7 @@ def questions(folder, *, unanswered=False):
 
 def split_of(dataset, model, root):
     fingerprint = load_dataset_splits(dataset).fingerprint
-    return tokenized(dataset, fingerprint, model, LENGTH, Workspace(root)).splits["test"]
+    return load_tokenized(dataset, fingerprint, model, LENGTH, Workspace(root)).splits["test"]
 
 
 @pytest.mark.parametrize("stride", [None, 0, 3])

@@ -12,7 +12,7 @@ from made_tasks import made_dataset
 from tiny import Tiny, prepare, tiny_configuration
 
 from search_spaces.configuration import Distance, Schedule
-from trials.datasets.tokenized_data import tokenized
+from trials.datasets.tokenized_data import load_tokenized
 from trials.evaluation import outputs as evaluation
 from trials.models.pretrained import model_folder
 from trials.networks.loading import open_network
@@ -93,7 +93,7 @@ def objective_for(tiny: Tiny, spec: TrialSpec) -> Objective:
     kind = task_of(triple.dataset)
     source = model_folder(str(tiny.model), None)
     folder = tokenizer_folder(triple.student, source, triple.dataset, spec.data_fingerprint, tiny.workspace)
-    data = tokenized(triple.dataset, spec.data_fingerprint, folder, spec.training.max_length, tiny.workspace)
+    data = load_tokenized(triple.dataset, spec.data_fingerprint, folder, spec.training.max_length, tiny.workspace)
     teacher = Teacher.open(spec.teacher_fingerprint, triple.dataset, spec.data_fingerprint, tiny.workspace)
     initial = initial_student(triple.student, folder, data.label_names, spec.seed, tiny.workspace, data.head)
     attention = spec.configuration.attention_weight > 0
@@ -153,7 +153,7 @@ def test_gradients_of_parts_add_up_to_those_of_the_batch(tiny: Tiny, changes: di
 def test_gradients_of_parts_of_a_transfer_objective_add_up(tiny_transfer: Tiny):
     changes = {"representation_weight": 0.5, "soft_label_weight": 0.4, "distance": Distance.LOGITS}
     spec = tiny_transfer.trial(**changes)
-    assert spec.learns_as_in_d
+    assert spec.uses_transfer_objective
     assert_parts_are_the_whole(objective_for(tiny_transfer, spec))
 
 
@@ -267,7 +267,9 @@ def test_teacher_that_memory_does_not_hold_is_prepared_in_parts(tiny: Tiny, tiny
 
 def test_predictions_in_halves_are_those_of_whole_batches(tiny: Tiny, monkeypatch):
     spec = tiny.trial()
-    data = tokenized(spec.triple.dataset, spec.data_fingerprint, tiny.model, spec.training.max_length, tiny.workspace)
+    data = load_tokenized(
+        spec.triple.dataset, spec.data_fingerprint, tiny.model, spec.training.max_length, tiny.workspace
+    )
     network = open_network(tiny.workspace.teacher(spec.teacher_fingerprint), data, spec.training.precision, CPU)
     expected = evaluation.predict(network, data.splits["test"])
     forward, tried = PackedNetwork.forward, []
@@ -284,7 +286,7 @@ def test_predictions_in_halves_are_those_of_whole_batches(tiny: Tiny, monkeypatc
 
 
 def test_group_that_memory_does_not_hold_fails_as_one(tiny: Tiny, monkeypatch):
-    # Its members are then run alone, where halving applies (`GroupKeeper`)
+    # Its members are then run alone, where halving applies (`GpuCoordinator`)
     from trials.workers.run_work import run_group
 
     monkeypatch.setattr(StackedRuns, "step", lambda self, batch, share: (_ for _ in ()).throw(MemoryError()))

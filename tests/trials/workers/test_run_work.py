@@ -13,7 +13,7 @@ from transformers import AutoModel, AutoModelForSequenceClassification
 from search_spaces.configuration import Distance, TeacherCheckpoint
 from search_spaces.faults import InputError
 from trials.datasets.loading import load_dataset_splits
-from trials.datasets.tokenized_data import InputsChanged, tokenized
+from trials.datasets.tokenized_data import InputsChanged, load_tokenized
 from trials.evaluation.outputs import evaluate
 from trials.models.pretrained import load_model
 from trials.networks.transformers_network import TransformersNetwork
@@ -60,7 +60,7 @@ def test_stored_teacher_reloads_and_scores_as_recorded(tiny):
     chosen = tiny.teacher.selected("lowest_loss")
     folder = tiny.workspace.teacher(chosen.fingerprint)
     model = AutoModelForSequenceClassification.from_pretrained(folder)
-    data = tokenized(tiny.task.dataset, tiny.task.data_fingerprint, folder, 16, tiny.workspace)
+    data = load_tokenized(tiny.task.dataset, tiny.task.data_fingerprint, folder, 16, tiny.workspace)
     scores, loss = evaluate(task_of(tiny.task.dataset), TransformersNetwork(model), data.splits["validation"])
     assert scores["accuracy"] == chosen.validation_score
     assert loss == pytest.approx(chosen.validation_loss, abs=1e-6)
@@ -72,7 +72,7 @@ def test_cached_teacher_logits_are_those_of_a_forward_pass_row_by_row(tiny):
     cached = cached_logits(tiny, fingerprint)
     folder = tiny.workspace.teacher(fingerprint)
     model = load_model(folder, Head.SEQUENCE).eval()
-    split = tokenized(tiny.task.dataset, tiny.task.data_fingerprint, folder, 16, tiny.workspace).splits["train"]
+    split = load_tokenized(tiny.task.dataset, tiny.task.data_fingerprint, folder, 16, tiny.workspace).splits["train"]
     with torch.no_grad():
         online = [model(**split.batch(np.array([row]), CPU)).logits[0].numpy() for row in range(len(split))]
     np.testing.assert_allclose(cached, np.stack(online), atol=1e-6)
@@ -82,7 +82,7 @@ def test_trial_with_cached_logits_equals_one_with_online_teacher(tiny, monkeypat
     spec = tiny.trial(distance=Distance.MSE, student_temperature="one", temperature=2.0)
     cached = tiny.run(spec)
     folder = tiny.workspace.teacher(spec.teacher_fingerprint)
-    split = tokenized(tiny.task.dataset, tiny.task.data_fingerprint, folder, 16, tiny.workspace).splits["train"]
+    split = load_tokenized(tiny.task.dataset, tiny.task.data_fingerprint, folder, 16, tiny.workspace).splits["train"]
     model = load_model(folder, Head.SEQUENCE).eval()
 
     def online(*args: object) -> TeacherOutputs:
@@ -120,7 +120,7 @@ def test_trial_reports_what_it_did(tiny):
 
 def test_padding_changes_neither_loss_nor_gradients(tiny):
     folder = tiny.workspace.teacher(tiny.teacher.selected("highest_score").fingerprint)
-    split = tokenized(tiny.task.dataset, tiny.task.data_fingerprint, folder, 16, tiny.workspace).splits["train"]
+    split = load_tokenized(tiny.task.dataset, tiny.task.data_fingerprint, folder, 16, tiny.workspace).splits["train"]
     model = load_model(folder, Head.SEQUENCE).eval().double()
     batch = split.batch(np.arange(8), CPU)
 
@@ -156,16 +156,16 @@ def test_poisoned_test_labels_change_test_scores_alone(tiny_model, tiny_data, tm
 
 def test_changed_teacher_tokenizer_text_or_length_never_hits_an_old_cache(tiny, tiny_model, tiny_data, tmp_path):
     data, fingerprint = tiny.task.dataset, tiny.task.data_fingerprint
-    key = tokenized(data, fingerprint, tiny_model, 16, tiny.workspace).key
-    assert tokenized(data, fingerprint, tiny_model, 8, tiny.workspace).key != key
+    key = load_tokenized(data, fingerprint, tiny_model, 16, tiny.workspace).key
+    assert load_tokenized(data, fingerprint, tiny_model, 8, tiny.workspace).key != key
     other_data = DatasetSpec(**{**data.model_dump(), "examples": {"train": 95}})
     other_print = load_dataset_splits(other_data).fingerprint
-    assert tokenized(other_data, other_print, tiny_model, 16, tiny.workspace).key != key
+    assert load_tokenized(other_data, other_print, tiny_model, 16, tiny.workspace).key != key
     other_model = tmp_path / "model"
     other_model.mkdir()
     for path in tiny_model.iterdir():
         (other_model / path.name).write_bytes(path.read_bytes().replace(b'"clever"', b'"klever"'))
-    assert tokenized(data, fingerprint, other_model, 16, tiny.workspace).key != key
+    assert load_tokenized(data, fingerprint, other_model, 16, tiny.workspace).key != key
 
 
 def test_data_that_change_during_a_study_are_named_and_leave_no_record(tiny_model, tiny_data, tmp_path):

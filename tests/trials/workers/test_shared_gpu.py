@@ -16,11 +16,11 @@ from trials.specs.records import RunInfo, Status, TrialRecord
 from trials.specs.trial import TrialSpec
 from trials.specs.work import Work
 from trials.training.interruption import Interrupted
-from trials.workers import shared_gpu as group_host
-from trials.workers.shared_gpu import GroupKeeper, Place
-from trials.workers.worker import Workbench
+from trials.workers import shared_gpu
+from trials.workers.shared_gpu import DeviceLocation, GpuCoordinator
+from trials.workers.worker_context import WorkerContext
 
-HERE, THERE = Place("node", "0"), Place("node", "1")
+HERE, THERE = DeviceLocation("node", "0"), DeviceLocation("node", "1")
 SOURCE = ("model", "")
 RUN = RunInfo(started_at="", finished_at="", seconds=1, host="", device="cpu", versions={}, peak_memory_bytes=None)
 
@@ -40,36 +40,36 @@ class Stage:
         killed: The hosts that were ended.
     """
 
-    bench: Workbench
+    context: WorkerContext
     act: Callable[[list[TrialSpec]], Awaitable[None]] | None = None
-    units: list[tuple[int, Place, list[str]]] = field(default_factory=list)
+    groups: list[tuple[int, DeviceLocation, list[str]]] = field(default_factory=list)
     hosts: int = 0
     killed: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.keeper = GroupKeeper(self.bench)
+        self.coordinator = GpuCoordinator(self.context)
 
-    def open(self, place: Place, bench: Workbench) -> SimpleNamespace:
+    def open(self, location: DeviceLocation, context: WorkerContext) -> SimpleNamespace:
         self.hosts += 1
         number = self.hosts
 
         async def do(work: list[Work], source: tuple[str, str]) -> None:
             specs = [piece for piece in work if isinstance(piece, TrialSpec)]
-            self.units.append((number, place, [spec.trial_id for spec in specs]))
+            self.groups.append((number, location, [spec.trial_id for spec in specs]))
             await (self.act or self.finish)(specs)
 
         return SimpleNamespace(number=number, do=SimpleNamespace(remote=do))
 
     async def finish(self, specs: list[TrialSpec]) -> None:
         for spec in specs:
-            self.bench.ledger.write(record(spec))
-            await self.keeper.recorded(spec.trial_id)
+            self.context.ledger.write(record(spec))
+            await self.coordinator.recorded(spec.trial_id)
 
-    def run(self, *calls: tuple[TrialSpec, Place]) -> list[BaseException | None]:
+    def run(self, *calls: tuple[TrialSpec, DeviceLocation]) -> list[BaseException | None]:
         """How each call of the keeper ended."""
 
         async def all_of_them() -> list[BaseException | None]:
-            waiting = [self.keeper.run(spec, SOURCE, place) for spec, place in calls]
+            waiting = [self.coordinator.run(spec, SOURCE, location) for spec, location in calls]
             return await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), timeout=20)
 
         return asyncio.run(all_of_them())
@@ -77,11 +77,11 @@ class Stage:
 
 @pytest.fixture
 def stage(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
-    bench = Workbench(tiny.workspace, Ledger(tmp_path), threads=1, gpu=False, checkpoint_seconds=300, group=3)
-    made = Stage(bench)
-    monkeypatch.setattr(group_host, "GATHER_SECONDS", 0.01)
-    monkeypatch.setattr(group_host, "open_host", made.open)
-    monkeypatch.setattr(group_host.ray, "kill", lambda host: made.killed.append(host.number))
+    context = WorkerContext(tiny.workspace, Ledger(tmp_path), threads=1, gpu=False, checkpoint_seconds=300, group=3)
+    made = Stage(context)
+    monkeypatch.setattr(shared_gpu, "GATHER_SECONDS", 0.01)
+    monkeypatch.setattr(shared_gpu, "start_gpu_worker", made.open)
+    monkeypatch.setattr(shared_gpu.ray, "kill", lambda host: made.killed.append(host.number))
     return made
 
 
@@ -94,7 +94,7 @@ def test_keeper_gathers_by_group_and_place_and_keeps_its_hosts(stage: Stage, tin
     other = tiny.trial(seed=14)
     calls = [(specs[0], HERE), (other, HERE), (specs[1], HERE), (specs[2], THERE), (specs[3], HERE)]
     assert stage.run(*calls) == [None] * 5
-    assert sorted((place, ids) for _, place, ids in stage.units) == sorted(
+    assert sorted((location, ids) for _, location, ids in stage.groups) == sorted(
         [
             (HERE, [spec.trial_id for spec in (specs[0], specs[1], specs[3])]),
             (HERE, [other.trial_id]),
@@ -107,64 +107,64 @@ def test_keeper_gathers_by_group_and_place_and_keeps_its_hosts(stage: Stage, tin
 
 def test_keeper_runs_no_more_than_a_group_at_a_time(stage: Stage, specs: list[TrialSpec]):
     assert stage.run(*((spec, HERE) for spec in specs)) == [None] * 4
-    assert [len(ids) for _, _, ids in stage.units] == [3, 1]
+    assert [len(ids) for _, _, ids in stage.groups] == [3, 1]
 
 
 def test_unit_waits_for_announced_work_of_its_group_but_not_for_ever(
     stage: Stage, tiny: Tiny, specs: list[TrialSpec], monkeypatch: pytest.MonkeyPatch
 ):
     async def late_worker() -> None:
-        await stage.keeper.expect(specs[1].trial_id, specs[1].group_id)
-        await stage.keeper.expect(tiny.trial(seed=14).trial_id, tiny.trial(seed=14).group_id)  # never arrives
-        first = asyncio.ensure_future(stage.keeper.run(specs[0], SOURCE, HERE))
+        await stage.coordinator.expect(specs[1].trial_id, specs[1].group_id)
+        await stage.coordinator.expect(tiny.trial(seed=14).trial_id, tiny.trial(seed=14).group_id)  # never arrives
+        first = asyncio.ensure_future(stage.coordinator.run(specs[0], SOURCE, HERE))
         await asyncio.sleep(0.1)
-        assert stage.units == []
-        await asyncio.gather(first, stage.keeper.run(specs[1], SOURCE, HERE))
+        assert stage.groups == []
+        await asyncio.gather(first, stage.coordinator.run(specs[1], SOURCE, HERE))
 
     asyncio.run(late_worker())
-    assert [len(ids) for _, _, ids in stage.units] == [2]
-    monkeypatch.setattr(group_host, "ARRIVAL_SECONDS", 0.1)
+    assert [len(ids) for _, _, ids in stage.groups] == [2]
+    monkeypatch.setattr(shared_gpu, "ARRIVAL_SECONDS", 0.1)
 
     async def lost_worker() -> None:
-        await stage.keeper.expect(specs[2].trial_id, specs[2].group_id)
-        await stage.keeper.run(specs[3], SOURCE, HERE)
+        await stage.coordinator.expect(specs[2].trial_id, specs[2].group_id)
+        await stage.coordinator.run(specs[3], SOURCE, HERE)
 
     asyncio.run(lost_worker())
-    assert [len(ids) for _, _, ids in stage.units] == [2, 1]
+    assert [len(ids) for _, _, ids in stage.groups] == [2, 1]
 
 
 def test_unit_does_not_wait_for_announced_work_that_was_taken_back(stage: Stage, specs: list[TrialSpec]):
     async def time_is_up() -> None:
-        await stage.keeper.expect(specs[1].trial_id, specs[1].group_id)
-        await stage.keeper.expect_no_more(specs[1].trial_id)
-        await asyncio.wait_for(stage.keeper.run(specs[0], SOURCE, HERE), timeout=20)
+        await stage.coordinator.expect(specs[1].trial_id, specs[1].group_id)
+        await stage.coordinator.expect_no_more(specs[1].trial_id)
+        await asyncio.wait_for(stage.coordinator.run(specs[0], SOURCE, HERE), timeout=20)
 
     asyncio.run(time_is_up())
-    assert [ids for _, _, ids in stage.units] == [[specs[0].trial_id]]
+    assert [ids for _, _, ids in stage.groups] == [[specs[0].trial_id]]
 
 
 def test_work_with_a_record_is_not_done_again(stage: Stage, specs: list[TrialSpec]):
-    stage.bench.ledger.write(record(specs[0]))
+    stage.context.ledger.write(record(specs[0]))
     assert stage.run((specs[0], HERE), (specs[1], HERE)) == [None, None]
-    assert [ids for _, _, ids in stage.units] == [[specs[1].trial_id]]
+    assert [ids for _, _, ids in stage.groups] == [[specs[1].trial_id]]
 
 
 def test_work_that_is_asked_for_twice_is_done_once(stage: Stage, specs: list[TrialSpec]):
     calls = [(specs[0], HERE), (specs[1], HERE), (specs[0], HERE)]
     assert stage.run(*calls) == [None] * 3
-    assert [len(ids) for _, _, ids in stage.units] == [2]
+    assert [len(ids) for _, _, ids in stage.groups] == [2]
 
 
 def test_work_that_is_asked_for_again_elsewhere_while_it_runs_is_waited_for(stage: Stage, specs: list[TrialSpec]):
     async def lose_the_caller(given: list[TrialSpec]) -> None:
-        again = asyncio.ensure_future(stage.keeper.run(given[0], SOURCE, THERE))
+        again = asyncio.ensure_future(stage.coordinator.run(given[0], SOURCE, THERE))
         await asyncio.sleep(0.05)
         await stage.finish(given)
         await again
 
     stage.act = lose_the_caller
     assert stage.run((specs[0], HERE)) == [None]
-    assert [place for _, place, _ in stage.units] == [HERE]
+    assert [location for _, location, _ in stage.groups] == [HERE]
 
 
 def test_members_of_a_unit_that_failed_each_run_alone_in_new_hosts(stage: Stage, specs: list[TrialSpec]):
@@ -181,7 +181,7 @@ def test_members_of_a_unit_that_failed_each_run_alone_in_new_hosts(stage: Stage,
     ended = stage.run(*((spec, HERE) for spec in specs[:3]))
     assert ended[0] is ended[2] is None
     assert "beyond use" in str(ended[1])
-    together, alone, last = stage.units
+    together, alone, last = stage.groups
     assert together[2] == [spec.trial_id for spec in specs[:3]]
     assert [alone[2], last[2]] == [[bad.trial_id], [specs[2].trial_id]]
     # No process in which something failed did anything after it
@@ -227,4 +227,4 @@ def test_unit_that_is_asked_to_leave_is_not_begun_again(stage: Stage, specs: lis
     stage.act = leave
     ended = stage.run(*((spec, HERE) for spec in specs[:3]))
     assert [type(end) for end in ended] == [Interrupted] * 3
-    assert len(stage.units) == 1
+    assert len(stage.groups) == 1

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from trials.specs.early_stopping import Rule, Stopping
+from trials.specs.early_stopping import RuleName, StoppingRule
 from trials.specs.records import Status, parse_record
 from trials.specs.trial import TrialSpec
 from trials.workers.run_work import run_group
 
-STOPPING = Stopping(rule=Rule.ASHA)
+STOPPING = StoppingRule(rule=RuleName.ASHA)
 
 
 @dataclass
@@ -32,18 +32,20 @@ def stoppable(tiny, **changes) -> TrialSpec:
     return TrialSpec(**{**dict(tiny.trial(**changes)), "stopping": STOPPING})
 
 
-def run(tiny, specs, judge, **options):
+def run(tiny, specs, stop_check, **options):
     """Records by the trial's id."""
     found = {}
     source = (str(tiny.model), "")
-    run_group(specs, source, tiny.workspace, lambda r: found.update({r.spec.trial_id: r}), judge=judge, **options)
+    run_group(
+        specs, source, tiny.workspace, lambda r: found.update({r.spec.trial_id: r}), stop_check=stop_check, **options
+    )
     return found
 
 
 def test_record_of_a_stopped_trial(tiny):
     spec = stoppable(tiny)
-    whole, judge = tiny.run(spec), Judge(spec.trial_id)
-    record = run(tiny, [spec], judge)[spec.trial_id]
+    whole, stop_check = tiny.run(spec), Judge(spec.trial_id)
+    record = run(tiny, [spec], stop_check)[spec.trial_id]
     assert (record.status, record.reason) == (Status.STOPPED, "at epoch 1: others are better")
     assert not record.status.has_scores
     # what it came to is the beginning of what it would have come to
@@ -54,15 +56,15 @@ def test_record_of_a_stopped_trial(tiny):
     assert record.record_id == spec.stopped_id != whole.record_id == spec.trial_id == tiny.trial().trial_id
     assert tiny.workspace.predictions(record.record_id).is_file()
     assert parse_record(record.model_dump(mode="json")) == record
-    assert judge.told == [(spec.trial_id, (1.0,))]
+    assert stop_check.told == [(spec.trial_id, (1.0,))]
 
 
 def test_last_validation_is_told_but_stops_nothing(tiny):
     spec = stoppable(tiny, learning_rate=0.002)
-    judge = Judge(spec.trial_id, epoch=2.0)
-    record = run(tiny, [spec], judge)[spec.trial_id]
+    stop_check = Judge(spec.trial_id, epoch=2.0)
+    record = run(tiny, [spec], stop_check)[spec.trial_id]
     assert (record.status, record.reason, record.record_id) == (Status.COMPLETED, None, spec.trial_id)
-    assert judge.told == [(spec.trial_id, (1.0,)), (spec.trial_id, (1.0, 2.0))]
+    assert stop_check.told == [(spec.trial_id, (1.0,)), (spec.trial_id, (1.0, 2.0))]
 
 
 def test_stopped_member_leaves_the_others_as_they_are(tiny):
@@ -80,15 +82,15 @@ def test_stopped_member_leaves_the_others_as_they_are(tiny):
 
 def test_trial_that_is_killed_before_its_record_is_judged_again(tiny):
     spec = stoppable(tiny, learning_rate=0.005)
-    judge = Judge(spec.trial_id)
-    expected = run(tiny, [spec], judge)[spec.trial_id]
+    stop_check = Judge(spec.trial_id)
+    expected = run(tiny, [spec], stop_check)[spec.trial_id]
 
     def killed(told: TrialSpec, curve) -> str | None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         run(tiny, [spec], killed, checkpoint_seconds=0)
-    again = run(tiny, [spec], judge, checkpoint_seconds=0)[spec.trial_id]
+    again = run(tiny, [spec], stop_check, checkpoint_seconds=0)[spec.trial_id]
     assert (again.curve, again.test_scores) == (expected.curve, expected.test_scores)
     assert again.status is Status.STOPPED
-    assert judge.told[0] == judge.told[1]
+    assert stop_check.told[0] == stop_check.told[1]

@@ -13,7 +13,7 @@ from study.ledger.record_files import Ledger
 from trials.storage.workspace import Workspace
 from trials.workers import run_work, trainable
 from trials.workers.trainable import KDTrainable
-from trials.workers.worker import Workbench
+from trials.workers.worker_context import WorkerContext
 
 
 def adapter(tiny: Tiny, root: Path) -> KDTrainable:
@@ -23,8 +23,10 @@ def adapter(tiny: Tiny, root: Path) -> KDTrainable:
     made.config = {"work": work, "source": [str(tiny.model), ""], "cpu": torch.get_num_threads(), "gpu": 0}
     # Caches and teachers of the prepared study, a ledger of our own
     workspace = Workspace(tiny.workspace.root)
-    bench = Workbench(workspace, Ledger(root / "ledger"), torch.get_num_threads(), gpu=False, checkpoint_seconds=300)
-    made.setup(made.config, bench)
+    context = WorkerContext(
+        workspace, Ledger(root / "ledger"), torch.get_num_threads(), gpu=False, checkpoint_seconds=300
+    )
+    made.setup(made.config, context)
     return made
 
 

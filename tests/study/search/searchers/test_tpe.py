@@ -65,7 +65,7 @@ def test_void_parameters_are_not_asked_for() -> None:
         if point.distance is Distance.MSE and point.student_temperature is StudentTemperature.EQUAL
     )
     assert "temperature" not in tree.parameters(mse_equal)["params"]
-    hard = next(point for point in LAYERS if not point.soft_label_weight and not point.teaches_layers)
+    hard = next(point for point in LAYERS if not point.soft_label_weight and not point.compares_layers)
     assert tree_of("layers").parameters(hard)["params"].keys() == {
         *("soft_label_weight", "attention_weight", "cosine_weight", "learning_rate")
     }

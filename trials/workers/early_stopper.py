@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from trials.specs import Arbiter, CurvePoint, Record, TrialRecord, TrialSpec, curve_of
+from trials.specs import CurvePoint, EarlyStopper, Record, TrialRecord, TrialSpec, score_curve
 
 
 class RecordSource(Protocol):
@@ -22,7 +22,7 @@ class RecordSource(Protocol):
         """The records."""
 
 
-class StudyArbiter:
+class EarlyStopperActor:
     """An actor: judges the trials of a study.
 
     Args:
@@ -30,33 +30,33 @@ class StudyArbiter:
     """
 
     def __init__(self, ledger: RecordSource):
-        self._arbiter = Arbiter()
+        self._stopper = EarlyStopper()
         for record in ledger.refresh():
             if isinstance(record, TrialRecord) and record.curve:
-                self._arbiter.learn(record.spec.case_id, record.spec.trial_id, curve_of(record.curve))
+                self._stopper.add_curve(record.spec.case_id, record.spec.trial_id, score_curve(record.curve))
 
-    def judge(self, spec: TrialSpec, curve: Sequence[CurvePoint]) -> str | None:
+    def reason_to_stop(self, spec: TrialSpec, curve: Sequence[CurvePoint]) -> str | None:
         """Why a trial should stop now; None if it should go on."""
-        return self._arbiter.judge(spec.case_id, spec.trial_id, curve_of(curve), spec.stopping)
+        return self._stopper.reason_to_stop(spec.case_id, spec.trial_id, score_curve(curve), spec.stopping)
 
 
 @dataclass(frozen=True)
-class RemoteJudge:
+class RemoteStopCheck:
     """Asks the arbiter, from any worker; he lives as long as the driver's one."""
 
-    arbiter: Any
+    stopper: Any
 
     def __call__(self, spec: TrialSpec, curve: Sequence[CurvePoint]) -> str | None:
-        """As `StudyArbiter.judge`.
+        """As `EarlyStopperActor.reason_to_stop`.
 
         Raises:
             ray.exceptions.RayError: The arbiter was lost.
         """
-        return ray.get(self.arbiter.judge.remote(spec, curve))
+        return ray.get(self.stopper.reason_to_stop.remote(spec, curve))
 
 
-def open_judge(ledger: RecordSource) -> RemoteJudge:
+def start_early_stopper(ledger: RecordSource) -> RemoteStopCheck:
     """Start the arbiter of a study in the driver's node; asking twice does no harm."""
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": here}
-    return RemoteJudge(ray.remote(StudyArbiter).options(**options).remote(ledger))
+    return RemoteStopCheck(ray.remote(EarlyStopperActor).options(**options).remote(ledger))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from trials.specs import Judge, Record, TrialSpec, Work, record_ids, work_id, work_of
+from trials.specs import Record, StopCheck, TrialSpec, Work, record_ids, work_id, work_id_of_record
 from trials.storage import Workspace, persistently, storage_named
 
 if TYPE_CHECKING:
@@ -27,14 +27,14 @@ class RecordStore(Protocol):
         """Add a record, once."""
 
 
-def record_of(work: Work, ledger: RecordStore) -> Record | None:
+def find_record(work: Work, ledger: RecordStore) -> Record | None:
     """The record of a piece of work, if there is one."""
     found = (ledger.get(record_id) for record_id in record_ids(work))
     return next((record for record in found if record is not None), None)
 
 
 @dataclass(frozen=True)
-class Workbench:
+class WorkerContext:
     """How a study's work is done on a node.
 
     Attributes:
@@ -55,11 +55,11 @@ class Workbench:
     checkpoint_seconds: float
     group: int = 1
     show_attention: bool = False
-    judge: Judge | None = None
+    stop_check: StopCheck | None = None
 
     def is_done(self, work: Work) -> bool:
         """Whether a piece of work has its record."""
-        return record_of(work, self.ledger) is not None
+        return find_record(work, self.ledger) is not None
 
     def do(
         self, work: Sequence[Work], source: tuple[str, str], on_record: Callable[[str], None] = lambda done: None
@@ -85,16 +85,16 @@ class Workbench:
         def write(record: Record) -> None:
             persistently(lambda: self.ledger.write(record))
             with contextlib.suppress(OSError):  # the record is safe: nothing after it may fail the trial
-                CheckpointFile.of(work_of(record), self.workspace).remove()
-                self.workspace.log_event("end", work_of(record))
-            on_record(work_of(record))
+                CheckpointFile.of(work_id_of_record(record), self.workspace).remove()
+                self.workspace.log_event("end", work_id_of_record(record))
+            on_record(work_id_of_record(record))
 
         for piece in work:
             self.workspace.log_event("start", work_id(piece))
         device, seconds, shown = self._device(), self.checkpoint_seconds, self.show_attention
         trials = [piece for piece in work if isinstance(piece, TrialSpec)]
         if trials:
-            options: dict[str, Any] = {"device": device, "checkpoint_seconds": seconds, "judge": self.judge}
+            options: dict[str, Any] = {"device": device, "checkpoint_seconds": seconds, "stop_check": self.stop_check}
             run_group(trials, source, self.workspace, write, **options, show_attention=shown)
         else:
             write(run_work(work[0], source, self.workspace, device=device, checkpoint_seconds=seconds))
@@ -110,7 +110,7 @@ class Workbench:
         return torch.device("cuda" if self.gpu else "cpu")
 
 
-def gpus_here() -> int:
+def num_local_gpus() -> int:
     """How many GPUs this machine has for torch."""
     import torch
 
