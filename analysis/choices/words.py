@@ -44,12 +44,12 @@ VISITED = {
     Strategy.OPTUNA: f"Optuna proposed configurations: {SOME}",
 }
 STOPPED_COUNT = (
-    "Trials that were stopped early count: a choice none of whose trials was trained to its end has the scores of the "
-    "best of them until then. More training might have raised these: it may look worse than it is."
+    "Trials that were stopped early count: a choice without a fully trained trial has the best scores that its stopped "
+    "trials reached. More training might have raised these, so that the choice may look worse than it is."
 )
 STOPPED_LEFT_OUT = (
-    "Trials that were stopped early do not count: the worst and the random choice are those of the better ones that "
-    "are left, and gains over them smaller than those of a study that stops none."
+    "Trials that were stopped early do not count: the worst and the random choice are among the better ones that are "
+    "left, so that gains over them are smaller than in a study that stops none."
 )
 
 
@@ -229,7 +229,7 @@ def test_cautions(found: ChoiceFindings) -> Iterator[str]:
     if weak:
         yield f"Compatible with chance (sign test, p > .05): {listing(weak)}."
     if merged := sum(effect.num_merged for effect in found.effects):
-        yield f"{count(merged, 'step')} compared a trial with itself, so that the tie says nothing."
+        yield f"{count(merged, 'step')} compared a trial with itself; such a tie says nothing."
     if any(effect.parameter == WEIGHT and effect.num_tried > 1 and effect.changes for effect in found.effects):
         yield "The soft-label weight's alternative is the best of several values, which wins more often by chance."
 

@@ -43,8 +43,8 @@ def text_sentence(found: GroupFindings) -> str | None:
     parts = list(_text_parts(found))
     if not parts:
         return None
-    what = "the examples that the teacher and some students get right have the greater median of"
-    return f"Against those that all get right, {what} {listing(parts)}."
+    some = "the examples that only some students get right have the higher median of"
+    return f"Compared with the examples that all models get right, {some} {listing(parts)}."
 
 
 def right_caption(found: GroupFindings) -> str:

@@ -96,11 +96,11 @@ def sign_sentence(found: ShapeAnswers) -> str | None:
     doubtful = [j for j in found.judgements if j.sign in (Sign.HARMFUL, Sign.UNCERTAIN)]
     named = [f"{ASPECTS[j.aspect].lower()} on {j.task} ({j.sign})" for j in doubtful]
     if all(judgement.sign is None for judgement in found.judgements):
-        return "Worthwhile: nothing is known yet."
+        return "Whether reducing a factor is worthwhile is not known yet."
     unknown = sum(judgement.sign is None for judgement in found.judgements)
     note = f"; {count(unknown, 'cell')} not measured" if unknown else ""
-    what = f"all but {listing(named, limit=len(named))}" if named else "every factor on every task"
-    return f"Worthwhile: {what}{note}."
+    but = f", except {listing(named, limit=len(named))}" if named else ""
+    return f"Reducing a factor is worthwhile on every task{but}{note}."
 
 
 def front_sentences(found: ShapeAnswers) -> Iterator[str | None]:
@@ -114,9 +114,9 @@ def front_sentence(front: Front) -> str | None:
         return None
     best = listing([point.model for point in front.best], limit=len(front.best))
     beaten = [f"{p.model} (by {listing(list(p.dominated_by), limit=2)})" for p in front.points if p.dominated_by]
-    rest = f"; outdone are {listing(beaten, limit=len(beaten))}" if beaten else ""
+    rest = f"; the others are outdone: {listing(beaten, limit=len(beaten))}" if beaten else ""
     left_out = f"; without numbers on every task: {listing(list(front.left_out))}" if front.left_out else ""
-    return f"In quality and {front.by} no model outdoes {best}{rest}{left_out}."
+    return f"In quality and {front.by}, no model outdoes {best}{rest}{left_out}."
 
 
 def task_fronts_sentence(fronts: Sequence[Front]) -> str | None:
@@ -128,7 +128,7 @@ def task_fronts_sentence(fronts: Sequence[Front]) -> str | None:
     times_best = {model: sum(model in [p.model for p in front.best] for front in shown) for model in models}
     ordered = sorted(models, key=lambda model: -times_best[model])
     named = [f"{model} on {times_best[model]}" for model in ordered]
-    return f"Outdone by no model, of {count(len(shown), 'data set')}: {listing(named, limit=len(named))}."
+    return f"No model outdoes {listing(named, limit=len(named))} of {count(len(shown), 'data set')}."
 
 
 def size_sentences(found: ShapeAnswers) -> Iterator[str | None]:

@@ -53,7 +53,8 @@ def weak_teachers_caution(results: StudyResults) -> Iterator[str]:
         if own is not None and base is not None and own - base < LITTLE * full_score(metric)
     ]
     if weak:
-        yield f"Hardly better than one answer for all, so that what students lose is mostly noise: {listing(weak)}."
+        noise = "so that their students' losses are mostly noise"
+        yield f"These teachers are hardly better than one answer for all examples, {noise}: {listing(weak)}."
 
 
 def progress_sentences(results: StudyResults) -> Iterator[str]:

@@ -70,7 +70,10 @@ def said(found):
 def test_the_paper_in_sentences(findings):
     text = "\n".join(said(findings))
     assert "3L loses most, 14.9 % of its teacher's score on average" in text
-    assert "In quality and speed no model outdoes teacher, 9L, 6L and 6L_384D; outdone are 3L (by 6L_384D)" in text
+    assert (
+        "In quality and speed, no model outdoes teacher, 9L, 6L and 6L_384D; the others are outdone: 3L (by 6L_384D)"
+        in text
+    )
     assert (
         "At like size, the shortened 3L keeps more of the teacher's score on 1 of 8 tasks than the narrowed 516D"
         in text
@@ -83,7 +86,7 @@ def test_the_paper_in_sentences(findings):
 
 
 def test_nothing_measured_is_nothing_said():
-    assert said(analyse_shapes(EMPTY)) == ["Worthwhile: nothing is known yet."]
+    assert said(analyse_shapes(EMPTY)) == ["Whether reducing a factor is worthwhile is not known yet."]
 
 
 def test_the_rule_and_its_disagreements_in_words(findings):
