@@ -175,12 +175,7 @@ def _by_outcome(found: ChoiceFindings) -> dict[str, TripleOutcome]:
 def _steps(found: ChoiceFindings) -> Iterator[Row]:
     outcomes = _by_outcome(found)
     for change in found.changes:
-        yield {
-            "outcome": outcomes[change.triple_id],
-            "change": change,
-            "before": change.before,
-            "after": change.after,
-        }
+        yield {"outcome": outcomes[change.triple_id], "change": change, "before": change.before, "after": change.after}
 
 
 def _value(student: Scored, parameter: str) -> str:

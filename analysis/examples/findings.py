@@ -8,15 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from analysis.examples.groups import (
-    FEWEST_EXAMPLES,
-    MOST_SAMPLED,
-    AnsweredTask,
-    Group,
-    Measure,
-    TaskGroups,
-    group_task,
-)
+from analysis.examples.groups import FEWEST_EXAMPLES, MOST_SAMPLED, AnsweredTask, Group, Measure, TaskGroups, group_task
 from analysis.presentation import PerTeacher, listing, task_words
 from analysis.results import Answered, StudyResults, TripleOutcome, answered_or_why_not, computed_once, mean_of_known
 from analysis.shapes import ShapeFindings, shape_findings

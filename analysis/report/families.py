@@ -12,11 +12,4 @@ from analysis.presentation import Section
 from analysis.shapes import SECTIONS as SHAPES
 from analysis.triples import SECTIONS as TRIPLES
 
-FAMILIES: tuple[tuple[Section[Any], ...], ...] = (
-    old_sections.TRANSFER,
-    INTERNALS,
-    CHOICES,
-    SHAPES,
-    EXAMPLES,
-    TRIPLES,
-)
+FAMILIES: tuple[tuple[Section[Any], ...], ...] = (old_sections.TRANSFER, INTERNALS, CHOICES, SHAPES, EXAMPLES, TRIPLES)

@@ -22,14 +22,8 @@ MEAN = (
 )
 HOW = "Share of the teacher's score; hollow: outdone by another model, better on one and no worse on the other"
 BY_TASK = {
-    Gained.SPEED: (
-        "Quality against speed, task by task",
-        HOW,
-    ),
-    Gained.SIZE: (
-        "Quality against size, task by task",
-        HOW,
-    ),
+    Gained.SPEED: ("Quality against speed, task by task", HOW),
+    Gained.SIZE: ("Quality against size, task by task", HOW),
 }
 COLOURS = {Factor.LAYERS: BLUE, Factor.HEADS: ORANGE, Factor.WIDTH: GREEN}
 KINDS = {Factor.LAYERS: "fewer layers", Factor.HEADS: "fewer heads", Factor.WIDTH: "narrower"}
