@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from statistics import stdev
-from typing import NamedTuple, TypeVar
+from typing import Any
 
-from analysis.internals.agreement import Disagreement, Fidelity
+from analysis.internals.agreement import Disagreement
 from analysis.internals.experiments import Experiment, ExperimentTriple
 from analysis.internals.findings import ExperimentFindings, Triples
 from analysis.internals.words import signed_score
@@ -15,6 +15,8 @@ from analysis.presentation import (
     MISSING,
     Column,
     Table,
+    Value,
+    at,
     count,
     p_words,
     percent,
@@ -23,37 +25,59 @@ from analysis.presentation import (
     shown,
     task_words,
 )
-from analysis.results import Difference, Role
+from analysis.results import TEACHER, Difference
 from analysis.triples import triple_columns
 
-Row = TypeVar("Row")
+Row = dict[str, Any]
 LONGEST = 240  # characters of a text that the page shows
 
 
-class Line(NamedTuple):
+def p_value_columns(of: Value[Any]) -> tuple[Column[Any], ...]:
+    """The p-values of all tests of a difference, for the page and for files.
+
+    Args:
+        of: Where a row has the difference.
+    """
+
+    def column(key: str, description: str, heading: str) -> Column[Any]:
+        def value(row: Any) -> float | None:
+            p_value: float | None = getattr(at(row, of), key)
+            return p_value
+
+        return Column(key, value, f"two-sided {description}", heading, format=_p_words, number=True)
+
+    return (
+        column("bootstrap_p", "p-value by resampling test examples", "bootstrap"),
+        column("mcnemar_p", "exact p-value of McNemar's test, first seed", "McNemar"),
+        column("seeds_p", "p-value of the t-test paired by seed", "t-test over seeds"),
+    )
+
+
+def _p_words(p_value: float | None) -> str:
+    return MISSING if p_value is None else p_words(p_value)
+
+
+def _cells(name: str, cells: Sequence[str]) -> Row:
     """A row of a table with a column for each triple."""
-
-    name: str
-    cells: Sequence[str]
+    return {"name": name, "cells": cells}
 
 
-def _lines(heading: str, triples: Triples) -> list[Column[Line]]:
-    """The columns of such a table."""
-    return [shown(heading, lambda row: row.name), *(_cell_column(at, triple.name) for at, triple in enumerate(triples))]
+def _columns(heading: str, triples: Triples) -> list[Column[Row]]:
+    return [shown(heading, "name"), *(_cell_column(at, triple.name) for at, triple in enumerate(triples))]
 
 
-def _cell_column(at: int, name: str) -> Column[Line]:
-    return shown(name, lambda row: row.cells[at], number=True)
+def _cell_column(at: int, name: str) -> Column[Row]:
+    return shown(name, lambda row: row["cells"][at], number=True)
 
 
-def _score_lines(found: ExperimentFindings) -> Iterator[Line]:
-    yield Line("metric", [task_words(triple.metric) for triple in found.compared])
-    yield Line(Role.TEACHER, [score(triple.teacher_test, triple.metric) for triple in found.compared])
-    for at, experiment in enumerate(found.compared[0].experiments if found.compared else ()):
-        yield Line(experiment.name, [_score_words(triple.experiments[at], triple.metric) for triple in found.compared])
+def _score_rows(found: ExperimentFindings) -> Iterator[Row]:
+    yield _cells("metric", [task_words(triple.metric) for triple in found.compared])
+    yield _cells(TEACHER, [score(triple.teacher_test, triple.metric) for triple in found.compared])
+    for index, experiment in enumerate(found.compared[0].experiments if found.compared else ()):
+        yield _cells(experiment.name, [_score(triple.experiments[index], triple.metric) for triple in found.compared])
 
 
-def _score_words(experiment: Experiment, metric: str) -> str:
+def _score(experiment: Experiment, metric: str) -> str:
     """A test score, with its standard deviation over seeds and what the test on examples says of the difference."""
     if experiment.test is None:
         return MISSING
@@ -63,203 +87,122 @@ def _score_words(experiment: Experiment, metric: str) -> str:
     return f"{score(experiment.test, metric)}{spread}{mark}"
 
 
-def _divergence_lines(triples: Triples) -> Iterator[Line]:
+def _divergence_rows(triples: Triples) -> Iterator[Row]:
     kept = [triple.attention.divergences for triple in triples if triple.attention]
     for experiment in triples[0].experiments:
         values = [divergences.get(experiment.name) for divergences in kept]
-        yield Line(experiment.name, [MISSING if value is None else f"{value:.3f}" for value in values])
+        yield _cells(experiment.name, [MISSING if value is None else f"{value:.3f}" for value in values])
 
 
-SCORES = Table[ExperimentFindings, Line](rows=_score_lines, columns=lambda found: _lines("experiment", found.compared))
-DIVERGENCES = Table[Triples, Line](rows=_divergence_lines, columns=lambda triples: _lines("mean divergence", triples))
+def _experiments(triples: Triples) -> Iterator[Row]:
+    for triple in triples:
+        for each in triple.experiments:
+            divergence = triple.attention.divergences.get(each.name) if triple.attention else None
+            yield {"triple": triple, "experiment": each, "over": each.over_first, "divergence": divergence}
 
 
-class OnTriple(NamedTuple):
-    """An experiment, and its triple."""
-
-    triple: ExperimentTriple
-    experiment: Experiment
-
-    @property
-    def over_first(self) -> Difference:
-        """Its test score against the first experiment's."""
-        return self.experiment.over_first
-
-    @property
-    def is_compared(self) -> bool:
-        """Whether it is compared with the first experiment."""
-        first = self.triple.experiments[0]
-        return self.experiment is not first and self.triple.outcome.triple.student.distil
+def _is_compared(row: Row) -> bool:
+    """Whether an experiment is compared with the first one of its triple."""
+    triple: ExperimentTriple = row["triple"]
+    return row["experiment"] is not triple.experiments[0] and triple.outcome.triple.student.distil
 
 
-def _experiments(found: ExperimentFindings) -> Iterator[OnTriple]:
-    return (OnTriple(triple, each) for triple in found.triples for each in triple.experiments)
+def _interval(row: Row) -> str:
+    over: Difference = row["over"]
+    found, metric = over.by_examples, row["triple"].metric
+    return f"{signed_score(found.low, metric)} to {signed_score(found.high, metric)}" if found else MISSING
 
 
-def p_value_columns(of: Callable[[Row], Difference]) -> tuple[Column[Row], ...]:
-    """What all tests say of a difference, for the page and for files.
-
-    Args:
-        of: The difference of a row.
-    """
-
-    def column(key: str, value: Callable[[Difference], float | None], description: str, heading: str) -> Column[Row]:
-        def words(row: Row) -> str:
-            p_value = value(of(row))
-            return MISSING if p_value is None else p_words(p_value)
-
-        return Column(key, lambda row: value(of(row)), f"two-sided {description}", heading, words, number=True)
-
-    return (
-        column("bootstrap_p", lambda own: own.bootstrap_p, "p-value by resampling test examples", "bootstrap"),
-        column("mcnemar_p", lambda own: own.mcnemar_p, "exact p-value of McNemar's test, first seed", "McNemar"),
-        column("seeds_p", lambda own: own.seeds_p, "p-value of the t-test paired by seed", "t-test over seeds"),
-    )
+def _difference(row: Row) -> str:
+    return signed_score(row["over"].mean, row["triple"].metric)
 
 
-def _interval(row: OnTriple) -> str:
-    over, metric = row.over_first.by_examples, row.triple.metric
-    return f"{signed_score(over.low, metric)} to {signed_score(over.high, metric)}" if over else MISSING
-
-
-def _fidelity_column(
-    key: str, value: Callable[[Fidelity], float], description: str, heading: str, words: Callable[[float], str]
-) -> Column[OnTriple]:
-    def known(row: OnTriple) -> float | None:
-        return value(row.experiment.fidelity) if row.experiment.fidelity else None
-
-    return Column(key, known, description, heading, lambda row: words(known(row) or 0.0), number=True)
-
-
-def _examples(number: float) -> str:
-    return f"{number:,.0f}"
+def _fidelity(key: str, name: str, description: str, heading: str) -> Column[Row]:
+    write = percent if name == "agreement" else "{:,.0f}".format
+    return Column(key, f"experiment.fidelity.{name}", description, heading, format=write, number=True)
 
 
 FIDELITY_COLUMNS = (
-    _fidelity_column(
-        "both_right",
-        lambda own: own.both,
-        "test examples that teacher and student get right, mean over seeds",
-        "teacher right: ✓",
-        _examples,
+    _fidelity(
+        "both_right", "both", "test examples that teacher and student get right, mean over seeds", "teacher right: ✓"
     ),
-    _fidelity_column("only_teacher_right", lambda own: own.only_teacher, "likewise the teacher alone", "✗", _examples),
-    _fidelity_column(
-        "only_student_right", lambda own: own.only_student, "likewise the student alone", "teacher wrong: ✓", _examples
-    ),
-    _fidelity_column("neither_right", lambda own: own.neither, "likewise neither", "✗", _examples),
-    _fidelity_column(
-        "agreement",
-        lambda own: own.agreement,
-        "share of test examples that both answer alike",
-        "answers alike",
-        percent,
-    ),
+    _fidelity("only_teacher_right", "only_teacher", "likewise the teacher alone", "✗"),
+    _fidelity("only_student_right", "only_student", "likewise the student alone", "teacher wrong: ✓"),
+    _fidelity("neither_right", "neither", "likewise neither", "✗"),
+    _fidelity("agreement", "agreement", "share of test examples that both answer alike", "answers alike"),
 )
-EXPERIMENTS = Table[ExperimentFindings, OnTriple](
+SCORES = Table[ExperimentFindings, Row](rows=_score_rows, columns=lambda found: _columns("experiment", found.compared))
+DIVERGENCES = Table[Triples, Row](rows=_divergence_rows, columns=lambda triples: _columns("mean divergence", triples))
+OVER_FIRST = "test score over the first experiment's, mean over the seeds that both have"
+LOW = "lower end of its 95 % interval by resampling test examples"
+DIVERGENCE = (
+    "of the student's attention from the teacher's (C, eq. 2), mean over kept examples, matched layers, heads and "
+    "seeds; missing where attention was not kept"
+)
+EXPERIMENTS = Table[ExperimentFindings, Row](
     name="experiments",
     description="One row per triple and named configuration (C, tables 1 and 3), in the space's order; the first is "
     "what the others are compared with.",
-    rows=_experiments,
+    rows=lambda found: _experiments(found.triples),
     title="All tests",
-    on_page=lambda row: row.is_compared,
+    on_page=_is_compared,
     columns=(
-        *triple_columns(lambda row: row.triple.outcome),
-        shown("data set", lambda row: row.triple.name),
-        Column("experiment", lambda row: row.experiment.name, "its name", "experiment"),
-        Column("validation", lambda row: row.experiment.validation, "validation score, mean over seeds"),
-        Column("test", lambda row: row.experiment.test, "test score, mean over seeds"),
-        Column("seeds", lambda row: len(row.experiment.trials), "finished seeds"),
-        Column(
-            "difference",
-            lambda row: row.over_first.mean,
-            "test score over the first experiment's, mean over the seeds that both have",
-            "difference",
-            lambda row: signed_score(row.over_first.mean, row.triple.metric),
-            number=True,
-        ),
-        Column(
-            "low",
-            lambda row: row.over_first.by_examples.low if row.over_first.by_examples else None,
-            "lower end of its 95 % interval by resampling test examples",
-            "95 % over examples",
-            _interval,
-            number=True,
-        ),
-        Column(
-            "high", lambda row: row.over_first.by_examples.high if row.over_first.by_examples else None, "upper end"
-        ),
-        *p_value_columns(lambda row: row.over_first),
-        Column("teacher_test", lambda row: row.triple.teacher_test, "the teacher's test score"),
-        Column("train_rows", lambda row: row.triple.train_rows, "training examples"),
+        *triple_columns("triple.outcome"),
+        shown("data set", "triple.name"),
+        Column("experiment", "experiment.name", "its name", "experiment"),
+        Column("validation", "experiment.validation", "validation score, mean over seeds"),
+        Column("test", "experiment.test", "test score, mean over seeds"),
+        Column("seeds", lambda row: len(row["experiment"].trials), "finished seeds"),
+        Column("difference", "over.mean", OVER_FIRST, "difference", _difference, number=True),
+        Column("low", "over.by_examples.low", LOW, "95 % over examples", _interval, number=True),
+        Column("high", "over.by_examples.high", "upper end"),
+        *p_value_columns("over"),
+        Column("teacher_test", "triple.teacher_test", "the teacher's test score"),
+        Column("train_rows", "triple.train_rows", "training examples"),
         *(replace(column, heading=None) for column in FIDELITY_COLUMNS),  # on the page a table of their own
-        Column(
-            "attention_divergence",
-            lambda row: row.triple.attention.divergences.get(row.experiment.name) if row.triple.attention else None,
-            "of the student's attention from the teacher's (C, eq. 2), mean over kept examples, matched layers, heads "
-            "and seeds; missing where attention was not kept",
-        ),
+        Column("attention_divergence", "divergence", DIVERGENCE),
     ),
 )
-FIDELITY = Table[ExperimentFindings, OnTriple](
-    rows=lambda found: (OnTriple(triple, each) for triple in found.compared for each in triple.experiments),
-    on_page=lambda row: row.experiment.fidelity is not None,
-    columns=(
-        shown("data set", lambda row: row.triple.name),
-        shown("experiment", lambda row: row.experiment.name),
-        *FIDELITY_COLUMNS,
-    ),
+FIDELITY = Table[ExperimentFindings, Row](
+    rows=lambda found: _experiments(found.compared),
+    on_page=lambda row: row["experiment"].fidelity is not None,
+    columns=(shown("data set", "triple.name"), shown("experiment", "experiment.name"), *FIDELITY_COLUMNS),
 )
 
 
-class Differing(NamedTuple):
-    """An example that the first and the best other experiment of a triple answer differently."""
-
-    triple: ExperimentTriple
-    best: Experiment
-    example: Disagreement
-
-    @property
-    def title(self) -> str:
-        """Of the table with all examples of the triple."""
-        number = count(self.best.num_disagreements, "example")
-        first = self.triple.experiments[0].name
-        return (
-            f"{self.triple.name}: {len(self.best.disagreements)} of {number} that {first} and {self.best.name} answer "
-            "differently"
-        )
-
-
-def _disagreements(found: ExperimentFindings) -> Iterator[Differing]:
+def _disagreements(found: ExperimentFindings) -> Iterator[Row]:
+    """Examples that the first and the best other experiment of a triple answer differently."""
     for triple in found.compared:
         known = [each for each in triple.experiments[1:] if each.validation is not None and each.num_disagreements]
         if known:
-            best = max(known, key=lambda each: each.validation or 0.0)
-            yield from (Differing(triple, best, example) for example in best.disagreements)
+            best, first = max(known, key=lambda each: each.validation or 0.0), triple.experiments[0].name
+            number = f"{len(best.disagreements)} of {count(best.num_disagreements, 'example')}"
+            title = f"{triple.name}: {number} that {first} and {best.name} answer differently"
+            yield from ({"title": title, "example": example} for example in best.disagreements)
 
 
 def _short(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
 
 
-def _answer(heading: str, at: int, answer: Callable[[Disagreement], str]) -> Column[Differing]:
+def _answer(heading: str, at: int, answer: Callable[[Disagreement], str]) -> Column[Row]:
     """A model's answer, with the probability that it has where that was kept."""
 
-    def words(row: Differing) -> str:
-        sure = row.example.sure[at]
-        return answer(row.example) if sure is None else f"{answer(row.example)} ({sure:.2f})"
+    def words(row: Row) -> str:
+        sure = row["example"].sure[at]
+        return answer(row["example"]) if sure is None else f"{answer(row['example'])} ({sure:.2f})"
 
     return shown(heading, words)
 
 
-DISAGREEMENTS = Table[ExperimentFindings, Differing](
+DISAGREEMENTS = Table[ExperimentFindings, Row](
     rows=_disagreements,
-    fold_by=lambda row: row.title,
+    fold_by=lambda row: str(row["title"]),
     columns=lambda found: (
-        shown("text", lambda row: _short(row.example.text)),
-        replace(shown("second text", lambda row: _short(row.example.text_pair)), optional=True),
-        shown("label", lambda row: row.example.label),
-        _answer(Role.TEACHER, 0, lambda example: example.label),  # the teacher is right
+        shown("text", lambda row: _short(row["example"].text)),
+        replace(shown("second text", lambda row: _short(row["example"].text_pair)), optional=True),
+        shown("label", "example.label"),
+        _answer(TEACHER, 0, lambda example: example.label),  # the teacher is right
         _answer(found.triples[0].experiments[0].name, 1, lambda example: example.before),
         _answer("best on validation", 2, lambda example: example.after),
     ),
