@@ -39,7 +39,7 @@ def checkout(tmp_path: Path) -> Path:
         "sums/adding.py": "def add(a, b):\n    return a + b\n\n\ndef double(a):\n    return 2 * a\n",
         "tests/test_adding.py": "from sums.adding import add\n\n\ndef test_add():\n    assert add(2, 3) == 5\n",
         "tests/test_broken.py": "def test_broken():\n    assert False\n",
-        "tests/test_order.py": "seen = []\n\n\ndef test_a():\n    seen.append(1)\n\n\ndef test_b():\n    assert not seen\n",
+        "tests/test_order.py": "a = []\n\n\ndef test_a():\n    a.append(1)\n\n\ndef test_b():\n    assert not a\n",
     }
     for name, content in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
