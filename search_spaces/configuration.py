@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from enum import StrEnum
 from functools import lru_cache
@@ -28,15 +28,6 @@ LAYER_FIELDS = (  # fields that say how a student learns from its teacher's laye
 )
 
 
-class Distance(StrEnum):
-    """Distance between teacher and student predictions (A, section 2, L2 of eq. 1)."""
-
-    CE = "ce"  # cross-entropy between softened distributions
-    MSE = "mse"  # mean squared error between scaled logits
-    LOGITS = "logits"  # half the squared error between log-odds, by a regression of the student's own (D, eq. 5)
-    HARD = "hard"  # cross-entropy with the teacher's likeliest class (D, section 4.1)
-
-
 class TeacherCheckpoint(StrEnum):
     """Which checkpoint of the teacher's fine-tuning teaches (A, section 2); both are selected on validation."""
 
@@ -49,6 +40,35 @@ class StudentTemperature(StrEnum):
 
     EQUAL = "equal"
     ONE = "one"
+
+
+class Distance(StrEnum):
+    """Distance between teacher and student predictions (A, section 2, L2 of eq. 1): a line each.
+
+    The value is the name in study files, and the name of the file in `trials.losses.distances` that computes it.
+
+    Attributes:
+        tempered_at: Student temperatures at which the teacher's temperature changes the loss. At others it is void.
+            By default it counts at both.
+        by_regression: Whether outputs of a regression of the student's own are compared instead of its logits.
+    """
+
+    tempered_at: tuple[StudentTemperature, ...]
+    by_regression: bool
+
+    def __new__(
+        cls, value: str, tempered_at: Iterable[StudentTemperature] = StudentTemperature, by_regression: bool = False
+    ) -> Distance:
+        """A member: its name in study files and its attributes."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.tempered_at, member.by_regression = tuple(tempered_at), by_regression
+        return member
+
+    CE = "ce"  # cross-entropy between softened distributions
+    MSE = "mse", (StudentTemperature.ONE,)  # of scaled logits; t^2 * mean((z_s/t - z_t/t)^2) is free of t
+    LOGITS = "logits", (), True  # half the squared error between log-odds, by a regression (D, eq. 5)
+    HARD = "hard", ()  # cross-entropy with the teacher's likeliest class (D, section 4.1)
 
 
 class Projection(StrEnum):
@@ -176,10 +196,8 @@ class Configuration:
             same = _with(same, distance=Distance.CE, temperature=1.0)
         if same.optimizer is Optimizer.ADADELTA:
             same = _with(same, learning_rate=1.0)
-        if same.distance in (Distance.LOGITS, Distance.HARD):
+        if same.student_temperature not in same.distance.tempered_at:
             same = _with(same, temperature=1.0)
-        if same.distance is Distance.MSE and same.student_temperature is StudentTemperature.EQUAL:
-            same = _with(same, temperature=1.0)  # t^2 * mean((z_s/t - z_t/t)^2) is free of t
         if same.temperature == 1:
             same = _with(same, student_temperature=StudentTemperature.EQUAL)
         if not same.compares_layers:  # no layers: their settings are void

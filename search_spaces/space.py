@@ -264,7 +264,7 @@ class SearchSpace(_Model):
                 raise ValueError(f"{where}{message}: together at most 1")
             if tried.compares_layers and (foreign := _of_transfer(tried)):
                 raise ValueError(f"{where}{' and '.join(foreign)}: layers of the teacher are not learned beside that")
-            if tried.distance is Distance.LOGITS and soft and tried.hard_label_weight < 1e-9:
+            if tried.distance.by_regression and soft and tried.hard_label_weight < 1e-9:
                 message = "logits are learned by a regression of their own, the classifier from hard labels alone"
                 raise ValueError(f"{where}{message}, but those weigh nothing: set hard_lambda")
             if tried.schedule is Schedule.DISTIL_ONCE and tried.hard_label_weight < 1e-9:
@@ -364,7 +364,7 @@ def _of_transfer(configuration: Configuration) -> list[str]:
     """Keys by which a configuration learns as in D."""
     given = {
         "schedule": configuration.schedule in UNFREEZING_SCHEDULES,
-        "distance": configuration.distance is Distance.LOGITS,
+        "distance": configuration.distance.by_regression,
         "representation_weight": configuration.representation_weight > 0,
         "optimizer": configuration.optimizer is not Optimizer.ADAMW,
         "labelled_per_class": configuration.labelled_per_class > 0,

@@ -20,6 +20,7 @@ FLOORS: dict[str, list[str | tuple[str, ...]]] = {
         "trials",
         "trials.specs",
         "trials.storage",
+        "trials.losses.distances",
         "trials.losses",
         "trials.readers",
         "trials.tasks",

@@ -13,6 +13,7 @@ from analysis.presentation import (
     DIVERGING,
     GREEN,
     MISSING,
+    ORANGE,
     PURPLE,
     RED,
     Curve,
@@ -84,7 +85,7 @@ def _drawn(curve: TemperatureCurve) -> Curve:
         x=curve.temperatures,
         y=curve.scores,
         selected=choice.canonical().temperature,
-        colour=COLOURS[choice.distance.value, choice.student_temperature.value],
+        colour=COLOURS.get((choice.distance.value, choice.student_temperature.value), ORANGE),
         dash=DASHES[choice.teacher_checkpoint],
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from analysis.results import StudyResults, counts, has_softmax, mean
-from search_spaces import Configuration, Distance
+from search_spaces import Configuration
 from study.search import TripleSearch
 
 
@@ -38,7 +38,7 @@ def temperature_curves(results: StudyResults) -> tuple[TemperatureCurve, ...]:
         if (started := search.triples.get(triple.triple_id)) and has_softmax(triple)
         for candidate in started.search.candidates
         if candidate.choice.soft_label_weight == weight and candidate.score is not None
-        if candidate.choice.distance in (Distance.CE, Distance.MSE)
+        if candidate.choice.distance.tempered_at
     )
 
 

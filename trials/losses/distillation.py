@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -21,25 +25,23 @@ def soft_label_loss(
 ) -> Tensor:
     """Distance between teacher and student, times the student's temperature squared (A, eq. 1, L2).
 
-    With z the logits, ts and tt the temperatures::
+    With z the logits, ts and tt the temperatures, d one of `trials.losses.distances`::
 
-        ce:   ts^2 * -sum_c softmax(z_t / tt)_c * log_softmax(z_s / ts)_c
-        mse:  ts^2 * mean_c (z_s / ts - z_t / tt)^2
-        hard: -log_softmax(z_s)_c at c = argmax_c z_t, whatever the temperatures (D, section 4.1)
+        ts^2 * d(z_s / ts, z_t / tt)
 
     averaged over the valid positions. The factor keeps gradients comparable across temperatures, for ts = tt
-    (Hinton et al., 2014) as for ts = 1: with q, p the softmaxes, d ce / d z_s = ts * (q - p) either way.
+    (Hinton et al., 2014) as for ts = 1: with q, p the softmaxes, d ce / d z_s = ts * (q - p) either way. A distance
+    that no temperature changes has both at 1.
     Example: z_s = (0, 0), z_t = (0, 2 ln 3), ts = tt = 2, ce: p = (1/4, 3/4), q = (1/2, 1/2): 4 ln 2 = 2.7726.
 
     Args:
         student_logits: [..., classes].
         teacher_logits: [..., classes], the same shape; no gradient flows into it.
-        distance: ``ce``, ``mse`` or ``hard``.
+        distance: Its name.
         student_temperature: ts > 0.
         teacher_temperature: tt > 0.
         mask: [...], true at valid positions; None means all are.
         class_mask: [..., classes], or what broadcasts to it, true at classes that are possible; None means all are.
-            The mean of mse is over these.
 
     Returns:
         Scalar. Zero, not NaN, if no position is valid.
@@ -52,24 +54,18 @@ def soft_label_loss(
         raise ValueError(f"logits differ in shape: {tuple(student_logits.shape)}, {tuple(teacher_logits.shape)}")
     if student_logits.shape[-1] < 2:
         raise ValueError("soft labels need at least two classes")
-    if Distance(distance) is Distance.LOGITS:
+    distance = Distance(distance)
+    if distance.by_regression:
         raise ValueError("log-odds are compared by log_odds_loss")
     if student_temperature <= 0 or teacher_temperature <= 0:
         raise ValueError(f"temperatures must be positive: {student_temperature}, {teacher_temperature}")
-    if Distance(distance) is Distance.HARD:
+    if not distance.tempered_at:
         student_temperature = teacher_temperature = 1.0
     student = _at_least_float32(student_logits) / student_temperature
     teacher = _at_least_float32(teacher_logits.detach()) / teacher_temperature
     if class_mask is not None:
         student, teacher = (_only(logits, class_mask) for logits in (student, teacher))
-    if Distance(distance) is Distance.HARD:
-        each = -student.log_softmax(-1).gather(-1, teacher.argmax(-1, keepdim=True)).squeeze(-1)  # [...]
-    elif Distance(distance) is Distance.CE:
-        each = -(teacher.softmax(-1) * student.log_softmax(-1)).sum(-1)  # [...]
-    elif class_mask is None:
-        each = (student - teacher).square().mean(-1)  # [...]
-    else:
-        each = (student - teacher).square().sum(-1) / class_mask.sum(-1)  # [...]
+    each = _distance_function(distance)(student, teacher, class_mask)  # [...]
     return student_temperature**2 * _mean(each, mask)
 
 
@@ -120,6 +116,13 @@ def hard_label_loss(student_logits: Tensor, labels: Tensor) -> Tensor:
         labels: int64 [rows].
     """
     return F.cross_entropy(_at_least_float32(student_logits), labels)
+
+
+@cache
+def _distance_function(distance: Distance) -> Callable[[Tensor, Tensor, Tensor | None], Tensor]:
+    """What computes a distance: it stands in the file that has its name."""
+    function: Callable[..., Tensor] = import_module(f"trials.losses.distances.{distance}").distance
+    return function
 
 
 def _only(logits: Tensor, classes: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from search_spaces import Configuration, Distance
+from search_spaces import Configuration
 from trials.datasets import TokenizedData, rows_per_class
 from trials.evaluation import as_tensors
 from trials.losses import log_odds_loss, representation_loss
@@ -118,7 +118,7 @@ class TransferObjective:
         self._transfer = _transfer_rows(data.splits[self._from], configuration, spec.seed)
         states = self._of_teacher(self._from)[1] if configuration.representation_weight else None
         width = None if states is None else states.shape[1]
-        regression = configuration.distance is Distance.LOGITS
+        regression = configuration.distance.by_regression
         classes = len(data.label_names) if regression else None
         self._network = TransferStudent(student, spec.seed, classes=classes, width=width).to(device)
         self.students: Sequence[StudentObjective] = [

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_serializer, field_validator, model_validator
 
-from search_spaces import LAYER_FIELDS, UNFREEZING_SCHEDULES, Configuration, Distance, Optimizer, digest
+from search_spaces import LAYER_FIELDS, UNFREEZING_SCHEDULES, Configuration, Optimizer, digest
 from trials.specs.dataset import (
     DatasetSpec,
     FrozenSpec,
@@ -187,7 +187,7 @@ class TrialSpec(FrozenSpec):
     def uses_transfer_objective(self) -> bool:
         """Whether it has a recurrent student, a transfer set, or what D makes of either."""
         ours = self.configuration
-        own = ours.representation_weight or ours.distance is Distance.LOGITS or ours.schedule in UNFREEZING_SCHEDULES
+        own = ours.representation_weight or ours.distance.by_regression or ours.schedule in UNFREEZING_SCHEDULES
         own = own or ours.labelled_per_class or ours.optimizer is not Optimizer.ADAMW
         return bool(own or self.triple.student.is_recurrent or self.triple.dataset.has_transfer_set)
 

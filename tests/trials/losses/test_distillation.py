@@ -1,6 +1,7 @@
 """The KD objective against independent oracles, on values and on gradients, in float64."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +12,13 @@ from hypothesis import strategies as st
 from scipy.special import rel_entr, softmax
 
 from search_spaces.configuration import Configuration, Distance, StudentTemperature, TeacherCheckpoint
+from trials.losses import distances
 from trials.losses.distillation import hard_label_loss, soft_label_loss
 from trials.tasks.classification import Classification
 
-OF_LOGITS = [distance for distance in Distance if distance is not Distance.LOGITS]
+OF_LOGITS = [distance for distance in Distance if not distance.by_regression]
+
+DISTANCES = Path(distances.__file__).parent
 
 TEMPERATURES = st.sampled_from([0.5, 1.0, 2.0, 7.0, 16.0])
 SHAPES = st.tuples(st.integers(1, 5), st.integers(2, 6))
@@ -70,6 +74,10 @@ def test_mse_equals_mean_over_rows_and_classes(shape, ts, tt, seed):
     torch.testing.assert_close(loss, oracle, rtol=1e-10, atol=1e-12)
 
 
+def test_each_distance_has_the_file_of_its_name():
+    assert {file.stem for file in DISTANCES.glob("[a-z]*.py")} == set(OF_LOGITS)
+
+
 @pytest.mark.parametrize("distance", OF_LOGITS)
 @pytest.mark.parametrize(("ts", "tt"), [(1.0, 1.0), (1.0, 16.0), (4.0, 4.0)])
 def test_gradcheck(distance, ts, tt):
@@ -102,6 +110,20 @@ def test_worked_example_of_the_docstring():
     teacher = torch.tensor([[0.0, 2 * math.log(3)]])
     loss = soft_label_loss(student, teacher, distance="ce", student_temperature=2, teacher_temperature=2)
     assert float(loss) == pytest.approx(4 * math.log(2), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("distance", "teacher", "expected"),
+    [
+        ("ce", [0.0, math.log(3)], math.log(2)),
+        ("mse", [1.0, 3.0], 5.0),
+        ("hard", [0.0, 5.0], math.log(2)),
+    ],
+)
+def test_worked_examples_of_the_distances(distance, teacher, expected):
+    student, teacher = torch.zeros(1, 2), torch.tensor([teacher])
+    loss = soft_label_loss(student, teacher, distance=distance, student_temperature=1, teacher_temperature=1)
+    assert float(loss) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("distance", OF_LOGITS)
