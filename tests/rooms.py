@@ -53,6 +53,7 @@ FLOORS: dict[str, list[str | tuple[str, ...]]] = {
         "analysis.shapes",
         "analysis.examples",
         "analysis.internals",
+        "analysis.transfer",
         "analysis.searches",
         "analysis.report",
         "analysis",

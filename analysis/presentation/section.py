@@ -52,7 +52,6 @@ class Section(Generic[Result]):
     # big numbers at the top of the page, each with what it is
     tiles: Callable[[Result], Iterable[tuple[str, str]]] = no_sentences
     paper: str = ""  # the paper that asks the question, for the page's footer
-    html: Callable[[Result], str] = lambda _: ""  # of sections that are not made of tables yet
 
     def answers(self, results: StudyResults) -> Iterator[Answer]:
         """The section with its result: none, one, or one for each teacher, named after it where there are several."""

@@ -110,8 +110,10 @@ def p_words(p_value: float | None) -> str:
     return "p = 1" if p_value >= 0.995 else f"p = {p_value:.{2 if p_value >= 0.0095 else 3}f}".replace("0.", ".", 1)
 
 
-def times(ratio: float) -> str:
+def times(ratio: float | None) -> str:
     """A ratio to three digits: ``1.46 ×``, ``14.7 ×``, ``120 ×``."""
+    if ratio is None:
+        return MISSING
     return f"{ratio:,.{2 if ratio < 10 else 1 if ratio < 100 else 0}f} ×"
 
 

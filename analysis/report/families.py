@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from analysis import old_sections
 from analysis.choices import SECTIONS as CHOICES
 from analysis.examples import SECTIONS as EXAMPLES
 from analysis.internals import SECTIONS as INTERNALS
 from analysis.presentation import Section
 from analysis.shapes import SECTIONS as SHAPES
+from analysis.transfer import SECTIONS as TRANSFER
 from analysis.triples import SECTIONS as TRIPLES
 
-FAMILIES: tuple[tuple[Section[Any], ...], ...] = (old_sections.TRANSFER, INTERNALS, CHOICES, SHAPES, EXAMPLES, TRIPLES)
+FAMILIES: tuple[tuple[Section[Any], ...], ...] = (TRANSFER, INTERNALS, CHOICES, SHAPES, EXAMPLES, TRIPLES)

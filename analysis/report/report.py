@@ -127,7 +127,6 @@ def _section(answer: Answer, figure: go.Figure | None) -> dict[str, object]:
         "reading": section.reading(result),
         "caption": answer.caption,
         "notes": list(filter(None, section.notes(result))),
-        "html": section.html(result),
         "tables": [shown for table in section.tables if (shown := table.page_table(result))],
     }
 

@@ -21,52 +21,32 @@ from trials.specs import Record, Triple
 
 @dataclass(frozen=True)
 class ComparedStudy:
-    """One study to compare.
+    """One study to compare."""
 
-    Attributes:
-        place: Its directory: a path, or an address.
-        study: The study.
-        records: Its ledger's records.
-    """
-
-    place: str
+    place: str  # its directory: a path, or an address
     study: Study
     records: tuple[Record, ...]
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One configuration that a search tried.
-
-    Attributes:
-        configuration: The configuration.
-        validation, test: Scores, means over seeds; None if one of its trials failed or was stopped early.
-    """
+    """One configuration that a search tried."""
 
     configuration: Configuration
-    validation: float | None
-    test: float | None
+    validation: float | None  # score, mean over seeds; None if one of its trials failed or was stopped early
+    test: float | None  # likewise
 
 
 @dataclass(frozen=True)
 class SearchRun:
-    """One study's search of one triple.
+    """One study's search of one triple."""
 
-    Attributes:
-        study: The study's name.
-        strategy: How it searches.
-        finished: Whether the search has ended.
-        attempts: The configurations that it tried, in the order in which it asked for them.
-        trials: Number of their trials: one per configuration and seed, equal ones once.
-        hours: Worker hours of these trials, whichever search they were run for.
-    """
-
-    study: str
+    study: str  # the study's name
     strategy: Strategy
     finished: bool
-    attempts: tuple[Attempt, ...]
-    trials: int
-    hours: float
+    attempts: tuple[Attempt, ...]  # in the order in which the search asked for them
+    trials: int  # number of their trials: one per configuration and seed, equal ones once
+    hours: float  # worker hours of these trials, whichever search they were run for
 
     @property
     def best(self) -> Attempt | None:
@@ -86,19 +66,13 @@ class SearchRun:
 
 @dataclass(frozen=True)
 class ComparedTriple:
-    """One triple that all studies share.
-
-    Attributes:
-        triple: The triple.
-        runs: One per study, in the order given.
-        optimum: The best validation score of a whole grid; None where no study is a finished grid that stops no trial.
-        same_teachers: Whether all students learn from the same checkpoints; else scores differ for that reason too.
-    """
+    """One triple that all studies share."""
 
     triple: Triple
-    runs: tuple[SearchRun, ...]
+    runs: tuple[SearchRun, ...]  # one per study, in the order given
+    # the best validation score of a whole grid; None where no study is a finished grid that stops no trial
     optimum: float | None
-    same_teachers: bool
+    same_teachers: bool  # whether all students learn from the same checkpoints; else scores differ for that reason too
 
     @property
     def metric(self) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from analysis.choices import choice_findings
 from analysis.examples.findings import group_findings
 from analysis.internals import experiment_triples
-from analysis.old_findings import old_findings
 from analysis.report import answers_of, summarise, tables_of
 from analysis.results import StudyResults
 from analysis.shapes import shape_findings
@@ -29,7 +28,7 @@ class Analysed:
         self.results = StudyResults(*arguments, **keys)
 
     def __getattr__(self, name):
-        for found in (self.results, choice_findings(self.results), old_findings(self.results)):
+        for found in (self.results, choice_findings(self.results)):
             if hasattr(found, name):
                 return getattr(found, name)
         raise AttributeError(name)

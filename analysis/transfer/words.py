@@ -1,17 +1,22 @@
-"""What a study of D's questions shows, in sentences."""
+"""What is said of D's questions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from math import fsum
 
 from analysis.presentation import MISSING, count, listing, percent, times
 from analysis.results import Difference, in_points
-from analysis.transfer import BetterTeacher, Distilled
-from analysis.transfer_findings import Certainty, Size, TransferFindings
+from analysis.transfer.findings import BetterTeacher, Groups
+from analysis.transfer.models import StudentSize, TeacherCertainty
+from analysis.transfer.students import DistilledStudent, Students
 from search_spaces import Schedule
 
-SCHEDULES = {  # as D writes them (table 12): stages are parted by |, losses of a stage joined by +
+PAPER = (
+    "(D): Mukherjee and Awadallah (2019), Distilling Transformers into Simple Neural Networks with Unlabeled "
+    "Transfer Data"
+)
+SCHEDULES = {  # as D writes them (table 12): | stands between stages, + between the losses of a stage
     Schedule.STAGED: "staged: R | L + CE",
     Schedule.JOINT: "joint: R + L + CE",
     Schedule.DISTIL_ONCE: "distil once: R + L | CE",
@@ -23,8 +28,8 @@ def schedule_words(schedule: Schedule) -> str:
     return SCHEDULES.get(schedule, str(schedule))
 
 
-def group_name(group: Sequence[Distilled]) -> str:
-    """Whose students they are, on the data set of the shortest name."""
+def group_name(group: Students) -> str:
+    """Which students a group has, with the shortest name of its data sets."""
     return f"{group[0].student} of {group[0].teacher} on {min((each.dataset for each in group), key=len)}"
 
 
@@ -33,75 +38,51 @@ def points(value: float | None, metric: str) -> str:
     return MISSING if value is None else _signed(in_points(value, metric))
 
 
-def summarise_transfer(found: TransferFindings) -> Iterator[str]:
-    """Everything that can be said."""
-    yield from filter(
-        None,
-        (
-            gain_sentence(found.complete),
-            teachers_sentence(found.better_teachers),
-            soft_sentence(found.with_both),
-            certainty_sentence(found.certainties),
-            labels_sentence(found.by_labels),
-            transfer_sentence(found.by_transfer),
-            schedules_sentence(found.scheduled),
-            size_sentence(found.sizes),
-        ),
-    )
-
-
-def gain_sentence(found: Sequence[Distilled]) -> str | None:
+def gain_sentence(students: Students) -> str | None:
     """What a teacher is worth, and how far from it its student is (D, table 5)."""
-    known = [each for each in found if each.gain.mean is not None]
+    known = [each for each in students if each.gain.mean is not None]
     if not known:
         return None
     told = _told([each.gain for each in known], "better with its teacher", "worse")
-    where = _over(known)
-    behind = [
-        _points(each, (each.taught.test or 0.0) - each.triple.teacher_test)
-        for each in known
-        if each.taught and each.triple.teacher_test is not None
-    ]
-    level = f" It then stands {_mean(behind)} points from its teacher." if behind else ""
-    return f"With a teacher the student's test score changes by {_mean(_gains(known))} points{where}: {told}.{level}"
+    behind = [in_points(each.over_teacher, each.metric) for each in known if each.over_teacher is not None]
+    level = f" Its score then differs from its teacher's by {_mean(behind)} points." if behind else ""
+    gains = _mean_points(known, [each.gain for each in known])
+    return f"With a teacher, the student's test score changes by {gains} points{_over(known)}: {told}.{level}"
 
 
 def teachers_sentence(found: Sequence[BetterTeacher]) -> str | None:
     """Whether the student of the better teacher is better (D, table 6)."""
-    known = [(each, each.gain) for each in found if each.gain is not None]
+    known = [(each, each.students[0].metric, each.gain) for each in found if each.gain is not None]
     if not known:
         return None
-    apart = _mean([_points(each.students[0], each.teachers_apart) for each, _ in known]).removeprefix("+")
-    gains = _mean([_points(each.students[0], gain.mean) for each, gain in known])
-    tested = [Difference(by_seeds=gain) for _, gain in known]
-    told = _told(tested, "better", "worse")
+    apart = _mean([in_points(each.teachers_apart, metric) for each, metric, _ in known]).removeprefix("+")
+    gains = _mean([in_points(gain.mean, metric) for _, metric, gain in known])
+    told = _told([Difference(by_seeds=gain) for _, _, gain in known], "better", "worse")
     return (
-        f"With a teacher that is {apart} points better on test the student's score changes by {gains} points (means "
+        f"With a teacher that is {apart} points better on test, the student's score changes by {gains} points (means "
         f"over {count(len(known), 'data set')}): {told}."
     )
 
 
-def soft_sentence(found: Sequence[Distilled]) -> str | None:
+def soft_sentence(students: Students) -> str | None:
     """Soft against hard labels (D, table 8)."""
-    known = [each for each in found if each.soft_over_hard.mean is not None]
+    known = [each for each in students if each.soft_over_hard.mean is not None]
     if not known:
         return None
-    told = _told([each.soft_over_hard for each in known], "better with soft labels", "better with hard ones")
-    gains = [_points(each, each.soft_over_hard.mean or 0.0) for each in known]
-    return f"Soft instead of hard labels change the test score by {_mean(gains)} points{_over(known)}: {told}."
+    differences = [each.soft_over_hard for each in known]
+    told = _told(differences, "better with soft labels", "better with hard ones")
+    gains = _mean_points(known, differences)
+    return f"With soft instead of hard labels, the test score changes by {gains} points{_over(known)}: {told}."
 
 
-def certainty_sentence(found: Sequence[Certainty]) -> str | None:
+def certainty_sentence(found: Sequence[TeacherCertainty]) -> str:
     """How near to hard labels the teachers' probabilities are (D, table 9)."""
-    if not found:
-        return None
-    low, high = (pick(found, key=lambda each: each.share) for pick in (min, max))
-    span = f"{percent(low.share)} ({low.teacher} on {low.dataset})"
-    span += f" to {percent(high.share)} ({high.teacher} on {high.dataset})" if len(found) > 1 else ""
+    ends = [pick(found, key=lambda each: each.share) for pick in (min, max)][: len(found)]
+    span = " to ".join(f"{percent(each.share)} ({each.teacher} on {each.dataset})" for each in ends)
     return f"The variance of the teacher's probabilities is {span} of that of hard labels."
 
 
-def labels_sentence(groups: Sequence[Sequence[Distilled]]) -> str | None:
+def labels_sentence(groups: Groups) -> str | None:
     """What a teacher is worth with few and with many labels (D, tables 10 and 11)."""
     parts = [
         f"{points(few.gain.mean, few.metric)} points with {few.labelled:,} labelled examples, "
@@ -113,7 +94,7 @@ def labels_sentence(groups: Sequence[Sequence[Distilled]]) -> str | None:
     return f"A teacher changes its student's test score by {listing(parts)}." if parts else None
 
 
-def transfer_sentence(groups: Sequence[Sequence[Distilled]]) -> str | None:
+def transfer_sentence(groups: Groups) -> str | None:
     """What more transfer rows are worth."""
     parts = []
     for group in groups:
@@ -125,22 +106,23 @@ def transfer_sentence(groups: Sequence[Sequence[Distilled]]) -> str | None:
     return f"The distilled student's test score changes by {listing(parts)}." if parts else None
 
 
-def schedules_sentence(found: Sequence[Distilled]) -> str | None:
+def schedules_sentence(students: Students) -> str | None:
     """The schedules against joint training, each with what tests say of it (D, table 12)."""
-    by_schedule: dict[Schedule, list[Distilled]] = {}
-    for each in found:
+    by_schedule: dict[Schedule, list[DistilledStudent]] = {}
+    for each in students:
         for schedule, over in each.over_joint.items():
             if over.mean is not None:
                 by_schedule.setdefault(schedule, []).append(each)
     parts = []
     for schedule, own in by_schedule.items():
-        gains = [_points(each, each.over_joint[schedule].mean or 0.0) for each in own]
-        told = _told([each.over_joint[schedule] for each in own], "better", "worse")
-        parts.append(f"{str(schedule).replace('_', ' ')} by {_mean(gains)} points{_over(own)} ({told})")
-    return f"Against joint training the test score changes: {'; '.join(parts)}." if parts else None
+        differences = [each.over_joint[schedule] for each in own]
+        told = _told(differences, "better", "worse")
+        change = f"{_mean_points(own, differences)} points{_over(own)} ({told})"
+        parts.append(f"{str(schedule).replace('_', ' ')} by {change}")
+    return f"Compared with joint training, the test score changes: {'; '.join(parts)}." if parts else None
 
 
-def size_sentence(found: Sequence[Size]) -> str | None:
+def size_sentence(found: Sequence[StudentSize]) -> str | None:
     """How much smaller and faster students are (D, table 7)."""
     parts = []
     for each in found:
@@ -164,25 +146,21 @@ def _told(found: Sequence[Difference], better: str, worse: str) -> str:
     return ", ".join(parts)
 
 
-def _over(found: Sequence[Distilled]) -> str:
-    """Over how many cases a mean is."""
-    if len(found) == 1:
-        return f" ({group_name(found)})"
-    datasets = len({each.dataset for each in found})
-    several = "" if datasets == len(found) else f" on {count(datasets, 'data set')}"
-    return f" on average over {count(len(found), 'triple' if several else 'data set')}{several}"
+def _over(students: Sequence[DistilledStudent]) -> str:
+    """How many students a mean is over."""
+    if len(students) == 1:
+        return f" ({group_name(tuple(students))})"
+    datasets = len({each.dataset for each in students})
+    several = "" if datasets == len(students) else f" on {count(datasets, 'data set')}"
+    return f" on average over {count(len(students), 'triple' if several else 'data set')}{several}"
 
 
-def _gains(found: Sequence[Distilled]) -> list[float]:
-    return [_points(each, each.gain.mean or 0.0) for each in found]
-
-
-def _points(each: Distilled, value: float) -> float:
-    return in_points(value, each.metric)
+def _mean_points(students: Sequence[DistilledStudent], found: Sequence[Difference]) -> str:
+    """The mean of some students' differences in points, with its sign."""
+    return _mean([in_points(own.mean or 0.0, each.metric) for each, own in zip(students, found, strict=True)])
 
 
 def _mean(values: Sequence[float]) -> str:
-    """The mean of points, with its sign."""
     return _signed(fsum(values) / len(values))
 
 

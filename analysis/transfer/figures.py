@@ -1,18 +1,19 @@
-"""Figures of D's questions: without and with a teacher, by labels, by transfer rows, by schedule. No arithmetic."""
+"""Figures of D's questions: scores and differences, teachers, schedules, sizes. No arithmetic."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analysis.internals import Experiment
-from analysis.presentation import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, SKY, below_title, dress, no_data
+from analysis.presentation import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, RED, SKY, Value, at, below_title, dress
 from analysis.results import Difference, in_points
-from analysis.transfer import BetterTeacher, Distilled
-from analysis.transfer_findings import Certainty, Size
-from analysis.transfer_wording import schedule_words
+from analysis.transfer.findings import BetterTeacher
+from analysis.transfer.models import StudentSize, TeacherCertainty
+from analysis.transfer.students import DistilledStudent, Students
+from analysis.transfer.words import schedule_words
 from search_spaces import Schedule
 
 GAINS = ("What a teacher is worth", "Left: test scores. Right: points over no distillation; bars: 95 % intervals")
@@ -21,10 +22,17 @@ SOFT = ("Soft against hard labels", "Left: test scores. Right: points of soft ov
 CERTAIN = ("How sure the teachers are", "Variance of their probabilities, as a share of that of hard labels")
 SCHEDULES = ("In which order to learn", "Left: test scores. Right: points over joint training; bars: 95 % intervals")
 SIZES = ("How much smaller and faster", "Parameters; samples a second by data set, bars: quartiles over rounds")
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED, INK)
 
-Pick = Callable[[Distilled], float | None]
-Compare = Callable[[Distilled], Difference]
-Marks = dict[str, tuple[str, str, Pick]]
+Marks = dict[str, tuple[str, str, Value[DistilledStudent]]]  # name: colour, symbol, whose score
+KINDS: Marks = {
+    "RNN encoder": (FAINT, "x", "rnn.test"),
+    "no distillation": (ORANGE, "circle", "untaught.test"),
+    "hard": (SKY, "triangle-up", "hard.test"),
+    "soft": (BLUE, "circle", "soft.test"),
+    "distilled": (BLUE, "circle", "taught.test"),
+    "teacher": (INK, "line-ns", "teacher_test"),
+}
 OF_SCHEDULES = {
     Schedule.JOINT: (INK, "circle"),
     Schedule.STAGED: (BLUE, "square"),
@@ -34,64 +42,49 @@ OF_SCHEDULES = {
 }
 
 
-def _score(experiment: Experiment | None) -> float | None:
-    return experiment.test if experiment else None
-
-
-KINDS: Marks = {  # name: colour, symbol, whose score
-    "RNN encoder": (FAINT, "x", lambda each: _score(each.rnn)),
-    "no distillation": (ORANGE, "circle", lambda each: _score(each.untaught)),
-    "hard": (SKY, "triangle-up", lambda each: _score(each.hard)),
-    "soft": (BLUE, "circle", lambda each: _score(each.soft)),
-    "distilled": (BLUE, "circle", lambda each: _score(each.taught)),
-    "teacher": (INK, "line-ns", lambda each: each.triple.teacher_test),
-}
-
-
-def gains(found: Sequence[Distilled]) -> go.Figure:
+def gains(students: Students) -> go.Figure:
     """Scores of RNN encoder, student without and with a teacher, teacher; and what the teacher adds."""
     marks = {name: KINDS[name] for name in ("RNN encoder", "no distillation", "distilled", "teacher")}
-    return _scores_and_differences(found, marks, {"": lambda each: each.gain}, GAINS)
+    return _scores_and_differences(students, marks, {"": lambda each: each.gain}, GAINS)
 
 
-def soft_and_hard(found: Sequence[Distilled]) -> go.Figure:
+def soft_and_hard(students: Students) -> go.Figure:
     """Scores of softly and of hard taught students, and the difference."""
     marks = {name: KINDS[name] for name in ("hard", "soft", "teacher")}
-    return _scores_and_differences(found, marks, {"": lambda each: each.soft_over_hard}, SOFT)
+    return _scores_and_differences(students, marks, {"": lambda each: each.soft_over_hard}, SOFT)
 
 
-def schedules(found: Sequence[Distilled]) -> go.Figure:
+def schedules(students: Students) -> go.Figure:
     """Scores of each schedule, and what they add to joint training."""
-    names = [name for name in Schedule if any(name in each.schedules for each in found)]
-    others = [name for name in names if any(name in each.over_joint for each in found)]
-    marks = {schedule_words(name): (*OF_SCHEDULES[name], _of_schedule(name)) for name in names}
-    over = {schedule_words(name): _over_joint(name) for name in others}
-    return _scores_and_differences(found, marks, over, SCHEDULES)
+    names = [name for name in Schedule if any(name in each.schedules for each in students)]
+    others = [name for name in names if any(name in each.over_joint for each in students)]
+    marks: Marks = {schedule_words(name): (*OF_SCHEDULES[name], _test_of(name)) for name in names}
+    return _scores_and_differences(
+        students, marks, {schedule_words(name): _over_joint(name) for name in others}, SCHEDULES
+    )
 
 
-def _of_schedule(name: Schedule) -> Pick:
-    return lambda each: _score(each.schedules.get(name))
+def _test_of(name: Schedule) -> Callable[[DistilledStudent], float | None]:
+    return lambda each: each.schedules[name].test if name in each.schedules else None
 
 
-def _over_joint(name: Schedule) -> Compare:
+def _over_joint(name: Schedule) -> Callable[[DistilledStudent], Difference]:
     return lambda each: each.over_joint.get(name, Difference())
 
 
 def teachers(found: Sequence[BetterTeacher]) -> go.Figure:
     """The student's score against its teacher's, one line a student and data set."""
-    if not found:
-        return no_data(TEACHERS)
-    drawn, colours = go.Figure(), (BLUE, ORANGE, GREEN, PURPLE, SKY, RED, INK)
-    several = len({group.students[0].student for group in found}) > 1
-    for index, group in enumerate(found):
-        first = group.students[0]
+    drawn = go.Figure()
+    several = len({each.students[0].student for each in found}) > 1
+    for index, own in enumerate(found):
+        first = own.students[0]
         drawn.add_scatter(
-            x=[each.triple.teacher_test for each in group.students],
-            y=[_score(each.taught) for each in group.students],
-            text=[each.teacher for each in group.students],
+            x=[each.teacher_test for each in own.students],
+            y=[at(each, "taught.test") for each in own.students],
+            text=[each.teacher for each in own.students],
             name=f"{first.dataset}, {first.student}" if several else first.dataset,
             mode="lines+markers",
-            line={"color": colours[index % len(colours)], "width": 1.5},
+            line={"color": COLOURS[index % len(COLOURS)], "width": 1.5},
             marker={"size": 9},
             hovertemplate="%{text}: %{x:.4f}, student %{y:.4f}<extra>%{fullData.name}</extra>",
         )
@@ -99,13 +92,11 @@ def teachers(found: Sequence[BetterTeacher]) -> go.Figure:
     return drawn.update_xaxes(title="test score of the teacher", showgrid=True).update_yaxes(title="of the student")
 
 
-def certainties(found: Sequence[Certainty]) -> go.Figure:
+def certainties(found: Sequence[TeacherCertainty]) -> go.Figure:
     """Shares of the maximum, a row per teacher and data set."""
-    if not found:
-        return no_data(CERTAIN)
     several = len({each.checkpoint for each in found}) > 1
     rows = [
-        ", ".join([each.dataset, each.teacher, *([each.checkpoint.replace("_", " ")] if several else [])])
+        f"{each.dataset}, {each.teacher}" + (f", {each.checkpoint.replace('_', ' ')}" if several else "")
         for each in found
     ]
     drawn = go.Figure(
@@ -121,26 +112,20 @@ def certainties(found: Sequence[Certainty]) -> go.Figure:
     )
     drawn.add_vline(x=1, line={"color": INK, "width": 1, "dash": "dash"}, annotation_text="hard labels")
     dress(drawn, CERTAIN, height=150 + 32 * len(rows))
-    return drawn.update_xaxes(range=[0, 1.12], tickformat=".0%", showgrid=True).update_yaxes(
-        autorange="reversed", ticksuffix=" "
-    )
+    drawn.update_xaxes(range=[0, 1.12], tickformat=".0%", showgrid=True)
+    return drawn.update_yaxes(autorange="reversed", ticksuffix=" ")
 
 
-def sizes(found: Sequence[Size]) -> go.Figure:
+def sizes(found: Sequence[StudentSize]) -> go.Figure:
     """Compression and speed-up, a row per student and teacher."""
-    shown = [each for each in found if each.compression]
-    if not shown:
-        return no_data(SIZES)
-    timed = any(each.speed_ups for each in shown)
-    titles = ["<b>Compression</b>, teacher / student", "<b>Speed-up</b>, student / teacher"]
-    drawn = make_subplots(
-        cols=1 + timed, shared_yaxes=True, horizontal_spacing=0.05, subplot_titles=titles[: 1 + timed]
-    )
-    rows = [f"{each.student} of {each.teacher}" for each in shown]
-    hover = "%{y}: %{x:.1f} ×<extra></extra>"
-    marker = {"color": BLUE, "size": 10}
-    drawn.add_scatter(x=[e.compression for e in shown], y=rows, mode="markers", marker=marker, hovertemplate=hover)
-    for row, each in zip(rows, shown, strict=True):
+    known = [each for each in found if each.compression]
+    rows = [f"{each.student} of {each.teacher}" for each in known]
+    timed = any(each.speed_ups for each in known)
+    titles = ["<b>Compression</b>, teacher / student", "<b>Speed-up</b>, student / teacher"][: 1 + timed]
+    drawn = make_subplots(cols=1 + timed, shared_yaxes=True, horizontal_spacing=0.05, subplot_titles=titles)
+    hover, marker = "%{y}: %{x:.1f} ×<extra></extra>", {"color": BLUE, "size": 10}
+    drawn.add_scatter(x=[e.compression for e in known], y=rows, mode="markers", marker=marker, hovertemplate=hover)
+    for row, each in zip(rows, known, strict=True):
         if each.speed_ups:
             drawn.add_trace(_speed_ups(row, each), row=1, col=2)
     drawn.update_annotations(font={"size": 13})
@@ -149,45 +134,36 @@ def sizes(found: Sequence[Size]) -> go.Figure:
     return drawn.update_yaxes(categoryorder="array", categoryarray=rows[::-1], range=[-0.6, len(rows) - 0.4])
 
 
-def _speed_ups(row: str, size: Size) -> go.Scatter:
+def _speed_ups(row: str, size: StudentSize) -> go.Scatter:
     speeds = list(size.speed_ups.values())
+    middles = [speed.median for speed in speeds]
     return go.Scatter(
-        x=[speed.median for speed in speeds],
+        x=middles,
         y=[row] * len(speeds),
         mode="markers",
         marker={"color": BLUE, "size": 8},
-        error_x={
-            "type": "data",
-            "array": [speed.high - speed.median for speed in speeds],
-            "arrayminus": [speed.median - speed.low for speed in speeds],
-            "color": FAINT,
-            "thickness": 1.6,
-        },
+        error_x=_bars(middles, [(speed.low, speed.high) for speed in speeds], FAINT),
         customdata=list(size.speed_ups),
         hovertemplate="%{y} on %{customdata}: %{x:.1f} ×<extra></extra>",
     )
 
 
 def _scores_and_differences(
-    found: Sequence[Distilled],
+    students: Students,
     marks: Marks,
-    differences: Mapping[str, Compare],
+    differences: Mapping[str, Callable[[DistilledStudent], Difference]],
     titles: tuple[str, str],
 ) -> go.Figure:
     """A row per data set: scores on the left, differences with their intervals on the right."""
-    if not found:
-        return no_data(titles)
-    rows = [each.triple.name for each in found]
+    rows = [each.triple.name for each in students]
     drawn = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.05)
-    for name, (colour, symbol, pick) in marks.items():
-        known = {place: value for place, each in enumerate(found) if (value := pick(each)) is not None}
+    for name, (colour, symbol, score) in marks.items():
+        known = {place: value for place, each in enumerate(students) if (value := at(each, score)) is not None}
         if known:
             drawn.add_trace(_dots(name, colour, symbol, known, rows), row=1, col=1)
     for index, (name, of) in enumerate(differences.items()):
         shift = 0.24 * (index - (len(differences) - 1) / 2)  # so that bars of one row can be told apart
-        known_differences = {place: own for place, each in enumerate(found) if (own := of(each)).mean is not None}
-        own_colour = marks[name][0] if name else None
-        drawn.add_trace(_intervals(name, own_colour, known_differences, found, shift), row=1, col=2)
+        drawn.add_trace(_intervals(students, of, name, marks[name][0] if name else None, shift), row=1, col=2)
     drawn.add_vline(x=0, line={"color": INK, "width": 1}, row=1, col=2)
     height = 200 + 36 * max(2, len(rows))
     dress(drawn, titles, height=height, margin={"t": 140}, legend=below_title(height))
@@ -208,30 +184,35 @@ def _dots(name: str, colour: str, symbol: str, known: Mapping[int, float], rows:
 
 
 def _intervals(
-    name: str, colour: str | None, known: Mapping[int, Difference], found: Sequence[Distilled], shift: float
+    students: Students, of: Callable[[DistilledStudent], Difference], name: str, colour: str | None, shift: float
 ) -> go.Scatter:
     """Differences with their intervals; without a colour of their own blue beyond the noise, and grey within."""
-    means, spans = [], []
-    for place, own in known.items():
-        mean = own.mean or 0.0
-        means.append(in_points(mean, found[place].metric))
-        spans.append([in_points(end, found[place].metric) for end in own.interval or (mean, mean)])
-    told = [BLUE if own.verdict else FAINT for own in known.values()]
+    known = [(place, each, own) for place, each in enumerate(students) if (own := of(each)).mean is not None]
+    means = [in_points(own.mean or 0.0, each.metric) for _, each, own in known]
+    ends = [own.interval or (own.mean or 0.0, own.mean or 0.0) for _, _, own in known]
+    spans = [
+        (in_points(low, e.metric), in_points(high, e.metric))
+        for (low, high), (_, e, _) in zip(ends, known, strict=True)
+    ]
     return go.Scatter(
         x=means,
-        y=[place + shift for place in known],
-        text=[found[place].triple.name for place in known],
+        y=[place + shift for place, _, _ in known],
+        text=[each.triple.name for _, each, _ in known],
         customdata=spans,
         mode="markers",
         showlegend=False,
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": [high - mean for (_, high), mean in zip(spans, means, strict=True)],
-            "arrayminus": [mean - low for (low, _), mean in zip(spans, means, strict=True)],
-            "color": colour or FAINT,
-            "thickness": 1.6,
-        },
-        marker={"color": colour or told, "size": 9},
+        error_x=_bars(means, spans, colour or FAINT) | {"symmetric": False},
+        marker={"color": colour or [BLUE if own.verdict else FAINT for _, _, own in known], "size": 9},
         hovertemplate="%{text}: %{x:+.2f} (%{customdata[0]:+.2f} to %{customdata[1]:+.2f})" + f"<extra>{name}</extra>",
     )
+
+
+def _bars(middles: Sequence[float], spans: Sequence[Sequence[float]], colour: str) -> dict[str, Any]:
+    """Error bars that reach from the low to the high end of each span."""
+    return {
+        "type": "data",
+        "array": [high - middle for middle, (_, high) in zip(middles, spans, strict=True)],
+        "arrayminus": [middle - low for middle, (low, _) in zip(middles, spans, strict=True)],
+        "color": colour,
+        "thickness": 1.6,
+    }

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from analysed import Analysed as Findings
 from analysed import analyse, sections
 from simulated_experiments import experiment_study, write_answers
 from simulated_transfer import (
@@ -24,7 +23,9 @@ from simulated_transfer import (
 )
 
 from analysis.report import write_report
-from analysis.transfer_tables import COLUMNS, DESCRIPTIONS, ROWS
+from analysis.transfer.findings import by_labels, by_transfer_rows, with_several_teachers, without_and_with_teacher
+from analysis.transfer.models import student_sizes, teacher_certainties
+from analysis.transfer.students import distilled_students
 from search_spaces.configuration import Distance, Schedule
 from search_spaces.space import load_space
 from trials.specs.records import TeacherRecord, TrialRecord
@@ -51,17 +52,17 @@ def folder(records, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def findings(study, records, folder) -> Findings:
+def findings(study, records, folder):
     return analyse(study, records, folder=folder)
 
 
 @pytest.fixture(scope="module")
-def found(findings):
-    return findings.transfer
+def students(findings):
+    return distilled_students(findings.results)
 
 
-def student(found, dataset: str, teacher: str):
-    return next(each for each in found.students if (each.dataset, each.teacher) == (dataset, teacher))
+def student(students, dataset: str, teacher: str):
+    return next(each for each in students if (each.dataset, each.teacher) == (dataset, teacher))
 
 
 def scores_of(records, dataset: str, name: str, teacher: str = "base", of: str = "bilstm") -> np.ndarray:
@@ -79,8 +80,8 @@ def scores_of(records, dataset: str, name: str, teacher: str = "base", of: str =
     return np.array([scores[seed] for seed in SEEDS])
 
 
-def test_students_without_and_with_a_teacher_are_compared(found, records):
-    own = student(found, "few", "base")
+def test_students_without_and_with_a_teacher_are_compared(students, records):
+    own = student(students, "few", "base")
     # the one that validates best, although another one tests better
     assert (own.taught.name, own.soft.name, own.hard.name, own.untaught.name) == ("joint", "joint", "hard", "none")
     assert own.taught.test < own.schedules[Schedule.STAGED].test
@@ -97,37 +98,37 @@ def test_students_without_and_with_a_teacher_are_compared(found, records):
     assert own.over_joint[Schedule.STAGED].mean == pytest.approx(staged.mean())
 
 
-def test_baselines_are_no_students_of_a_teacher(found):
-    assert {each.student for each in found.students} == {"bilstm"}
+def test_baselines_are_no_students_of_a_teacher(students):
+    assert {each.student for each in students} == {"bilstm"}
 
 
-def test_differences_that_no_test_can_tell_are_called_so(found):
-    own = student(found, "other", "base")
+def test_differences_that_no_test_can_tell_are_called_so(students):
+    own = student(students, "other", "base")
     assert GAINS["other"] == 0
     assert own.gain.verdict == 0
     assert own.gain.interval[0] <= own.gain.mean <= own.gain.interval[1]
 
 
-def test_better_teachers_are_compared_by_seed(found, records):
-    own = next(group for group in found.better_teachers if group.students[0].dataset == "few")
+def test_better_teachers_are_compared_by_seed(students, records):
+    own = next(group for group in with_several_teachers(students) if group.students[0].dataset == "few")
     assert [each.teacher for each in own.students] == ["base", "large"]
     assert own.teachers_apart == pytest.approx(TEACHER_TESTS["large"] - TEACHER_TESTS["base"])
     gains = scores_of(records, "few", "joint", "large") - scores_of(records, "few", "joint", "base")
     assert own.gain.mean == pytest.approx(gains.mean())
 
 
-def test_data_sets_of_one_source_are_grouped_by_labels(found):
-    groups = found.by_labels
+def test_data_sets_of_one_source_are_grouped_by_labels(students):
+    groups = by_labels(students)
     assert [[each.dataset for each in group] for group in groups] == [["few", "many"]] * 2
     assert [each.labelled for each in groups[0]] == [TRAIN_ROWS["few"], TRAIN_ROWS["many"]]
 
 
-def test_data_sets_with_one_number_of_labels_are_grouped_by_transfer_rows(found):
-    assert [[each.transfer for each in group] for group in found.by_transfer] == [[2000, 4900]] * 2
+def test_data_sets_with_one_number_of_labels_are_grouped_by_transfer_rows(students):
+    assert [[each.transfer for each in group] for group in by_transfer_rows(students)] == [[2000, 4900]] * 2
 
 
-def test_sizes_are_ratios_of_parameters_and_of_rounds(found):
-    size = next(each for each in found.sizes if (each.teacher, each.student) == ("large", "bilstm"))
+def test_sizes_are_ratios_of_parameters_and_of_rounds(findings):
+    size = next(each for each in student_sizes(findings.results) if (each.teacher, each.student) == ("large", "bilstm"))
     assert size.compression == pytest.approx(340 / 13)
     ratios = np.array(SECONDS["bilstm"]) / np.array(SECONDS["large"])
     speed = size.speed_ups["few"]
@@ -135,10 +136,11 @@ def test_sizes_are_ratios_of_parameters_and_of_rounds(found):
     assert size.speed_up == pytest.approx(np.median(ratios))
 
 
-def test_certainty_is_a_share_of_that_of_hard_labels(found):
-    by_teacher = {each.teacher: each for each in found.certainties}
+def test_certainty_is_a_share_of_that_of_hard_labels(findings):
+    found = teacher_certainties(findings.results)
+    by_teacher = {each.teacher: each for each in found}
     # the checkpoint that teaches; of two classes hard labels have the variance 1/4
-    assert {each.checkpoint for each in found.certainties} == {"lowest_loss"}
+    assert {each.checkpoint for each in found} == {"lowest_loss"}
     assert by_teacher["large"].maximum == 0.25
     assert by_teacher["base"].share == pytest.approx(VARIANCES["base"] / 0.25)
 
@@ -146,7 +148,7 @@ def test_certainty_is_a_share_of_that_of_hard_labels(found):
 def test_records_from_before_variances_were_noted_say_nothing(study, records):
     older = [without_variance(record) for record in records]
     findings = analyse(study, older)
-    assert findings.transfer.certainties == ()
+    assert teacher_certainties(findings.results) is None
     assert NAMES - {section.name for section in sections(findings)} == {"teacher_certainty"}
 
 
@@ -164,12 +166,12 @@ def test_experiments_with_fewer_labels_or_transfer_rows_are_sizes_too(study):
     space = space.model_copy(update={"experiments": (*space.experiments, *few, short)})
     search = study.config.search.model_copy(update={"space": space})
     own = transfer_study(search=search, datasets=study.config.datasets[3:])
-    found = analyse(own, transfer_records(own)).transfer
-    base = [each for each in found.students if each.teacher == "base"]
+    students = distilled_students(analyse(own, transfer_records(own)).results)
+    base = [each for each in students if each.teacher == "base"]
     assert [(each.labelled, each.transfer) for each in base] == [(40, 3000), (500, 700), (500, 3000)]
     assert [each.untaught.name for each in base] == ["none-20", "none", "none"]
-    assert [(each.labelled, each.transfer) for each in found.complete] == [(500, 3000)] * 2
-    assert [[each.transfer for each in group] for group in found.by_transfer] == [[700, 3000]] * 2
+    assert [(each.labelled, each.transfer) for each in without_and_with_teacher(students)] == [(500, 3000)] * 2
+    assert [[each.transfer for each in group] for group in by_transfer_rows(students)] == [[700, 3000]] * 2
 
 
 def test_report_shows_all_of_it(study, records, folder, findings, tmp_path):
@@ -181,7 +183,7 @@ def test_report_shows_all_of_it(study, records, folder, findings, tmp_path):
         "99.0 % (large on few)",
         "points with 100 labelled examples",
         "from 2,000 to 4,900 transfer rows",
-        "Against joint training the test score changes: staged by",
+        "Compared with joint training, the test score changes: staged by",
         "large has 26.2 × the parameters of bilstm",
         '<td class="number strong">',
         "Mukherjee and Awadallah",
@@ -203,10 +205,6 @@ def read(file: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(lines))
 
 
-def test_every_table_is_described():
-    assert ROWS.keys() == COLUMNS.keys() == DESCRIPTIONS.keys()
-
-
 def test_report_of_a_study_that_has_just_begun(study, records, tmp_path):
     teachers = [record for record in records if isinstance(record, TeacherRecord)]
     trials = [record for record in records if isinstance(record, TrialRecord)]
@@ -218,10 +216,11 @@ def test_report_of_a_study_that_has_just_begun(study, records, tmp_path):
 
 def test_one_seed_without_answers_is_not_tested(study, records):
     one = transfer_study(seeds=SEEDS[:1])
-    found = analyse(one, records).transfer
-    assert {each.gain.verdict for each in found.students} == {None}
-    assert student(found, "few", "base").gain.mean > 0
+    students = distilled_students(analyse(one, records).results)
+    assert {each.gain.verdict for each in students} == {None}
+    assert student(students, "few", "base").gain.mean > 0
 
 
 def test_other_studies_of_experiments_have_no_such_questions():
-    assert analyse(experiment_study(), []).transfer is None
+    assert distilled_students(analyse(experiment_study(), []).results) is None
+    assert student_sizes(analyse(experiment_study(), []).results) is None

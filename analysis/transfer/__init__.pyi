@@ -1,0 +1,1 @@
+from .sections import SECTIONS as SECTIONS
