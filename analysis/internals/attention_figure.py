@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analysis.internals.attention import HeadView
-from analysis.internals.experiments import ExperimentTriple
-from analysis.presentation import BLUE, SOFT, dress, no_data
+from analysis.internals.attention import Attention, HeadView
+from analysis.internals.findings import Triples
+from analysis.presentation import BLUE, SOFT, dress
 
 SIDE_BY_SIDE = (
     "What students attend to, beside their teacher",
@@ -18,11 +16,9 @@ SIDE_BY_SIDE = (
 PANEL, GAP = 270, 110  # pixels: a panel's height, and what stands between two
 
 
-def side_by_side(triples: Sequence[ExperimentTriple]) -> go.Figure:
+def side_by_side(triples: Triples) -> go.Figure:
     """One head of the teacher and of two students, triple by triple."""
-    shown = [(triple, triple.attention) for triple in triples if triple.attention]
-    if not shown:
-        return no_data(SIDE_BY_SIDE)
+    shown = [(triple.name, triple.attention) for triple in triples if triple.attention]
     rows = len(shown)
     drawn = make_subplots(
         rows=rows,
@@ -30,7 +26,7 @@ def side_by_side(triples: Sequence[ExperimentTriple]) -> go.Figure:
         horizontal_spacing=0.02,
         vertical_spacing=GAP / (rows * PANEL + (rows - 1) * GAP),
         shared_yaxes=True,
-        subplot_titles=[title for triple, _ in shown for title in _titles(triple)],
+        subplot_titles=[title for name, found in shown for title in _titles(name, found)],
     )
     for row, (_, found) in enumerate(shown, start=1):
         for column, values in enumerate((found.view.teacher, found.view.before, found.view.after), start=1):
@@ -42,12 +38,11 @@ def side_by_side(triples: Sequence[ExperimentTriple]) -> go.Figure:
     return drawn.update_layout(coloraxis=scale).update_annotations(font_size=13)
 
 
-def _titles(triple: ExperimentTriple) -> tuple[str, str, str]:
-    assert triple.attention is not None  # seen by the caller
-    found, view = triple.attention, triple.attention.view
+def _titles(name: str, found: Attention) -> tuple[str, str, str]:
+    view = found.view
     before, after = (f"KL {value:.3f}" for value in view.divergences)
     return (
-        f"<b>{triple.name}</b>, teacher: layer {view.teacher_layer}, head {view.head}",
+        f"<b>{name}</b>, teacher: layer {view.teacher_layer}, head {view.head}",
         f"<b>{found.first}</b>, layer {view.layer}: {before}",
         f"<b>{found.other}</b>, layer {view.layer}: {after}",
     )

@@ -30,7 +30,7 @@ from trials.storage import Workspace
 
 
 @dataclass(frozen=True)
-class Line:
+class ValidationCurve:
     """Validation during training, mean over seeds."""
 
     epochs: tuple[float, ...]  # passes over the data, rising
@@ -67,12 +67,12 @@ class Experiment:
         return {seed: record.test_score or 0.0 for seed, record in self.trials.items()}
 
     @property
-    def line(self) -> Line | None:
+    def curve(self) -> ValidationCurve | None:
         """Validation during training, as far as all seeds got; None without a trial."""
-        points = list(zip(*(record.curve for record in self.trials.values()), strict=False))
         if not self.trials:
             return None
-        return Line(
+        points = list(zip(*(record.curve for record in self.trials.values()), strict=False))
+        return ValidationCurve(
             epochs=tuple(point[0].epoch for point in points),
             scores=tuple(fmean(each.validation_score for each in point) for point in points),
             stages=tuple(point[0].stage for point in points),
@@ -94,6 +94,11 @@ class ExperimentTriple:
     def triple_id(self) -> str:
         """``teacher/student/dataset``."""
         return self.outcome.triple_id
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether its student has a teacher: of a baseline there is nothing to compare."""
+        return self.outcome.triple.student.distil
 
     @property
     def metric(self) -> str:

@@ -29,7 +29,7 @@ def experiment_findings(results: StudyResults) -> ExperimentFindings | None:
 
 def compared_triples(results: StudyResults) -> Triples | None:
     """Those whose student has a teacher; None of a study without."""
-    return tuple(each for each in experiment_triples(results) if each.outcome.triple.student.distil) or None
+    return tuple(each for each in experiment_triples(results) if each.is_compared) or None
 
 
 def training_sizes(results: StudyResults) -> Families | None:

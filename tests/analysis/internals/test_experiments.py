@@ -104,8 +104,8 @@ def test_disagreements_have_the_probabilities_of_answers(study, records, finding
 
 
 def test_curves_have_the_stages_of_their_schedule(findings):
-    assert experiment(findings, "exp3.2").line.stages == (None,) * EPOCHS
-    assert experiment(findings, "exp3.4").line.stages == (1, 2, 2, 3, 3, 4, 4, 4)
+    assert experiment(findings, "exp3.2").curve.stages == (None,) * EPOCHS
+    assert experiment(findings, "exp3.4").curve.stages == (1, 2, 2, 3, 3, 4, 4, 4)
 
 
 def test_data_sets_that_differ_in_their_size_are_compared(findings):
