@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
 from typing import NamedTuple
@@ -90,13 +90,13 @@ def attention_of(trials: Mapping[str, Mapping[int, TrialRecord]], workspace: Wor
     pairs = layer_map(records[other][0].configuration.layer_map, *depths)
     found = {name: {seed: _divergences(each, pairs) for seed, each in own.items()} for name, own in kept.items()}
     seed = min(kept[first].keys() & kept[other].keys(), key=list(kept[first]).index)
-    before, after = found[first][seed], found[other][seed]
+    before, after = np.array(found[first][seed]), np.array(found[other][seed])  # [examples, pairs, heads]
     return Attention(
-        divergences={name: fmean(map(_mean, own.values())) for name, own in found.items() if own},
+        divergences={name: float(np.mean(list(own.values()))) for name, own in found.items() if own},
         first=first,
         other=other,
-        closer=float(np.mean(np.concatenate([(b > a).ravel() for b, a in zip(before, after, strict=True)]))),
-        view=_view(seed, kept[first][seed], kept[other][seed], pairs, (before, after)),
+        closer=float(np.mean(before > after)),
+        view=_view(seed, kept[first][seed], kept[other][seed], pairs, before, after),
     )
 
 
@@ -124,20 +124,9 @@ def _divergences(kept: _Kept, pairs: LayerMap) -> list[NDArray[np.float64]]:
     return [head_divergences(taught[other], found[own]) for taught, found in maps]
 
 
-def _mean(divergences: Sequence[NDArray[np.float64]]) -> float:
-    """Each example counts alike."""
-    return float(np.mean([each.mean() for each in divergences]))
-
-
-def _view(
-    seed: int,
-    first: _Kept,
-    other: _Kept,
-    pairs: LayerMap,
-    divergences: tuple[Sequence[NDArray[np.float64]], Sequence[NDArray[np.float64]]],
-) -> HeadView:
+def _view(seed: int, first: _Kept, other: _Kept, pairs: LayerMap, before: Map, after: Map) -> HeadView:
     """Where two students differ most; of equals the first example, layer and head."""
-    gaps = np.abs(np.array(divergences[0]) - np.array(divergences[1]))  # [examples, pairs, heads]
+    gaps = np.abs(before - after)
     example, pair, head = map(int, np.unravel_index(int(gaps.argmax()), gaps.shape))
     layer, teacher_layer = pairs[pair]
     return HeadView(
@@ -149,5 +138,5 @@ def _view(
         teacher=other.teacher.maps[example][teacher_layer - 1, head].astype(np.float64),
         before=first.student.maps[example][layer - 1, head].astype(np.float64),
         after=other.student.maps[example][layer - 1, head].astype(np.float64),
-        divergences=(float(divergences[0][example][pair, head]), float(divergences[1][example][pair, head])),
+        divergences=(float(before[example, pair, head]), float(after[example, pair, head])),
     )

@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 
 from analysis.internals.experiments import Experiment, ExperimentTriple, ValidationCurve
 from analysis.internals.findings import Families, Triples
-from analysis.internals.words import signed_score
+from analysis.internals.words import interval_words
 from analysis.presentation import (
     BLUE,
     FAINT,
@@ -116,7 +116,7 @@ def _difference(triple: ExperimentTriple, experiment: Experiment) -> go.Scatter:
     found, metric = experiment.over_first.by_examples, triple.metric
     value = found.difference if found else experiment.over_first.mean
     colour = BLUE if found and (found.low > 0 or found.high < 0) else FAINT
-    interval = f"{signed_score(found.low, metric)} to {signed_score(found.high, metric)}" if found else ""
+    interval = interval_words(experiment, metric)
     return go.Scatter(
         x=[value],
         y=[experiment.name],

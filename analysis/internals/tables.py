@@ -9,7 +9,7 @@ from typing import Any
 
 from analysis.internals.experiments import Experiment, ExperimentTriple
 from analysis.internals.findings import ExperimentFindings, Triples
-from analysis.internals.words import signed_score
+from analysis.internals.words import interval_words, signed_score
 from analysis.presentation import (
     MISSING,
     Column,
@@ -106,15 +106,6 @@ def _rows(triples: Iterable[ExperimentTriple]) -> Iterator[Row]:
             yield {**own, "is_first": each is triple.experiments[0], "fidelity": each.fidelity}
 
 
-def _difference(row: Row) -> str:
-    return signed_score(row["over"].mean, row["outcome"].metric)
-
-
-def _interval(row: Row) -> str:
-    over, metric = row["over"].by_examples, row["outcome"].metric
-    return f"{signed_score(over.low, metric)} to {signed_score(over.high, metric)}" if over else MISSING
-
-
 def _fidelity(key: str, name: str, description: str, heading: str) -> Column[Row]:
     return Column(key, f"fidelity.{name}", description, heading, format=lambda value: f"{value:,.0f}", number=True)
 
@@ -163,7 +154,7 @@ EXPERIMENTS = Table[ExperimentFindings, Row](
             "over.mean",
             "test score over the first experiment's, mean over the seeds that both have",
             "difference",
-            _difference,
+            lambda row: signed_score(row["over"].mean, row["outcome"].metric),
             number=True,
         ),
         Column(
@@ -171,7 +162,7 @@ EXPERIMENTS = Table[ExperimentFindings, Row](
             "over.by_examples.low",
             "lower end of its 95 % interval by resampling test examples",
             "95 % over examples",
-            _interval,
+            lambda row: interval_words(row["experiment"], row["outcome"].metric) or MISSING,
             number=True,
         ),
         Column("high", "over.by_examples.high", "upper end"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from statistics import fmean
 
-from analysis.internals.experiments import ExperimentTriple
+from analysis.internals.experiments import Experiment, ExperimentTriple
 from analysis.internals.findings import ExperimentFindings, Families
 from analysis.presentation import MISSING, count, listing, percent, score, score_digits
 from analysis.results import OverSeeds, over_seeds
@@ -43,12 +43,10 @@ def best_sentences(triples: Sequence[ExperimentTriple]) -> Iterator[str]:
         reached = f"{triple.name}: {best.name} validates best and scores {score(best.test, triple.metric)} on test"
         if best is first:
             yield f"{reached}; no other experiment validates better."
-            continue
-        interval = ""
-        if over := best.over_first.by_examples:
-            low, high = (signed_score(value, triple.metric) for value in (over.low, over.high))
-            interval = f" (95 % interval of the difference: {low} to {high})"
-        yield f"{reached}, {first.name} scores {score(first.test, triple.metric)}{interval}."
+        else:
+            interval = interval_words(best, triple.metric)
+            over = f" (95 % interval of the difference: {interval})" if interval else ""
+            yield f"{reached}, against {score(first.test, triple.metric)} for {first.name}{over}."
 
 
 def fidelity_sentence(triples: Sequence[ExperimentTriple]) -> str | None:
@@ -86,6 +84,12 @@ def attention_sentence(triples: Sequence[ExperimentTriple]) -> str | None:
 def signed_score(value: float | None, metric: str) -> str:
     """A difference of scores, with its sign."""
     return MISSING if value is None else f"{value:+.{score_digits(metric)}f}".replace("-", "−")
+
+
+def interval_words(experiment: Experiment, metric: str) -> str:
+    """The 95 % interval over test examples of an experiment against the first; "" where answers were not kept."""
+    found = experiment.over_first.by_examples
+    return f"{signed_score(found.low, metric)} to {signed_score(found.high, metric)}" if found else ""
 
 
 def _gains_sentence(families: Families, words: Callable[[ExperimentTriple], str]) -> str | None:
