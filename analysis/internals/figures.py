@@ -129,20 +129,19 @@ def _difference(triple: ExperimentTriple, experiment: Experiment) -> go.Scatter:
 
 
 def _curve(name: str, index: int, curve: ValidationCurve, metric: str) -> go.Scatter:
-    line = {**_line(index), "dash": "dot" if index == 1 else "solid"}
+    look = _look(name, index)
+    colour = look["line"]["color"]
     ends = [a != b for a, b in zip(curve.stages, curve.stages[1:], strict=False)] + [False]
     return go.Scatter(
         x=curve.epochs,
         y=curve.scores,
         customdata=[f", stage {stage}" if stage else "" for stage in curve.stages],
-        name=name,
-        legendgroup=name,
-        mode="lines+markers",
-        line=line,
+        **look,
+        line_dash="dot" if index == 1 else "solid",
         marker={
-            "color": ["white" if end else line["color"] for end in ends],
+            "color": ["white" if end else colour for end in ends],
             "size": [10 if end else 4 for end in ends],
-            "line": {"color": line["color"], "width": [2 if end else 0 for end in ends]},
+            "line": {"color": colour, "width": [2 if end else 0 for end in ends]},
         },
         hovertemplate=f"{name}, epoch %{{x:g}}%{{customdata}}: %{{y:.{score_digits(metric)}f}}<extra></extra>",
     )
@@ -159,10 +158,7 @@ def _gains(triples: Triples, index: int) -> go.Scatter | None:
         x=[rows * shift for rows, _ in known],
         y=[found.difference for _, found in known],
         error_y={"thickness": 1.2, "width": 3, **_bars([found for _, found in known])},
-        name=name,
-        legendgroup=name,
-        mode="lines+markers",
-        line=_line(index),
+        **_look(name, index),
         hovertemplate=f"{name}: %{{y:+.4f}}<extra></extra>",
     )
 
@@ -176,17 +172,15 @@ def _scores(triples: Triples, index: int) -> go.Scatter | None:
     return go.Scatter(
         x=[size for size, _ in known],
         y=[test for _, test in known],
-        name=name,
-        legendgroup=name,
-        mode="lines+markers",
-        line=_line(index),
+        **_look(name, index),
         hovertemplate=f"{name}, %{{x:.1f}} M: %{{y:.4f}}<extra></extra>",
     )
 
 
-def _line(index: int) -> dict[str, Any]:
-    """The look of an experiment's line; the first one is thicker."""
-    return {"color": COLOURS[index % len(COLOURS)], "width": 2 if index == 0 else 1.5}
+def _look(name: str, index: int) -> dict[str, Any]:
+    """An experiment's line; the first one is thicker."""
+    line = {"color": COLOURS[index % len(COLOURS)], "width": 2 if index == 0 else 1.5}
+    return {"name": name, "legendgroup": name, "mode": "lines+markers", "line": line}
 
 
 def _bars(found: Sequence[Bootstrap]) -> dict[str, Any]:
