@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from statistics import stdev
 from typing import Any
 
-from analysis.internals.experiments import Experiment, ExperimentTriple
+from analysis.internals.agreement import Disagreement
+from analysis.internals.experiments import Experiment
 from analysis.internals.findings import ExperimentFindings, Triples
 from analysis.internals.words import interval_words, signed_score
 from analysis.presentation import (
@@ -31,22 +32,49 @@ Row = dict[str, Any]
 LONGEST = 240  # characters of a text that the page shows
 
 
-def _column_each(heading: str, triples: Triples) -> list[Column[Row]]:
-    """The columns of a table with a row for each experiment, and a column for each triple."""
-    return [shown(heading, "name"), *map(_triple_column, triples)]
+def p_value_columns(of: Value[Any]) -> tuple[Column[Any], ...]:
+    """The p-values of all tests of a difference, for the page and for files.
+
+    Args:
+        of: Where a row has the difference.
+    """
+
+    def column(key: str, description: str, heading: str) -> Column[Any]:
+        def value(row: Any) -> float | None:
+            p_value: float | None = getattr(at(row, of), key)
+            return p_value
+
+        return Column(key, value, f"two-sided {description}", heading, format=_p_words, number=True)
+
+    return (
+        column("bootstrap_p", "p-value by resampling test examples", "bootstrap"),
+        column("mcnemar_p", "exact p-value of McNemar's test, first seed", "McNemar"),
+        column("seeds_p", "p-value of the t-test paired by seed", "t-test over seeds"),
+    )
 
 
-def _triple_column(triple: ExperimentTriple) -> Column[Row]:
-    return shown(triple.name, lambda row: row["cells"][triple.triple_id], number=True)
+def _p_words(p_value: float | None) -> str:
+    return MISSING if p_value is None else p_words(p_value)
+
+
+def _cells(name: str, cells: Sequence[str]) -> Row:
+    """A row of a table with a column for each triple."""
+    return {"name": name, "cells": cells}
+
+
+def _columns(heading: str, triples: Triples) -> list[Column[Row]]:
+    return [shown(heading, "name"), *(_cell_column(at, triple.name) for at, triple in enumerate(triples))]
+
+
+def _cell_column(at: int, name: str) -> Column[Row]:
+    return shown(name, lambda row: row["cells"][at], number=True)
 
 
 def _score_rows(found: ExperimentFindings) -> Iterator[Row]:
-    own = {triple.triple_id: triple for triple in found.compared}
-    yield {"name": "metric", "cells": {name: task_words(triple.metric) for name, triple in own.items()}}
-    yield {"name": TEACHER, "cells": {name: score(each.teacher_test, each.metric) for name, each in own.items()}}
-    for at, experiment in enumerate(found.triples[0].experiments):
-        cells = {name: _score_words(each.experiments[at], each.metric) for name, each in own.items()}
-        yield {"name": experiment.name, "cells": cells}
+    yield _cells("metric", [task_words(triple.metric) for triple in found.compared])
+    yield _cells(TEACHER, [score(triple.teacher_test, triple.metric) for triple in found.compared])
+    for index, experiment in enumerate(found.compared[0].experiments if found.compared else ()):
+        yield _cells(experiment.name, [_score(triple.experiments[index], triple.metric) for triple in found.compared])
 
 
 def _score(experiment: Experiment, metric: str) -> str:
@@ -59,55 +87,31 @@ def _score(experiment: Experiment, metric: str) -> str:
     return f"{score(experiment.test, metric)}{spread}{mark}"
 
 
-SCORES = Table[ExperimentFindings, Row](
-    rows=_score_rows, columns=lambda found: _column_each("experiment", found.compared)
-)
-
-
 def _divergence_rows(triples: Triples) -> Iterator[Row]:
+    kept = [triple.attention.divergences for triple in triples if triple.attention]
     for experiment in triples[0].experiments:
-        cells = {each.triple_id: _divergence(each, experiment) for each in triples}
-        words = {name: MISSING if value is None else f"{value:.3f}" for name, value in cells.items()}
-        yield {"name": experiment.name, "cells": words}
+        values = [divergences.get(experiment.name) for divergences in kept]
+        yield _cells(experiment.name, [MISSING if value is None else f"{value:.3f}" for value in values])
 
 
-def _divergence(triple: ExperimentTriple, experiment: Experiment) -> float | None:
-    return triple.attention.divergences.get(experiment.name) if triple.attention else None
-
-
-DIVERGENCES = Table[Triples, Row](
-    rows=_divergence_rows, columns=lambda triples: _column_each("mean divergence", triples)
-)
-
-
-def p_value_columns(of: str) -> tuple[Column[Any], ...]:
-    """What all tests say of a difference, for the page and for files.
-
-    Args:
-        of: Where a row has the `Difference`.
-    """
-    by_examples, by_seeds = "two-sided p-value by resampling test examples", "two-sided p-value of the t-test"
-    first_seed = "two-sided exact p-value of McNemar's test, first seed"
-    return (
-        _p_column("bootstrap_p", f"{of}.bootstrap_p", by_examples, "bootstrap"),
-        _p_column("mcnemar_p", f"{of}.mcnemar_p", first_seed, "McNemar"),
-        _p_column("seeds_p", f"{of}.seeds_p", f"{by_seeds} paired by seed", "t-test over seeds"),
-    )
-
-
-def _p_column(key: str, value: str, description: str, heading: str) -> Column[Any]:
-    return Column(key, value, description, heading, format=lambda p: MISSING if p is None else p_words(p), number=True)
-
-
-def _rows(triples: Iterable[ExperimentTriple]) -> Iterator[Row]:
+def _experiments(triples: Triples) -> Iterator[Row]:
     for triple in triples:
         for each in triple.experiments:
-            own = {"triple": triple, "outcome": triple.outcome, "experiment": each, "over": each.over_first}
-            yield {**own, "is_first": each is triple.experiments[0], "fidelity": each.fidelity}
+            divergence = triple.attention.divergences.get(each.name) if triple.attention else None
+            yield {"triple": triple, "experiment": each, "over": each.over_first, "divergence": divergence}
+
+
+def _interval(row: Row) -> str:
+    return interval_words(row["experiment"], row["triple"].metric) or MISSING
+
+
+def _difference(row: Row) -> str:
+    return signed_score(row["over"].mean, row["triple"].metric)
 
 
 def _fidelity(key: str, name: str, description: str, heading: str) -> Column[Row]:
-    return Column(key, f"fidelity.{name}", description, heading, format=lambda value: f"{value:,.0f}", number=True)
+    write = percent if name == "agreement" else "{:,.0f}".format
+    return Column(key, f"experiment.fidelity.{name}", description, heading, format=write, number=True)
 
 
 FIDELITY_COLUMNS = (
@@ -117,83 +121,63 @@ FIDELITY_COLUMNS = (
     _fidelity("only_teacher_right", "only_teacher", "likewise the teacher alone", "✗"),
     _fidelity("only_student_right", "only_student", "likewise the student alone", "teacher wrong: ✓"),
     _fidelity("neither_right", "neither", "likewise neither", "✗"),
-    Column[Row](
-        "agreement",
-        "fidelity.agreement",
-        "share of test examples that both answer alike",
-        "answers alike",
-        format=percent,
-        number=True,
-    ),
-    _fidelity("only_teacher_right", "only_teacher", "likewise the teacher alone", "✗"),
-    _fidelity("only_student_right", "only_student", "likewise the student alone", "teacher wrong: ✓"),
-    _fidelity("neither_right", "neither", "likewise neither", "✗"),
     _fidelity("agreement", "agreement", "share of test examples that both answer alike", "answers alike"),
 )
-FIDELITY = Table[ExperimentFindings, Row](
-    rows=lambda found: _rows(found.compared),
-    on_page=lambda row: row["fidelity"] is not None,
-    columns=(shown("data set", "triple.name"), shown("experiment", "experiment.name"), *FIDELITY_COLUMNS),
+SCORES = Table[ExperimentFindings, Row](rows=_score_rows, columns=lambda found: _columns("experiment", found.compared))
+DIVERGENCES = Table[Triples, Row](rows=_divergence_rows, columns=lambda triples: _columns("mean divergence", triples))
+OVER_FIRST = "test score over the first experiment's, mean over the seeds that both have"
+LOW = "lower end of its 95 % interval by resampling test examples"
+DIVERGENCE = (
+    "of the student's attention from the teacher's (C, eq. 2), mean over kept examples, matched layers, heads and "
+    "seeds; missing where attention was not kept"
 )
 EXPERIMENTS = Table[ExperimentFindings, Row](
     name="experiments",
     description="One row per triple and named configuration (C, tables 1 and 3), in the space's order; the first is "
     "what the others are compared with.",
-    rows=lambda found: _rows(found.triples),
+    rows=lambda found: _experiments(found.triples),
     title="All tests",
-    on_page=lambda row: row["triple"].is_compared and not row["is_first"],
+    on_page=lambda row: row["triple"].is_compared and row["experiment"] is not row["triple"].experiments[0],
     columns=(
-        *triple_columns(),
+        *triple_columns("triple.outcome"),
         shown("data set", "triple.name"),
         Column("experiment", "experiment.name", "its name", "experiment"),
         Column("validation", "experiment.validation", "validation score, mean over seeds"),
         Column("test", "experiment.test", "test score, mean over seeds"),
         Column("seeds", lambda row: len(row["experiment"].trials), "finished seeds"),
-        Column(
-            "difference",
-            "over.mean",
-            "test score over the first experiment's, mean over the seeds that both have",
-            "difference",
-            lambda row: signed_score(row["over"].mean, row["outcome"].metric),
-            number=True,
-        ),
-        Column(
-            "low",
-            "over.by_examples.low",
-            "lower end of its 95 % interval by resampling test examples",
-            "95 % over examples",
-            lambda row: interval_words(row["experiment"], row["outcome"].metric) or MISSING,
-            number=True,
-        ),
+        Column("difference", "over.mean", OVER_FIRST, "difference", _difference, number=True),
+        Column("low", "over.by_examples.low", LOW, "95 % over examples", _interval, number=True),
         Column("high", "over.by_examples.high", "upper end"),
         *p_value_columns("over"),
         Column("teacher_test", "triple.teacher_test", "the teacher's test score"),
         Column("train_rows", "triple.train_rows", "training examples"),
-        *(replace(column, heading=None) for column in FIDELITY_COLUMNS),  # on the page they are a table of their own
-        Column(
-            "attention_divergence",
-            lambda row: _divergence(row["triple"], row["experiment"]),
-            "of the student's attention from the teacher's (C, eq. 2), mean over kept examples, matched layers, heads "
-            "and seeds; missing where attention was not kept",
-        ),
+        *(replace(column, heading=None) for column in FIDELITY_COLUMNS),  # on the page a table of their own
+        Column("attention_divergence", "divergence", DIVERGENCE),
     ),
+)
+FIDELITY = Table[ExperimentFindings, Row](
+    rows=lambda found: _experiments(found.compared),
+    on_page=lambda row: row["experiment"].fidelity is not None,
+    columns=(shown("data set", "triple.name"), shown("experiment", "experiment.name"), *FIDELITY_COLUMNS),
 )
 
 
 def _disagreements(found: ExperimentFindings) -> Iterator[Row]:
-    """Examples that the first experiment's student, and that of the best other one, answer differently."""
+    """Examples that the first and the best other experiment of a triple answer differently."""
     for triple in found.compared:
-        first, *others = triple.experiments
-        known = [each for each in others if each.validation is not None and each.num_disagreements]
-        if not known:
-            continue
-        best = max(known, key=lambda each: each.validation or 0.0)
-        drawn = f"{len(best.disagreements)} of {count(best.num_disagreements, 'example')}"
-        title = f"{triple.name}: {drawn} that {first.name} and {best.name} answer differently"
-        for example in best.disagreements:
-            answers = zip((example.label, example.before, example.after), example.sure, strict=True)
-            words = [answer if sure is None else f"{answer} ({sure:.2f})" for answer, sure in answers]
-            yield {"title": title, "example": example, **dict(zip((TEACHER, "first", "best"), words, strict=True))}
+        known = [each for each in triple.experiments[1:] if each.validation is not None and each.num_disagreements]
+        if known:
+            best, first = max(known, key=lambda each: each.validation or 0.0), triple.experiments[0].name
+            number = f"{len(best.disagreements)} of {count(best.num_disagreements, 'example')}"
+            title = f"{triple.name}: {number} that {first} and {best.name} answer differently"
+            yield from ({"title": title, "example": each, **_answers(each)} for each in best.disagreements)
+
+
+def _answers(example: Disagreement) -> dict[str, str]:
+    """What the teacher, which is right, and two students answer; with their probabilities where these were kept."""
+    answers = zip((example.label, example.before, example.after), example.sure, strict=True)
+    words = (answer if sure is None else f"{answer} ({sure:.2f})" for answer, sure in answers)
+    return dict(zip((TEACHER, "first", "best"), words, strict=True))
 
 
 def _short(text: str) -> str:

@@ -15,7 +15,8 @@ from analysed import analyse
 from scipy.stats import t
 from simulated_experiments import EPOCHS, ROWS, SEEDS, experiment_records, experiment_study, right, write_answers
 
-from analysis.internals.findings import student_sizes, training_sizes
+from analysis.internals.findings import experiment_findings, student_sizes, training_sizes
+from analysis.internals.tables import DISAGREEMENTS
 from analysis.internals.words import students_sentence
 from analysis.report import write_report
 from analysis.results import Difference
@@ -101,6 +102,22 @@ def test_disagreements_have_the_probabilities_of_answers(study, records, finding
     old = experiment(analyse(study, records, folder=tmp_path), "exp3.2").disagreements[0]
     assert old.sure == (None, None, None)
     assert replace(old, sure=found.sure) == found
+
+
+def test_page_has_a_table_of_disagreements_for_each_triple(findings):
+    found = experiment_findings(findings.results)
+    parts = DISAGREEMENTS.page_table(found).parts
+    assert [part.title.partition(":")[0] for part in parts] == [triple.name for triple in findings.experiments]
+    # No example has a second text, so that there is no such column
+    assert [cell.text for cell in parts[0].headings] == ["text", "label", "teacher", "exp2.0", "best on validation"]
+    triple = findings.experiments[0]
+    example = replace(triple.experiments[2].disagreements[0], text_pair="of a pair")
+    paired = tuple(replace(each, disagreements=(example,)) for each in triple.experiments)
+    mixed = replace(found, compared=(replace(triple, experiments=paired), *found.compared[1:]))
+    first, second, _ = DISAGREEMENTS.page_table(mixed).parts
+    assert [cell.text for cell in first.headings][:2] == ["text", "second text"]
+    assert [cell.text for cell in first.rows[0]][1] == "of a pair"
+    assert [cell.text for cell in second.headings][:2] == ["text", "label"]
 
 
 def test_curves_have_the_stages_of_their_schedule(findings):
