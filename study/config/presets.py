@@ -9,7 +9,7 @@ from typing import Any
 
 from search_spaces import InputError, fault, nearest, read_yaml
 from trials.readers import SPLITS, UNLABELLED, Table, folder_splits, read_table
-from trials.specs import DATASET_DEFAULTS, DatasetSpec
+from trials.specs import DatasetSpec, TaskName
 
 PRESETS_FILE = Path(__file__).parents[1] / "files" / "datasets.yaml"
 SOURCE_KEYS = ("path", "hub", "embedded")
@@ -105,7 +105,7 @@ def _fit(preset: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def _columns(preset: dict[str, Any], columns: Mapping[str, Any]) -> dict[str, str]:
     """A copy's columns: the hub's names, else the task's usual ones, else those of a translation's languages."""
-    usual, languages = DATASET_DEFAULTS[preset["task"]], preset.get("languages", (None, None))
+    usual, languages = TaskName(preset["task"]).dataset_defaults, preset.get("languages", (None, None))
     fitted: dict[str, str] = {}
     for key, language in zip(COLUMNS, (languages[0], None, languages[1]), strict=True):
         names = [preset.get(key, usual.get(key)), usual.get(key), key, language]
@@ -122,6 +122,6 @@ def _is_as_the_hub(preset: dict[str, Any], test: Table) -> bool:
     """
     if preset.get("splits", {}).get("test", "test") == "test":
         return False
-    label = preset.get("label", DATASET_DEFAULTS[preset["task"]]["label"])
+    label = preset.get("label", TaskName(preset["task"]).dataset_defaults["label"])
     hidden = label in test.columns and all(value == UNLABELLED for value in test.values(label))
     return hidden or bool(preset.get("only"))

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,11 @@ if TYPE_CHECKING:
 EVERY_SECONDS = 5.0  # between two looks into the ledger
 LAST_SECONDS = 30.0  # that the end of a launch waits for the storage
 OPTION = "--optuna-storage"
-CHOICES = {"distance": Distance, "teacher_checkpoint": TeacherCheckpoint, "student_temperature": StudentTemperature}
+CHOICES: dict[str, type[StrEnum]] = {
+    "distance": Distance,
+    "teacher_checkpoint": TeacherCheckpoint,
+    "student_temperature": StudentTemperature,
+}
 NUMBERS = ("soft_label_weight", "temperature", "learning_rate")
 
 

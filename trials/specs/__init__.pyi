@@ -1,4 +1,3 @@
-from .dataset import DATASET_DEFAULTS as DATASET_DEFAULTS
 from .dataset import DatasetSpec as DatasetSpec
 from .dataset import FrozenSpec as FrozenSpec
 from .dataset import HubPart as HubPart

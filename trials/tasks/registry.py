@@ -1,33 +1,20 @@
-"""Tasks, by name: one file each, and one line here."""
+"""Tasks, by name: each has the file that `TaskName` names."""
 
 from __future__ import annotations
 
-from search_spaces import fault
-from trials.readers import key_of
-from trials.specs import DatasetSpec, TaskName
-from trials.tasks.classification import Classification
-from trials.tasks.question_answering import QuestionAnswering
-from trials.tasks.regression import Regression
-from trials.tasks.task import Task
-from trials.tasks.token_classification import TokenClassification
-from trials.tasks.translation import Translation
+from functools import cache
+from importlib import import_module
 
-TASKS: dict[TaskName, Task] = {
-    TaskName.CLASSIFICATION: Classification(),
-    TaskName.REGRESSION: Regression(),
-    TaskName.TOKEN_CLASSIFICATION: TokenClassification(),
-    TaskName.QUESTION_ANSWERING: QuestionAnswering(),
-    TaskName.TRANSLATION: Translation(),
-}
+from trials.specs import DatasetSpec, TaskName
+from trials.tasks.task import Task
 
 
 def task_of(dataset: DatasetSpec) -> Task:
-    """The task of a data set.
+    """The task of a data set."""
+    return _task(dataset.task)
 
-    Raises:
-        InputError: It is not supported.
-    """
-    if dataset.task not in TASKS:
-        message = f"is not supported yet; supported: {', '.join(TASKS)}"
-        raise fault("study file", key_of(dataset, "task"), dataset.task.value, message)
-    return TASKS[dataset.task]
+
+@cache
+def _task(name: TaskName) -> Task:
+    task: Task = import_module(f"trials.tasks.{name}").TASK
+    return task

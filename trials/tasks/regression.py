@@ -75,6 +75,9 @@ class Regression(Task):
         return outputs[:, 0]
 
 
+TASK = Regression()
+
+
 def _number(value: object) -> float:
     """A number, or text that is one; else not a number."""
     try:

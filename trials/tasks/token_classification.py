@@ -143,6 +143,9 @@ class TokenClassification(Task):
         return self.score(outputs, test)[metric]
 
 
+TASK = TokenClassification()
+
+
 def _first_tokens(word_ids: list[Any]) -> tuple[np.ndarray, np.ndarray]:
     """Place of each word's first token in its row, and the word's number: int32 [words seen] both."""
     words = np.array([-1 if word is None else word for word in word_ids], dtype=np.int32)

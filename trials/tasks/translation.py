@@ -81,6 +81,9 @@ class Translation(Task):
         return translation_scores(outputs, split.texts["references"])
 
 
+TASK = Translation()
+
+
 def encoded_targets(encoder: Encoder, texts: Sequence[str]) -> dict[str, np.ndarray]:
     """Targets as ``labels`` int64 [tokens], ``positions`` and ``position_offsets``."""
     parts = Parts()

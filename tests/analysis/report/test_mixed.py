@@ -27,10 +27,10 @@ from analysis.results import HUNDREDS, Role
 from analysis.triples.curves import training_curves
 from search_spaces.configuration import Distance
 from study.config.study_file import Study, StudyConfig
-from trials.specs.dataset import TaskName
+from trials.specs.dataset import DatasetSpec, TaskName
 from trials.specs.records import TrialRecord
 from trials.specs.trial import TrialSpec
-from trials.tasks.registry import TASKS
+from trials.tasks.registry import task_of
 
 CLASSIFICATION, REGRESSION, TRANSLATION = MIXED
 UNDEFINED = "teacher/3L/data1"  # its worst test score is -.05
@@ -185,9 +185,9 @@ def test_one_test_example_is_a_share_of_the_metric(findings):
 
 
 def test_only_translation_is_scored_up_to_a_hundred():
-    assert set(TASKS[TRANSLATION].metrics) == HUNDREDS
-    others = {metric for name, task in TASKS.items() if name is not TRANSLATION for metric in task.metrics}
-    assert not others & HUNDREDS
+    metrics = {name: set(task_of(DatasetSpec(name="data", task=name, path="data")).metrics) for name in TaskName}
+    assert metrics.pop(TRANSLATION) == HUNDREDS
+    assert not set().union(*metrics.values()) & HUNDREDS
 
 
 @pytest.mark.parametrize(

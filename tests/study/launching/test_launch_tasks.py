@@ -13,7 +13,7 @@ from made_tasks import made_dataset
 from study.ledger.record_files import Ledger
 from trials.specs.dataset import TaskName
 from trials.specs.records import Status
-from trials.tasks.registry import TASKS
+from trials.tasks.registry import task_of
 
 SPACE = {
     "name": "small",
@@ -31,11 +31,11 @@ def entry(task: TaskName, folder: Path) -> dict[str, Any]:
 
 
 def test_study_of_all_tasks(kdstudy, ray_address: str, tiny_model: Path, tiny_translator: Path, tmp_path: Path) -> None:
-    encoder_tasks = [task for task in TASKS if task is not TaskName.TRANSLATION]
+    encoder_tasks = [task for task in TaskName if task is not TaskName.TRANSLATION]
     triples = [["encoder", "1L", task.value] for task in encoder_tasks] + [["translator", "1-1L", "translation"]]
     values = {
         "name": "all",
-        "datasets": [entry(task, tmp_path) for task in TASKS],
+        "datasets": [entry(task, tmp_path) for task in TaskName],
         "teachers": [
             {"name": "encoder", "model": str(tiny_model), "training": {"epochs": 4, "learning_rate": 0.003}},
             {"name": "translator", "model": str(tiny_translator), "training": {"epochs": 6, "learning_rate": 0.003}},
@@ -58,16 +58,16 @@ def test_study_of_all_tasks(kdstudy, ray_address: str, tiny_model: Path, tiny_tr
     assert [
         record.reason for record in (*ledger.teachers, *ledger.trials) if record.status is not Status.COMPLETED
     ] == []
-    of_task = {task: [r for r in ledger.trials if r.spec.triple.dataset.task is task] for task in TASKS}
+    of_task = {task: [r for r in ledger.trials if r.spec.triple.dataset.task is task] for task in TaskName}
     # Both distances and both temperatures; of mse at equal temperatures all temperatures are one, of regression all is
     assert {task: len(found) for task, found in of_task.items()} == {
-        task: 1 if task is TaskName.REGRESSION else 3 for task in TASKS
+        task: 1 if task is TaskName.REGRESSION else 3 for task in TaskName
     }
     for task, found in of_task.items():
-        assert all(set(record.test_scores) <= set(TASKS[task].metrics) for record in found)
+        assert all(set(record.test_scores) <= set(task_of(found[0].spec.triple.dataset).metrics) for record in found)
 
     code, output = kdstudy("report", tmp_path / "runs" / "all")
     assert code == 0, output
     with (tmp_path / "runs" / "all" / "report" / "tables" / "outcomes.csv").open() as lines:
         tasks = {row["task"]: float(row["best_test"]) for row in csv.DictReader(lines)}
-    assert tasks.keys() == {task.value for task in TASKS}
+    assert tasks.keys() == {task.value for task in TaskName}

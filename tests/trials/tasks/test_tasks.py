@@ -15,22 +15,23 @@ from trials.models.pretrained import load_model
 from trials.networks.loading import open_network
 from trials.networks.packed_network import PackedNetwork
 from trials.networks.transformers_network import TransformersNetwork
+from trials.specs.dataset import TaskName
 from trials.specs.records import Status
 from trials.specs.trial import Precision, TrialSpec
 from trials.tasks.head import Head
-from trials.tasks.registry import TASKS, task_of
+from trials.tasks.registry import task_of
 from trials.teachers.outputs import Teacher, TeacherOutputs
 
 CPU = torch.device("cpu")
 MAX_LENGTH = 16
 
 
-@pytest.fixture(scope="module", params=sorted(TASKS))
+@pytest.fixture(scope="module", params=sorted(TaskName))
 def made(request, tiny_model, tiny_translator, tmp_path_factory) -> Tiny:
     """A prepared teacher of the task."""
     folder = tmp_path_factory.mktemp(request.param)
     dataset = made_dataset(request.param, folder / "data")
-    model = tiny_translator if TASKS[request.param].head is Head.SEQ2SEQ else tiny_model
+    model = tiny_translator if task_of(dataset).head is Head.SEQ2SEQ else tiny_model
     return prepare(model, folder / "data", folder / "study", dataset=dataset)
 
 
