@@ -159,8 +159,8 @@ class DatasetSpec(FrozenSpec):
     def _defaults_of_task(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        task = values.get("task") if values.get("task") in list(TaskName) else TaskName.CLASSIFICATION
-        return {**TaskName(task).dataset_defaults, **values}
+        defaults = {str(task): task.dataset_defaults for task in TaskName}
+        return {**defaults.get(str(values.get("task")), TaskName.CLASSIFICATION.dataset_defaults), **values}
 
     @property
     def has_transfer_set(self) -> bool:

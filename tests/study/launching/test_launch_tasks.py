@@ -63,7 +63,7 @@ def test_study_of_all_tasks(kdstudy, ray_address: str, tiny_model: Path, tiny_tr
     assert {task: len(found) for task, found in of_task.items()} == {
         task: 1 if task is TaskName.REGRESSION else 3 for task in TaskName
     }
-    for task, found in of_task.items():
+    for found in of_task.values():
         assert all(set(record.test_scores) <= set(task_of(found[0].spec.triple.dataset).metrics) for record in found)
 
     code, output = kdstudy("report", tmp_path / "runs" / "all")
