@@ -46,11 +46,14 @@ app = typer.Typer(
 
 StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="Study file, or a study's directory.")]
 DirectoryArgument = Annotated[
-    str, typer.Argument(metavar="DIR", help="A study's directory: a path, or s3://bucket/folder/name.")
+    str,
+    typer.Argument(metavar="DIR", help="A study's directory: a path, or an address such as s3://bucket/folder/name."),
 ]
 StorageOption = Annotated[
     str,
-    typer.Option(help="Folder for studies' directories; on a cluster one that all nodes share, or s3://bucket/folder."),
+    typer.Option(
+        help="Folder for studies' directories; on a cluster one that all nodes share, or s3://, gs://, az://."
+    ),
 ]
 HoursOption = Annotated[
     float | None,

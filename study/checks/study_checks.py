@@ -108,7 +108,7 @@ def _shared_faults(folder: SharedFolder) -> list[Fault]:
         folder.remove(probe)
     except StoreError as error:
         return [Fault("command line", "--storage", str(folder), f"is not writable: {error}")]
-    message = "replaces objects in spite of `If-None-Match: *`, by which a record is written once; use another store"
+    message = "ignores `If-None-Match: *` and replaces objects, so that records could be lost; use another store"
     return [] if kept else [Fault("command line", "--storage", str(folder), message)]
 
 

@@ -120,7 +120,7 @@ class TestStorage:
         refused(kdstudy("launch", tiny_study(), "--storage", tmp_path / "file"), "--storage", "is not writable")
 
     def test_other_object_store(self, kdstudy, tiny_study):
-        refused(kdstudy("launch", tiny_study(), "--storage", "gs://bucket/runs"), "is not supported; give s3://bucket/")
+        refused(kdstudy("launch", tiny_study(), "--storage", "ftp://host/runs"), "is not supported; give s3://bucket/")
 
     def test_directory_of_another_study_file(self, kdstudy, tiny_study, launched: Launched, tmp_path):
         file = tiny_study(training={"epochs": 1, "batch_size": 16, "max_length": 16})

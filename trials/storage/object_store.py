@@ -1,11 +1,16 @@
-"""A folder in an object store: what nodes without a common file system share of a study. Torch-free.
+"""A folder in an object store, which nodes without a common file system share. Torch-free.
 
-boto3 does all of it. pyarrow's S3FileSystem lacks two things: it cannot put an object only if it is absent, by which
-a record is written once, and it cannot abort an upload: one cut short by an error appears as if it were whole.
+obstore, the Python package of the Rust library object_store, serves Amazon S3, Google Cloud Storage and Azure Blob
+Storage by one code path. It can put an object only if it is absent, shows an upload whole or not at all, and retries
+requests. A process that has used a store must not be forked: the child would wait forever.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import re
+import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,10 +21,34 @@ from typing import Any
 
 from search_spaces import fault
 
-SCHEME = "s3"
 TRANSFERS = 32  # at a time: an object takes some tens of milliseconds, almost all of them waiting
-ATTEMPTS = 5  # of each request, by boto3
-EXISTS, ABSENT = {"PreconditionFailed", "412"}, {"NoSuchKey", "404"}
+RETRIES = 4  # of each request, with growing waits
+PART_BYTES = 8 * 2**20  # of an upload; a store takes 10,000 parts
+AWS_KEY, AWS_REGIONS = "AWS_ACCESS_KEY_ID", ("AWS_REGION", "AWS_DEFAULT_REGION")
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A kind of object store.
+
+    Attributes:
+        extra: The optional dependency of kdstudy that brings what it needs.
+        credentials: Where its credentials come from, for messages.
+    """
+
+    extra: str
+    credentials: str
+
+
+KINDS = {  # by the scheme of an address
+    "s3": _Kind("s3", f"{AWS_KEY} and AWS_SECRET_ACCESS_KEY, ~/.aws, or the role of the machine"),
+    "gs": _Kind("gcs", "GOOGLE_APPLICATION_CREDENTIALS, `gcloud auth application-default login`, or the machine"),
+    "az": _Kind("azure", "AZURE_STORAGE_ACCOUNT_NAME with AZURE_STORAGE_ACCOUNT_KEY, or the identity of the machine"),
+}
+NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound")
+NO_CREDENTIALS = re.compile(
+    "token request|/latest/api/token|Missing SecretAccessKey|Account must be specified|get_credentials"
+)
 
 
 class StoreError(OSError):
@@ -32,10 +61,10 @@ class _Absent(StoreError):
 
 @dataclass(frozen=True)
 class SharedFolder:
-    """A folder of objects; names below it are relative, with slashes. Whatever appears in it is whole.
+    """A folder of objects; names below it are relative, with slashes. Each object in it is complete.
 
     Attributes:
-        address: ``s3://bucket/prefix``.
+        address: ``s3://bucket/prefix``, ``gs://bucket/prefix`` or ``az://container/prefix``.
     """
 
     address: str
@@ -53,111 +82,149 @@ class SharedFolder:
         Raises:
             StoreError: They cannot be listed; this holds of all methods.
         """
-        with self._asking() as (client, bucket, key):
-            pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{key}/", Delimiter="/")
-            return {item["Key"].rpartition("/")[2] for page in pages for item in page.get("Contents", ())}
+        with self._requesting() as (obstore, bucket, key):
+            return {item["path"].rpartition("/")[2] for item in obstore.list_with_delimiter(bucket, key)["objects"]}
 
     def create(self, name: str, content: bytes) -> bool:
-        """Put an object if there is none of this name; False if there is one, which stays as it is."""
-        with self._asking(name) as (client, bucket, key):
+        """Put an object if there is none of this name; False if there is one, which is kept."""
+        with self._requesting(name) as (obstore, bucket, key):
             try:
-                client.put_object(Bucket=bucket, Key=key, Body=content, IfNoneMatch="*")
-            except client.exceptions.ClientError as error:
-                if _code(error) in EXISTS:
-                    return False
-                raise
+                obstore.put(bucket, key, content, mode="create")
+            except obstore.exceptions.AlreadyExistsError:
+                return False
             return True
 
     def read(self, name: str) -> bytes | None:
-        """An object's content; None if there is none."""
+        """The content of an object; None if there is none."""
         try:
-            with self._asking(name) as (client, bucket, key):
-                content: bytes = client.get_object(Bucket=bucket, Key=key)["Body"].read()
-                return content
+            with self._requesting(name) as (obstore, bucket, key):
+                return bytes(obstore.get(bucket, key).bytes())
         except _Absent:
             return None
 
     def read_all(self, names: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
-        """Many objects' contents, in the order of the names; those that are gone are None."""
+        """The contents of many objects, in the order of the names; None for those that are gone."""
         names = list(names)
         with ThreadPoolExecutor(TRANSFERS) as pool:
             yield from zip(names, pool.map(self.read, names), strict=True)
 
     def modified(self, name: str) -> float | None:
-        """When an object was put, in seconds since 1970 by the store's clock; None if there is none."""
+        """When an object was put, in seconds since 1970 by the clock of the store; None if there is none."""
         try:
-            with self._asking(name) as (client, bucket, key):
-                moment: float = client.head_object(Bucket=bucket, Key=key)["LastModified"].timestamp()
+            with self._requesting(name) as (obstore, bucket, key):
+                moment: float = obstore.head(bucket, key)["last_modified"].timestamp()
                 return moment
         except _Absent:
             return None
 
     def remove(self, name: str) -> None:
         """Delete an object, if there is one."""
-        with self._asking(name) as (client, bucket, key):
-            client.delete_object(Bucket=bucket, Key=key)
+        try:
+            with self._requesting(name) as (obstore, bucket, key):
+                obstore.delete(bucket, key)
+        except _Absent:
+            pass
 
     def upload(self, file: Path, name: str) -> None:
-        """Put a file's content, in place of what was there."""
-        with self._asking(name) as (client, bucket, key):
-            client.upload_file(str(file), bucket, key)
+        """Put the content of a file; an object of this name is replaced."""
+        with self._requesting(name) as (obstore, bucket, key):
+            obstore.put(bucket, key, file, chunk_size=PART_BYTES)
 
     def download(self, name: str, file: Path) -> bool:
-        """Put an object's content into a file, in place of what was there; False if there is no such object."""
+        """Write an object into a file, which is replaced when all has arrived; False if there is no such object."""
         file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}.tmp")
         try:
-            with self._asking(name) as (client, bucket, key):
-                client.download_file(bucket, key, str(file))
+            with temporary.open("wb") as opened, self._requesting(name) as (obstore, bucket, key):
+                for part in obstore.get(bucket, key):
+                    opened.write(part)
+            os.replace(temporary, file)
         except _Absent:
             return False
+        finally:
+            temporary.unlink(missing_ok=True)
         return True
 
     def download_all(self, names: Iterable[str], folder: Path) -> None:
-        """Put many objects into a folder."""
+        """Write many objects into a folder."""
         with ThreadPoolExecutor(TRANSFERS) as pool:
             list(pool.map(lambda name: self.download(name, folder / name), names))
 
     @contextmanager
-    def _asking(self, name: str = "") -> Iterator[tuple[Any, str, str]]:
-        """The client, the bucket and a key; what goes wrong is a `StoreError` that says where."""
-        from boto3.exceptions import Boto3Error
-        from botocore.exceptions import BotoCoreError, ClientError
+    def _requesting(self, name: str = "") -> Iterator[tuple[Any, Any, str]]:
+        """The library, the bucket and a key; errors of the library become a `StoreError` that says where."""
+        import obstore
 
         place = f"{self.address}/{name}" if name else self.address
-        bucket, _, key = place.removeprefix(f"{SCHEME}://").partition("/")
+        scheme, _, rest = place.partition("://")
+        bucket, _, key = rest.partition("/")
         try:
-            yield _client(), bucket, key
-        except (BotoCoreError, Boto3Error, ClientError) as error:
-            kind = _Absent if isinstance(error, ClientError) and _code(error) in ABSENT else StoreError
-            raise kind(f"{place}: {error}") from error
+            yield obstore, _bucket(f"{scheme}://{bucket}"), key
+        except FileNotFoundError as error:
+            kind = StoreError if NO_BUCKET.search(str(error)) else _Absent
+            raise kind(f"{place}: {_reason(error, scheme)}") from error
+        except (obstore.exceptions.BaseError, ValueError) as error:
+            raise StoreError(f"{place}: {_reason(error, scheme)}") from error
 
 
 def check_address(address: str) -> str:
     """An address without superfluous slashes.
 
     Raises:
-        InputError: It names no bucket of a kind that is supported, or boto3 is not installed.
+        InputError: It names no bucket of a kind that is supported, or a package is not installed.
     """
     scheme, _, rest = address.partition("://")
-    if scheme != SCHEME or not rest.partition("/")[0]:
-        message = f"is not supported; give {SCHEME}://bucket/folder, or a folder, on a cluster one that all nodes share"
+    if scheme not in KINDS or not rest.partition("/")[0]:
+        kinds = ", ".join(f"{kind}://bucket/folder" for kind in KINDS)
+        message = f"is not supported; give {kinds}, or a folder, on a cluster one that all nodes share"
         raise fault("command line", "storage", address, message)
+    if importlib.util.find_spec("obstore") is None:
+        message = f"needs obstore: pip install 'kdstudy[{KINDS[scheme].extra}]'"
+        raise fault("command line", "storage", address, message)
+    return f"{scheme}://{'/'.join(part for part in rest.split('/') if part)}"
+
+
+@lru_cache
+def _bucket(address: str) -> Any:
+    """One client of a bucket for all threads of a process; its settings come from the environment."""
+    from obstore.store import from_url
+
+    return from_url(
+        address,
+        client_options={"allow_http": True, "timeout": "1h", "read_timeout": "2min"},
+        retry_config={"max_retries": RETRIES},
+        **(_aws_settings() if address.startswith("s3:") else {}),
+    )
+
+
+def _aws_settings() -> dict[str, Any]:
+    """Credentials, region and endpoint as boto3 finds them, also in ``~/.aws``, unless the environment has them."""
+    in_environment = AWS_KEY in os.environ and any(name in os.environ for name in AWS_REGIONS)
+    if in_environment or importlib.util.find_spec("boto3") is None:
+        return {}
+    import botocore.session
+    from botocore.exceptions import BotoCoreError
+    from obstore.auth.boto3 import Boto3CredentialProvider
+
+    session = botocore.session.get_session()
     try:
-        import boto3  # noqa: F401
-    except ImportError:
-        raise fault("command line", "storage", address, "needs boto3: pip install 'kdstudy[s3]'") from None
-    return f"{SCHEME}://{'/'.join(part for part in rest.split('/') if part)}"
+        found = {
+            "region": session.get_config_variable("region"),
+            "endpoint": os.environ.get("AWS_ENDPOINT_URL") or session.get_scoped_config().get("endpoint_url"),
+            "credential_provider": Boto3CredentialProvider(session),
+        }
+    except BotoCoreError as error:
+        raise ValueError(str(error)) from error
+    return {name: value for name, value in found.items() if value is not None}
 
 
-@lru_cache(maxsize=1)
-def _client() -> Any:
-    """One client a process, for all threads; keys, region and endpoint come from the environment or ``~/.aws``."""
-    import boto3
-    from botocore.config import Config
-
-    options = Config(retries={"mode": "standard", "max_attempts": ATTEMPTS}, max_pool_connections=TRANSFERS)
-    return boto3.session.Session().client(SCHEME, config=options)
-
-
-def _code(error: Any) -> str:
-    return str(error.response.get("Error", {}).get("Code"))
+def _reason(error: Exception, scheme: str) -> str:
+    """What went wrong in one line, without what the library adds for its developers."""
+    text = str(error).partition("\n\nDebug source")[0]
+    if NO_CREDENTIALS.search(text):
+        return f"no credentials were found; they come from {KINDS[scheme].credentials}"
+    if "error sending request" in text:
+        return f"could not connect to the object store: {' '.join(text.split())}"
+    if said := re.search(r"<Message>\s*([^\n<]+)", text):  # the store's own words
+        return said[1]
+    return " ".join(text.split())

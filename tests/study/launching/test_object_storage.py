@@ -18,7 +18,6 @@ from launching import Launched, run, start
 from object_storage import needs_object_storage, object_storage
 from simulation import make_study, run_study
 
-from search_spaces.faults import InputError
 from study.checks.study_checks import writable_faults
 from study.ledger.record_files import Ledger
 from trials.specs.records import Record
@@ -284,10 +283,7 @@ def events(address: str) -> list[dict[str, str]]:
 @pytest.mark.parametrize(
     ("storage", "message"),
     [
-        (
-            "gs://bucket/runs",
-            "storage = 'gs://bucket/runs/tiny': is not supported; give s3://bucket/folder, or a folder",
-        ),
+        ("ftp://host/runs", "storage = 'ftp://host/runs/tiny': is not supported; give s3://bucket/folder, gs://"),
         ("s3://", "storage = 's3:///tiny': is not supported; give s3://bucket/folder"),
         ("s3://nobodys/runs", "--storage = 's3://nobodys/runs/tiny': is not writable: "),
     ],
@@ -310,9 +306,8 @@ def test_address_without_a_study_is_refused(tmp_path: Path, command: str) -> Non
 
 def test_store_that_does_not_answer_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     code, output = run("status", f"s3://{BUCKET}/runs/tiny", folder=tmp_path)
-    assert (code, "error: s3://bucket/runs/tiny/study.yaml: Could not connect" in output) == (2, True), output
+    assert (code, "error: s3://bucket/runs/tiny/study.yaml: could not connect" in output) == (2, True), output
     assert "Traceback" not in output
 
 
@@ -321,12 +316,6 @@ def test_store_that_replaces_what_is_there_is_refused(nodes: list[Workspace], mo
     monkeypatch.setattr(SharedFolder, "create", lambda self, name, content: True)  # as if the condition were unknown
     (fault,) = writable_faults(nodes[0])
     assert "If-None-Match" in fault.message
-
-
-def test_missing_boto3_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "boto3", None)
-    with pytest.raises(InputError, match=r"needs boto3: pip install 'kdstudy\[s3\]'"):
-        Workspace.at("s3://bucket/runs/tiny")
 
 
 def test_outage_is_no_bad_record(
