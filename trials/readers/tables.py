@@ -1,20 +1,26 @@
 """The splits of a data set as tables, from files, the hub or a package. Torch-free.
 
-Files are read without the `datasets` library, so that a trial's worker need not load it.
+Files are read without the `datasets` library, whose import takes seconds that a worker need not wait. CSV and JSON are
+read by Python's own strict parsers: pyarrow's take a quote that is never closed for a long text, and a date for a time.
 """
 
 from __future__ import annotations
 
+import bz2
 import csv
+import gzip
 import json
+import lzma
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import compress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from search_spaces import Fault, InputError, digest, fault, nearest
 from trials.readers.packaged import embedded_files, files_digest, load_embedded
@@ -76,8 +82,9 @@ def folder_splits(folder: Path) -> dict[str, Any]:
         return _saved_splits(folder)
     files: dict[str, Any] = {}
     for file in sorted(folder.iterdir()):
-        if file.suffix in READERS and files.setdefault(file.stem, file) is not file:
-            raise fault(folder, "path", file.name, f"there is also {files[file.stem].name}; keep one of the two")
+        name, ending = _name_and_ending(file)
+        if ending in READERS and files.setdefault(name, file) is not file:
+            raise fault(folder, "path", file.name, f"there is also {files[name].name}; keep one of the two")
     return files
 
 
@@ -170,7 +177,7 @@ def _read_split(spec: DatasetSpec, held: Mapping[str, Any], part: HubPart, key: 
     name, key = str(part.split), key_of(spec, key)
     source = _hub_name(part) if spec.hub else source_of(spec)
     if name not in held:
-        wanted = f" (a file {name}{'|'.join(READERS)})" if spec.path else ""
+        wanted = f" (a file {name}{'|'.join((*BINARY_READERS, *TEXT_READERS))})" if spec.path else ""
         raise fault(source, key, name, f"no such split{wanted}; {nearest(name, held)}")
     table = read_table(held[name], f"{source}, split {name}", spec.label, key)
     if len(table) == 0:
@@ -250,16 +257,40 @@ def read_table(held: Any, where: str, label: str, key: str) -> Table:
         feature = held.features.get(label)
         names = getattr(getattr(feature, "feature", feature), "names", None)  # of a list's elements
         return _arrow_table(where, held.with_format("arrow")[:], names)
+    name, ending = _name_and_ending(held)
     try:
-        return READERS[held.suffix](held, label)
-    except (OSError, ValueError, csv.Error) as error:  # the errors of arrow, json and unicode are ValueErrors
-        raise fault(held, key, held.stem, f"cannot be read: {' '.join(str(error).split())}") from error
+        return READERS[ending](held, label)
+    except UNREADABLE as error:
+        raise fault(held, key, name, f"cannot be read: {' '.join(str(error).split())}") from error
+
+
+def _name_and_ending(file: Path) -> tuple[str, str]:
+    """``train`` and ``.csv.gz`` of ``train.csv.gz``."""
+    plain = file.with_suffix("") if file.suffix in DECOMPRESSORS else file
+    return plain.stem, file.name.removeprefix(plain.stem)
 
 
 def _read_parquet(file: Path, label: str) -> Table:
     import pyarrow.parquet
 
-    table = pyarrow.parquet.read_table(file)
+    return _labelled_table(file, pyarrow.parquet.read_table(file), label)
+
+
+def _read_arrow(file: Path, label: str) -> Table:
+    """Arrow's file format, which is also Feather's, or its stream format, which `datasets` writes."""
+    import pyarrow.ipc
+
+    source = pyarrow.memory_map(str(file))
+    try:
+        table = pyarrow.ipc.open_file(source).read_all()
+    except pyarrow.ArrowInvalid:
+        source.seek(0)
+        table = pyarrow.ipc.open_stream(source).read_all()
+    return _labelled_table(file, table, label)
+
+
+def _labelled_table(file: Path, table: Any, label: str) -> Table:
+    """A table with the class names that `datasets` has put into its schema."""
     features = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features", {})
     feature = features.get(label, {})
     return _arrow_table(str(file), table, feature.get("feature", feature).get("names"))  # of a list's elements
@@ -270,11 +301,17 @@ def _arrow_table(where: str, table: Any, class_names: Sequence[str] | None) -> T
     return Table(where, columns, tuple(class_names) if class_names else None)
 
 
-def _read_csv(file: Path, label: str) -> Table:
+def _open_text(file: Path, newline: str | None = None) -> TextIO:
+    """A text file, decompressed; a byte order mark is skipped."""
+    opened: TextIO = DECOMPRESSORS.get(file.suffix, open)(file, "rt", encoding="utf-8-sig", newline=newline)
+    return opened
+
+
+def _read_csv(file: Path, label: str, delimiter: str = ",") -> Table:
     """An empty cell is a missing value; labels that all look like integers are integers."""
     csv.field_size_limit(sys.maxsize)  # a text may be longer than 128 kB
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        header, *rows = [row for row in csv.reader(lines, strict=True) if row] or [[]]
+    with _open_text(file, newline="") as lines:
+        header, *rows = [row for row in csv.reader(lines, strict=True, delimiter=delimiter) if row] or [[]]
     for number, row in enumerate(rows):
         if len(row) != len(header):
             raise ValueError(f"row {number} has {len(row)} cells, the header has {len(header)}")
@@ -287,7 +324,8 @@ def _read_csv(file: Path, label: str) -> Table:
 
 def _read_json(file: Path, label: str) -> Table:
     """One object per line, or one list of objects."""
-    text = file.read_text(encoding="utf-8-sig")
+    with _open_text(file) as opened:
+        text = opened.read()
     lines = (line for line in text.split("\n") if line.strip())
     rows = json.loads(text) if text.lstrip().startswith("[") else [json.loads(line) for line in lines]
     if not all(isinstance(row, dict) for row in rows):
@@ -296,7 +334,19 @@ def _read_json(file: Path, label: str) -> Table:
     return Table(str(file), {name: [row.get(name) for row in rows] for name in names})
 
 
-READERS = {".parquet": _read_parquet, ".csv": _read_csv, ".json": _read_json, ".jsonl": _read_json}
+DECOMPRESSORS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+BINARY_READERS = {".parquet": _read_parquet, ".arrow": _read_arrow, ".feather": _read_arrow}
+TEXT_READERS: dict[str, Callable[[Path, str], Table]] = {
+    ".csv": _read_csv,
+    ".tsv": partial(_read_csv, delimiter="\t"),
+    ".json": _read_json,
+    ".jsonl": _read_json,
+}
+READERS = BINARY_READERS | {
+    ending + packed: reader for ending, reader in TEXT_READERS.items() for packed in ("", *DECOMPRESSORS)
+}
+# The errors of arrow, json and unicode are ValueErrors
+UNREADABLE = (OSError, ValueError, csv.Error, EOFError, zlib.error, lzma.LZMAError)
 
 
 def source_of(spec: DatasetSpec) -> str:

@@ -103,8 +103,8 @@ class DatasetSpec(FrozenSpec):
     Attributes:
         name: Its name in the study.
         task: The kind of task.
-        path: Local folder with train, validation and test files (parquet, csv, json, jsonl), or a folder saved by
-            `datasets`. Relative paths start at the study file.
+        path: Local folder with train, validation and test files (parquet, arrow, csv, tsv, json, jsonl), or a folder
+            saved by `datasets`. Relative paths start at the study file.
         hub: Hub name instead of a path, loaded by `datasets.load_dataset`.
         config: The hub data set's configuration, such as ``sst2`` of ``glue``.
         revision: The hub data set's revision.

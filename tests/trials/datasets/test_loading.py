@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
+import gzip
 import json
+import lzma
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow
+import pyarrow.feather
 import pyarrow.parquet
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -52,7 +56,51 @@ def write_csv(file: Path, rows: list[dict[str, Any]]) -> None:
         writer.writerows(rows)
 
 
-WRITERS = {"parquet": write_parquet, "jsonl": write_jsonl, "json": write_json, "csv": write_csv}
+def write_arrow(file: Path, rows: list[dict[str, Any]], class_names: list[str] | None = None) -> None:
+    write_parquet(file, rows, class_names)
+    table = pyarrow.parquet.read_table(file.with_suffix(".parquet"))
+    file.with_suffix(".parquet").unlink()
+    with pyarrow.ipc.new_stream(file.with_suffix(".arrow"), table.schema) as stream:
+        stream.write_table(table)
+
+
+def write_feather(file: Path, rows: list[dict[str, Any]]) -> None:
+    pyarrow.feather.write_feather(pyarrow.Table.from_pylist(rows), str(file.with_suffix(".feather")))
+
+
+def write_tsv(file: Path, rows: list[dict[str, Any]]) -> None:
+    with file.with_suffix(".tsv").open("w", encoding="utf-8", newline="") as lines:
+        writer = csv.DictWriter(lines, list(rows[0]), dialect="excel-tab")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def compressed(write, compress):
+    """A writer whose file is compressed, as by its command on a shell."""
+
+    def written(file: Path, rows: list[dict[str, Any]]) -> None:
+        write(file, rows)
+        (plain,) = (path for path in file.parent.glob(f"{file.name}.*") if path.suffix in (".csv", ".tsv", ".jsonl"))
+        suffix = {gzip: ".gz", bz2: ".bz2", lzma: ".xz"}[compress]
+        plain.with_name(plain.name + suffix).write_bytes(compress.compress(plain.read_bytes()))
+        plain.unlink()
+
+    written.__name__ = f"{write.__name__}_{compress.__name__}"
+    return written
+
+
+WRITERS = {
+    "parquet": write_parquet,
+    "arrow": write_arrow,
+    "feather": write_feather,
+    "jsonl": write_jsonl,
+    "json": write_json,
+    "csv": write_csv,
+    "tsv": write_tsv,
+    "csv.gz": compressed(write_csv, gzip),
+    "tsv.bz2": compressed(write_tsv, bz2),
+    "jsonl.xz": compressed(write_jsonl, lzma),
+}
 
 
 def write_splits(folder: Path, write=write_jsonl, **splits: list[dict[str, Any]]) -> Path:
@@ -242,7 +290,7 @@ def test_missing_split_is_a_fault_with_the_nearest_match(tmp_path: Path) -> None
     (folder / "validation.jsonl").rename(folder / "valid.jsonl")
     assert only_fault(folder) == (
         f"{folder}: datasets.films.splits.validation = 'validation': no such split (a file "
-        "validation.parquet|.csv|.json|.jsonl); did you mean 'valid'? known: test, train, valid"
+        "validation.parquet|.arrow|.feather|.csv|.tsv|.json|.jsonl); did you mean 'valid'? known: test, train, valid"
     )
     assert len(load(folder, splits={"validation": "valid"}).splits["validation"]) == 4
 
@@ -304,6 +352,29 @@ def test_unreadable_files_are_faults(tmp_path: Path) -> None:
     assert all("cannot be read: " in message for message in messages)
     assert "validation.csv" in messages[1]
     assert "row 0 has 3 cells, the header has 2" in messages[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("train.csv", b'text,label\na fine film,"good\na dull film,bad\n'),  # a quote that is never closed
+        ("train.csv", b'text,label\n"a fine"film,good\n'),
+        ("train.csv.gz", b"text,label\na fine film,good\n"),
+        ("train.csv.gz", gzip.compress(b"text,label\na fine film,good\n" * 99)[:50]),
+        ("train.csv.gz", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03" + b"torn" * 9),
+        ("train.jsonl.xz", b"{}"),
+        ("train.jsonl.bz2", b"{}"),
+        ("train.arrow", b"no arrow"),
+        ("train.arrow", b""),
+        ("train.feather", b"FEA1"),
+    ],
+)
+def test_torn_file_is_a_fault_and_not_read_in_part(tmp_path: Path, name: str, content: bytes) -> None:
+    folder = write_splits(tmp_path)
+    (folder / "train.jsonl").unlink()
+    (folder / name).write_bytes(content)
+    message = only_fault(folder, labels=["bad", "good"])
+    assert message.startswith(f"{folder}/{name}: datasets.films.splits.train = 'train': cannot be read: "), message
 
 
 def test_all_faults_come_at_once(tmp_path: Path) -> None:
