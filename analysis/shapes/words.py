@@ -127,8 +127,8 @@ def task_fronts_sentence(fronts: Sequence[Front]) -> str | None:
     models = dict.fromkeys(point.model for front in shown for point in front.points)
     times_best = {model: sum(model in [p.model for p in front.best] for front in shown) for model in models}
     ordered = sorted(models, key=lambda model: -times_best[model])
-    named = [f"{model} on {times_best[model]}" for model in ordered]
-    return f"No model outdoes {listing(named, limit=len(named))} of {count(len(shown), 'data set')}."
+    named = [f"{model} {times_best[model]}" for model in ordered]
+    return f"Data sets on which no model outdoes it, of {len(shown)}: {listing(named, limit=len(named))}."
 
 
 def size_sentences(found: ShapeAnswers) -> Iterator[str | None]:
