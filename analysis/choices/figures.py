@@ -8,7 +8,7 @@ from typing import NamedTuple
 import plotly.graph_objects as go
 
 from analysis.choices.findings import ChoiceFindings
-from analysis.choices.gains import Comparison, Gain
+from analysis.choices.gains import Comparison
 from analysis.choices.parameters import ParameterEffect
 from analysis.choices.words import versus
 from analysis.presentation import (
@@ -135,15 +135,18 @@ def _draw_triples(drawn: go.Figure, line: Line) -> None:
         mode="markers",
         marker={"color": tinted(line.colour, 0.4), "size": 6},
         customdata=[
-            [gain.triple_id, signed_percent(gain.relative, 2), *_scores(gain)] for gain in line.comparison.known
+            [
+                g.triple_id,
+                signed_percent(g.relative, 2),
+                score(g.target, g.metric),
+                score(g.baseline, g.metric),
+                g.metric,
+            ]
+            for g in line.comparison.known
         ],
         hovertemplate="<b>%{customdata[0]}</b><br>%{customdata[1]}: %{customdata[2]} over %{customdata[3]} "
         "(%{customdata[4]})<extra></extra>",
     )
-
-
-def _scores(gain: Gain) -> tuple[str, str, str]:
-    return score(gain.target, gain.metric), score(gain.baseline, gain.metric), gain.metric
 
 
 def _draw_draws(drawn: go.Figure, line: Line) -> None:

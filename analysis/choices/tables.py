@@ -32,11 +32,8 @@ OF_TASK = Column[Row]("task", "task", TASK, "task", format=task_words)
 def _gains(found: ChoiceFindings) -> Iterator[Row]:
     for comparison in found.comparisons:
         for outcome, gain in zip(found.outcomes, comparison.gains, strict=True):
-            yield {"comparison": comparison.name, "outcome": outcome, "gain": gain}
-
-
-def _within_one_example(row: Row) -> bool | None:
-    return None if row["gain"].absolute is None else row["gain"].within_one_example
+            near = None if gain.absolute is None else gain.within_one_example
+            yield {"comparison": comparison.name, "outcome": outcome, "gain": gain, "near": near}
 
 
 GAINS = Table[ChoiceFindings, Row](
@@ -51,7 +48,7 @@ GAINS = Table[ChoiceFindings, Row](
         Column("relative_gain", "gain.relative", RELATIVE),
         Column("absolute_gain", "gain.absolute", "target - baseline, in units of the metric"),
         Column("undefined", "gain.undefined", "whether both scores are there but the baseline is not above 0"),
-        Column("within_one_example", _within_one_example, "whether the two differ by no more than one test example"),
+        Column("within_one_example", "near", "whether the two differ by no more than one test example"),
     ),
 )
 
@@ -183,10 +180,6 @@ def _value(student: Scored, parameter: str) -> str:
     return value_words(f"{value:g}" if isinstance(value, float) else value)
 
 
-def _changed(row: Row) -> str:
-    return " → ".join(_value(row[side], row["change"].parameter) for side in ("before", "after"))
-
-
 def _verdict(change: Change) -> str:
     verdict = "tie, one trial" if change.merged else str(change.verdict)
     return f"{verdict}, accepted" if change.accepted else verdict
@@ -204,7 +197,10 @@ STEPS = Table[ChoiceFindings, Row](
     columns=(
         *triple_columns(),
         Column("parameter", "change.parameter", "the changed parameter", "parameter", format=PARAMETERS.__getitem__),
-        shown("before → after", _changed),
+        shown(
+            "before → after",
+            lambda row: " → ".join(_value(row[side], row["change"].parameter) for side in ("before", "after")),
+        ),
         shown("verdict", lambda row: _verdict(row["change"])),
         Column("before", lambda row: str(row["before"].choice), "the incumbent"),
         Column(

@@ -75,12 +75,13 @@ def _draw(drawn: go.Figure, row: str, comparison: Comparison, colour: str, colum
         col=column,
     )
     median = comparison.decile(5)
+    why_empty = f"{comparison.num_missing} missing, {comparison.num_undefined} undefined"
     drawn.add_scatter(
         x=[None if median is None else min(median, cut)],
         y=[row],
         mode="markers+text",
         marker={"symbol": "line-ns", "size": 26, "line": {"color": colour, "width": 3}},
-        text=[signed_percent(median) if comparison.values else _why_empty(comparison)],
+        text=[signed_percent(median) if comparison.values else why_empty],
         textposition="top center",
         cliponaxis=False,
         hoverinfo="skip",
@@ -93,7 +94,3 @@ def _row_name(answers: Answers) -> str:
     task = task_words(answers.tasks[0])
     note = f"{', '.join(answers.metrics)}; {count(len(answers.outcomes), 'triple')}"
     return f"<b>{task}</b><br><span style='font-size:10px'>{note}</span>"
-
-
-def _why_empty(comparison: Comparison) -> str:
-    return f"{comparison.num_missing} missing, {comparison.num_undefined} undefined"

@@ -17,6 +17,7 @@ from analysis.presentation import (
     Table,
     Value,
     at,
+    cell_columns,
     count,
     p_words,
     percent,
@@ -44,7 +45,14 @@ def p_value_columns(of: Value[Any]) -> tuple[Column[Any], ...]:
             p_value: float | None = getattr(at(row, of), key)
             return p_value
 
-        return Column(key, value, f"two-sided {description}", heading, format=_p_words, number=True)
+        return Column(
+            key,
+            value,
+            f"two-sided {description}",
+            heading,
+            format=lambda p: MISSING if p is None else p_words(p),
+            number=True,
+        )
 
     return (
         column("bootstrap_p", "p-value by resampling test examples", "bootstrap"),
@@ -53,21 +61,9 @@ def p_value_columns(of: Value[Any]) -> tuple[Column[Any], ...]:
     )
 
 
-def _p_words(p_value: float | None) -> str:
-    return MISSING if p_value is None else p_words(p_value)
-
-
 def _cells(name: str, cells: Sequence[str]) -> Row:
     """A row of a table with a column for each triple."""
     return {"name": name, "cells": cells}
-
-
-def _columns(heading: str, triples: Triples) -> list[Column[Row]]:
-    return [shown(heading, "name"), *(_cell_column(at, triple.name) for at, triple in enumerate(triples))]
-
-
-def _cell_column(at: int, name: str) -> Column[Row]:
-    return shown(name, lambda row: row["cells"][at], number=True)
 
 
 def _score_rows(found: ExperimentFindings) -> Iterator[Row]:
@@ -105,10 +101,6 @@ def _interval(row: Row) -> str:
     return interval_words(row["experiment"], row["triple"].metric) or MISSING
 
 
-def _difference(row: Row) -> str:
-    return signed_score(row["over"].mean, row["triple"].metric)
-
-
 def _fidelity(key: str, name: str, description: str, heading: str) -> Column[Row]:
     write = percent if name == "agreement" else "{:,.0f}".format
     return Column(key, f"experiment.fidelity.{name}", description, heading, format=write, number=True)
@@ -123,8 +115,14 @@ FIDELITY_COLUMNS = (
     _fidelity("neither_right", "neither", "likewise neither", "✗"),
     _fidelity("agreement", "agreement", "share of test examples that both answer alike", "answers alike"),
 )
-SCORES = Table[ExperimentFindings, Row](rows=_score_rows, columns=lambda found: _columns("experiment", found.compared))
-DIVERGENCES = Table[Triples, Row](rows=_divergence_rows, columns=lambda triples: _columns("mean divergence", triples))
+SCORES = Table[ExperimentFindings, Row](
+    rows=_score_rows,
+    columns=lambda found: [shown("experiment", "name"), *cell_columns(triple.name for triple in found.compared)],
+)
+DIVERGENCES = Table[Triples, Row](
+    rows=_divergence_rows,
+    columns=lambda triples: [shown("mean divergence", "name"), *cell_columns(triple.name for triple in triples)],
+)
 OVER_FIRST = "test score over the first experiment's, mean over the seeds that both have"
 LOW = "lower end of its 95 % interval by resampling test examples"
 DIVERGENCE = (
@@ -145,7 +143,14 @@ EXPERIMENTS = Table[ExperimentFindings, Row](
         Column("validation", "experiment.validation", "validation score, mean over seeds"),
         Column("test", "experiment.test", "test score, mean over seeds"),
         Column("seeds", lambda row: len(row["experiment"].trials), "finished seeds"),
-        Column("difference", "over.mean", OVER_FIRST, "difference", _difference, number=True),
+        Column(
+            "difference",
+            "over.mean",
+            OVER_FIRST,
+            "difference",
+            lambda row: signed_score(row["over"].mean, row["triple"].metric),
+            number=True,
+        ),
         Column("low", "over.by_examples.low", LOW, "95 % over examples", _interval, number=True),
         Column("high", "over.by_examples.high", "upper end"),
         *p_value_columns("over"),

@@ -39,6 +39,7 @@ from .tables import Strong as Strong
 from .tables import Table as Table
 from .tables import Value as Value
 from .tables import at as at
+from .tables import cell_columns as cell_columns
 from .tables import exported as exported
 from .tables import score_column as score_column
 from .tables import shown as shown

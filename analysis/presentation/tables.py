@@ -73,6 +73,15 @@ def shown(
     return Column("", value, heading=heading, number=number, kind=kind)
 
 
+def cell_columns(headings: Iterable[str]) -> list[Column[Any]]:
+    """Columns of the page whose headings are no fixed ones: of rows that have their ``cells`` in order."""
+    return [_cell_column(place, heading) for place, heading in enumerate(headings)]
+
+
+def _cell_column(place: int, heading: str) -> Column[Any]:
+    return shown(heading, lambda row: row["cells"][place], number=True)
+
+
 def score_column(
     key: str, value: Value[Row], metric: Value[Row], description: str = "", heading: str | None = None
 ) -> Column[Row]:

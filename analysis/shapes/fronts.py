@@ -9,7 +9,7 @@ from math import fsum, isclose
 from statistics import geometric_mean
 
 from analysis.results import TEACHER, TIE
-from analysis.shapes.shape_study import Grid, ShapeStudy, losses, speed_ups
+from analysis.shapes.shape_study import ShapeStudy, losses, speed_ups
 
 
 class Gained(StrEnum):
@@ -70,13 +70,10 @@ def _front(study: ShapeStudy, by: Gained, task: str | None, tasks: tuple[str, ..
     complete = lost.complete_students(tasks) if tasks else ()
     shown = [name for name in complete if name in gains]
     points = [Point(TEACHER, 1.0, float(study.teacher_parameters) if by is Gained.SIZE else 1.0)] if tasks else []
-    points += [Point(name, _kept(lost, name, tasks), gains[name]) for name in shown]
+    kept = {name: 1 - fsum(lost.known([name], task)[0] for task in tasks) / len(tasks) for name in shown}
+    points += [Point(name, kept[name], gains[name]) for name in shown]
     left_out = tuple(name for name in study.names if name not in shown)
     return Front(task, tasks, by, mark_dominated(points, by), left_out)
-
-
-def _kept(lost: Grid, student: str, tasks: tuple[str, ...]) -> float:
-    return 1 - fsum(lost.at(student, task) or 0.0 for task in tasks) / len(tasks)
 
 
 def _gained(study: ShapeStudy, by: Gained, tasks: tuple[str, ...]) -> Mapping[str, float]:

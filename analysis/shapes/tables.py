@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from analysis.presentation import MISSING, Column, Table, count, listing, millions, score, shown, student_words
-from analysis.results import TEACHER, Role, Speed, TripleOutcome
+from analysis.presentation import (
+    MISSING,
+    Column,
+    Table,
+    cell_columns,
+    count,
+    listing,
+    millions,
+    score,
+    shown,
+    student_words,
+)
+from analysis.results import TEACHER, Role, TripleOutcome
 from analysis.shapes.findings import ShapeFindings
 from analysis.shapes.shape_study import ShapeStudy
 from analysis.triples import METRIC, OF_DATASET, OF_MODEL, OF_TEACHER, TASK, outcome_columns
@@ -56,9 +67,9 @@ SCORES = Table[ShapeFindings, Row](
 
 def _score_rows(found: ShapeFindings) -> Iterator[Row]:
     study, metrics = found.study, {task: dataset.metric for task, dataset in found.datasets.items()}
-    yield {"model": "metric", "cells": {task: metric.replace("_", " ") for task, metric in metrics.items()}}
+    yield {"model": "metric", "cells": [metrics[task].replace("_", " ") for task in study.tasks]}
     for model in study.models:
-        cells = {task: score(study.score(model, task), metrics[task]) for task in study.tasks}
+        cells = [score(study.score(model, task), metrics[task]) for task in study.tasks]
         yield {
             "model": model,
             "less": less(study, model),
@@ -67,21 +78,13 @@ def _score_rows(found: ShapeFindings) -> Iterator[Row]:
         }
 
 
-def _task_columns(found: ShapeFindings) -> list[Column[Row]]:
-    return [_task_column(task) for task in found.study.tasks]
-
-
-def _task_column(task: str) -> Column[Row]:
-    return shown(task, lambda row: row["cells"][task], number=True)
-
-
 SCORES_BY_TASK = Table[ShapeFindings, Row](
     rows=_score_rows,
     columns=lambda found: [
         shown("model", "model"),
         shown("less", lambda row: row.get("less")),
         shown("parameters", lambda row: row.get("parameters"), number=True),
-        *_task_columns(found),
+        *cell_columns(found.study.tasks),
     ],
 )
 
@@ -129,10 +132,6 @@ SPEEDS = Table[ShapeFindings, Row](
 )
 
 
-def _speed_words(speed: Speed | None) -> str:
-    return f"{speed.median:,.1f} ({speed.low:,.1f} to {speed.high:,.1f})" if speed else MISSING
-
-
 def _measured(found: ShapeFindings) -> str:
     if not found.speeds:
         return "Response times are measured when all trials are done."
@@ -146,13 +145,17 @@ def _measured(found: ShapeFindings) -> str:
     return f"{how} in batches of {settings.batch_size}, cut at {cut} tokens, {forward}, on {where}."
 
 
+def _speed_rows(found: ShapeFindings) -> Iterator[Row]:
+    for model in found.study.models:
+        speeds = [found.study.speed(model, task) for task in found.study.tasks]
+        words = [f"{each.median:,.1f} ({each.low:,.1f} to {each.high:,.1f})" if each else MISSING for each in speeds]
+        yield {"model": model, "cells": words}
+
+
 SPEEDS_BY_TASK = Table[ShapeFindings, Row](
     caption=_measured,
-    rows=lambda found: (
-        {"model": model, "cells": {task: _speed_words(found.study.speed(model, task)) for task in found.study.tasks}}
-        for model in found.study.models
-    ),
-    columns=lambda found: [shown("model", "model"), *_task_columns(found)],
+    rows=_speed_rows,
+    columns=lambda found: [shown("model", "model"), *cell_columns(found.study.tasks)],
 )
 JUDGEMENTS = Table[ShapeFindings, Row](
     name="shape_judgements",

@@ -174,9 +174,14 @@ def like_for_like_sentence(pair: LikeForLike) -> str | None:
     if kept.median is None:
         return None
     tasks = f"keeps more of the teacher's score on {kept.wins} of {count(len(kept.differences), 'task')}"
-    size = f"{signed_percent(kept.median)} at the median{_sign_test(kept)}"
+    test = "" if kept.sign_p is None else f", sign test {p_words(kept.sign_p)}"
+    size = f"{signed_percent(kept.median)} at the median{test}"
     faster = pair.speed.median
-    speed = "" if faster is None else f"; the difference of their speed-ups is {_signed(faster)} at the median"
+    speed = (
+        ""
+        if faster is None
+        else f"; the difference of their speed-ups is {f'{faster:+.2f}'.replace('-', '−')} at the median"
+    )
     return (
         f"At {LIKE_COST[pair.at]}, the shortened {kept.first} {tasks} than the narrowed {kept.second} ({size}){speed}."
     )
@@ -194,8 +199,8 @@ def levers_sentence(found: ShapeAnswers) -> str | None:
         )
     if timed:
         won = sum(pairing.wins > len(pairing.differences) / 2 for pairing in timed)
-        whom = f"{won} of {count(len(timed), 'student')} with fewer heads {_are(won)} faster than the teacher"
-        parts.append(f"{whom} on most tasks")
+        whom = f"{won} of {count(len(timed), 'student')} with fewer heads {'is' if won == 1 else 'are'}"
+        parts.append(f"{whom} faster than the teacher on most tasks")
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}." if text else None
 
@@ -216,18 +221,6 @@ def _size_reading(found: SizeEffect) -> str:
     )
 
 
-def _are(number: int) -> str:
-    return "is" if number == 1 else "are"
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")
-
-
-def _sign_test(pairing: Pairing) -> str:
-    return "" if pairing.sign_p is None else f", sign test {p_words(pairing.sign_p)}"
-
-
 def shape_cautions(results: StudyResults) -> Iterator[str]:
     """What a reader of the shapes must keep in mind."""
     shapes = shape_findings(results).results
@@ -235,7 +228,7 @@ def shape_cautions(results: StudyResults) -> Iterator[str]:
     if datasets < FEW_TASKS:
         yield f"Small sample: what shapes cost is seen on {count(datasets, 'data set')}."
     yield from _starts(results)
-    compared = [outcome for outcome in results.outcomes if _scores(outcome)]
+    compared = [o for o in results.outcomes if o.teacher_score is not None and o.final_score(Role.BEST) is not None]
     small = sum(_within_one_example(outcome) for outcome in compared)
     if small:
         where = f"in {small} of {count(len(compared), 'triple')}"
@@ -282,10 +275,6 @@ def _starts(results: StudyResults) -> Iterator[str]:
         named = [f"{start} ({listing(names, limit=len(names))})" for start, names in starts.items() if names]
         if len(named) > 1:
             yield f"Students start from {listing(named)} of the teacher's model: what a shape costs includes its start."
-
-
-def _scores(outcome: TripleOutcome) -> bool:
-    return outcome.teacher_score is not None and outcome.final_score(Role.BEST) is not None
 
 
 def _within_one_example(outcome: TripleOutcome) -> bool:

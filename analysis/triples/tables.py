@@ -159,11 +159,8 @@ CANDIDATES = Table[StudyResults, Any](
 def _checkpoints(results: StudyResults) -> Iterator[dict[str, Any]]:
     for record in results.teachers:
         for role in ("highest_score", "lowest_loss") if record.status.has_scores else ():
-            yield {"record": record, "of": record.task, "role": role, "selected": record.selected(role)}
-
-
-def _checkpoint_words(row: dict[str, Any]) -> str:
-    return "highest score and lowest loss" if row["record"].one_checkpoint else value_words(row["role"])
+            words = "highest score and lowest loss" if record.one_checkpoint else value_words(role)
+            yield {"record": record, "of": record.task, "role": role, "selected": record.selected(role), "words": words}
 
 
 BOTH = "highest_score or lowest_loss; both selected on validation"
@@ -178,7 +175,7 @@ TEACHERS = Table[StudyResults, Any](
         Column("dataset", "of.dataset.name", "name of the data set", "data set"),
         Column("task", "of.dataset.task", TASK),
         Column("metric", "of.dataset.metric", METRIC, "metric"),
-        Column("checkpoint", "role", BOTH, "checkpoint", _checkpoint_words),
+        Column("checkpoint", "role", BOTH, "checkpoint", lambda row: str(row["words"])),
         Column("epoch", "selected.epoch", EPOCHS, "epoch", format="{:g}".format, number=True),
         score_column("validation", "selected.validation_score", "of.dataset.metric", "validation score", "validation"),
         Column(
