@@ -29,7 +29,7 @@ from typing import Any, TextIO
 
 import yaml
 
-from analysis.report import export_tables
+from analysis.report.report import export_tables
 from benchmarks.tune_cost import ROOT, machine
 from study.config.study_file import load_study
 from study.ledger.record_files import Ledger

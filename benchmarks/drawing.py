@@ -10,7 +10,8 @@ import plotly.graph_objects as go
 import plotly.io as pio
 from plotly.subplots import make_subplots
 
-from analysis.presentation import BLUE, CONFIG, GREEN, INK, ORANGE, PURPLE, SOFT, dress, write_figures
+from analysis.presentation.images import CONFIG, write_figures
+from analysis.presentation.style import BLUE, GREEN, INK, ORANGE, PURPLE, SOFT, dress
 from benchmarks.findings import Comparison, Findings, Quality, Spread
 from benchmarks.grid import BASELINE, VARIANTS
 from benchmarks.throughput import Throughputs

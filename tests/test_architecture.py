@@ -24,7 +24,6 @@ from rooms import (
     tree_of,
 )
 
-MOVING = "analysis"  # its rooms are being built
 MOST_ENTRIES = 15
 MOST_LINES = 450
 
@@ -89,8 +88,6 @@ def test_files_import_only_rooms_below_their_own() -> None:
         own, found = room_of(module_of(name)), [room_of(str(node.module)) for node in own_imports(name)]
         if name == COMMAND_LINE:  # puts all together, and nobody imports it
             return []
-        if name.startswith(MOVING):
-            found = [room for room in found if not room.startswith(MOVING)]
         return [room for room in found if room != own and FLOOR[room] >= FLOOR[own]]
 
     assert offenders(upward) == []
@@ -101,7 +98,7 @@ def test_files_import_other_rooms_by_their_public_faces() -> None:
         found = []
         for node in own_imports(name):
             room = room_of(str(node.module))
-            if room == room_of(module_of(name)) or room == "analysis" or name.startswith(MOVING):
+            if room == room_of(module_of(name)):
                 continue
             shown = names_of(f"{room.replace('.', '/')}/__init__.pyi")
             names = {alias.name for alias in node.names}
@@ -119,8 +116,6 @@ def test_tests_and_benchmarks_alone_are_outside() -> None:
 def test_faces_show_what_other_rooms_use_and_no_more() -> None:
     for face in FACES:
         room = module_of(face.removesuffix("i"))
-        if room.startswith(MOVING):
-            continue
         others = [name for name in NAMES if room_of(module_of(name)) != room]
         used = {a.name for name in others for node in own_imports(name) if node.module == room for a in node.names}
         assert names_of(face).keys() == used, face
@@ -134,7 +129,7 @@ def test_names_of_faces_are_defined_in_their_files() -> None:
             assert name in set(_defined(tree_of(f"{folder}/{file}.py").body)), f"{folder}/{file}.py has no {name}"
             # a name that is a file's, too, would be the file once that is imported
             clash = (ROOT / folder / f"{name}.py").exists() or (ROOT / folder / name).exists()
-            assert not clash or face.startswith(MOVING), f"{name} of {face} is a file, too"
+            assert not clash, f"{name} of {face} is a file, too"
 
 
 def _defined(top: list[ast.stmt]) -> Iterator[str]:
@@ -166,9 +161,9 @@ def test_rooms_say_their_purpose_in_one_line_and_are_small() -> None:
         folder = room.replace(".", "/")
         purpose = ast.get_docstring(tree_of(f"{folder}/__init__.py"))
         assert purpose, room
-        assert len(purpose.splitlines()) == 1 or room == MOVING, room
+        assert len(purpose.splitlines()) == 1, room
         entries = [each for each in (ROOT / folder).iterdir() if not each.name.startswith(("_", "."))]
-        assert len(entries) <= MOST_ENTRIES or room == MOVING, room
+        assert len(entries) <= MOST_ENTRIES, room
 
 
 def test_nobody_imports_the_command_line() -> None:

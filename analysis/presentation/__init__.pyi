@@ -1,6 +1,5 @@
 from .axis_cuts import axis_cut as axis_cut
 from .axis_cuts import note_cut as note_cut
-from .images import CONFIG as CONFIG
 from .images import fragment as fragment
 from .images import write_figures as write_figures
 from .page import render_page as render_page
@@ -12,10 +11,7 @@ from .section import Section as Section
 from .style import BLUE as BLUE
 from .style import DIVERGING as DIVERGING
 from .style import FAINT as FAINT
-from .style import FONT as FONT
 from .style import GREEN as GREEN
-from .style import GRID as GRID
-from .style import HEIGHT as HEIGHT
 from .style import INK as INK
 from .style import ORANGE as ORANGE
 from .style import PARAMETER_COLOURS as PARAMETER_COLOURS
@@ -26,8 +22,6 @@ from .style import ROLE_COLOURS as ROLE_COLOURS
 from .style import ROLE_SYMBOLS as ROLE_SYMBOLS
 from .style import SKY as SKY
 from .style import SOFT as SOFT
-from .style import TEMPLATE as TEMPLATE
-from .style import WIDTH as WIDTH
 from .style import below_title as below_title
 from .style import dress as dress
 from .style import no_data as no_data
@@ -46,7 +40,6 @@ from .tables import shown as shown
 from .tables import write_tables as write_tables
 from .words import MISSING as MISSING
 from .words import PARAMETERS as PARAMETERS
-from .words import VALUES as VALUES
 from .words import choice_words as choice_words
 from .words import configuration_words as configuration_words
 from .words import count as count

@@ -16,8 +16,6 @@ from .predictions import Answered as Answered
 from .predictions import answered as answered
 from .predictions import answered_or_why_not as answered_or_why_not
 from .provenance import Failure as Failure
-from .provenance import Provenance as Provenance
-from .scales import HUNDREDS as HUNDREDS
 from .scales import TIE as TIE
 from .scales import full_score as full_score
 from .scales import in_points as in_points
@@ -25,17 +23,12 @@ from .scales import relative_gain as relative_gain
 from .significance import Bootstrap as Bootstrap
 from .significance import Classes as Classes
 from .significance import OverSeeds as OverSeeds
-from .significance import mcnemar as mcnemar
 from .significance import over_seeds as over_seeds
-from .significance import paired_bootstrap as paired_bootstrap
-from .significance import score_of_counts as score_of_counts
 from .significance import sign_test as sign_test
 from .speeds import Speed as Speed
 from .speeds import speed_of as speed_of
 from .study_kind import Factor as Factor
 from .study_kind import compares_shapes as compares_shapes
-from .study_kind import compares_transfer as compares_transfer
 from .study_kind import factors as factors
-from .study_kind import has_one_configuration as has_one_configuration
 from .study_results import StudyResults as StudyResults
 from .study_results import computed_once as computed_once

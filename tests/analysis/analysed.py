@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from analysis.choices import choice_findings
+from analysis.choices.findings import choice_findings
 from analysis.examples.findings import group_findings
-from analysis.internals import experiment_triples
-from analysis.report import answers_of, summarise, tables_of
-from analysis.results import StudyResults
-from analysis.shapes import shape_findings
+from analysis.internals.experiments import experiment_triples
+from analysis.report.report import answers_of, summarise, tables_of
+from analysis.results.study_results import StudyResults
+from analysis.shapes.findings import shape_findings
 
 OF_CHOICES = [  # sections of a study of parameter choices, on the page of which they have figures
     "fig1_cost_of_choices",

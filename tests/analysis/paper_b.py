@@ -6,7 +6,8 @@ rounds them. Its models are the teacher ("baseline") and eight students.
 
 from __future__ import annotations
 
-from analysis.results import Factor, Speed
+from analysis.results.speeds import Speed
+from analysis.results.study_kind import Factor
 from analysis.shapes.shape_study import ShapedStudent, ShapeStudy
 from analysis.shapes.worthwhile import Aspect, Sign
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from known_studies import finished, small_study
 from simulation import hashed_score, make_study
 
-from analysis.presentation import spread
+from analysis.presentation.style import spread
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from known_studies import finished, small_study, with_test_scores
 from simulation import hashed_score, make_study
 
 from analysis.choices.gains import Comparison, Gain, at_least_as_good, deciles, random_draws
-from analysis.results import relative_gain
+from analysis.results.scales import relative_gain
 
 SCORES = st.floats(0.01, 1)
 

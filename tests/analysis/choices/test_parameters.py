@@ -8,7 +8,7 @@ from known_studies import failing, finished, plain_score, small_study
 from simulation import hashed_score, make_search, make_study
 
 from analysis.choices.parameters import Verdict
-from analysis.results import sign_test
+from analysis.results.significance import sign_test
 from study.search.searchers.reference_configurations import Reward, rewards
 
 

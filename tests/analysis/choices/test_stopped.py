@@ -7,8 +7,8 @@ from analysed import analyse, summary, tables
 from known_studies import finished, plain_score, small_study
 from simulation import do_work, make_search
 
-from analysis.report import answers_of, render
-from analysis.results import Role
+from analysis.report.report import answers_of, render
+from analysis.results.outcomes import Role
 from search_spaces.space import load_space
 from study.config.study_file import Study
 from trials.specs.records import Record, Status, TrialRecord

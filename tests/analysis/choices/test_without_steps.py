@@ -9,8 +9,8 @@ import pytest
 from analysed import analyse, sections, tables
 from simulation import make_study, run_study
 
-from analysis.report import write_report
-from analysis.results import Role
+from analysis.report.report import write_report
+from analysis.results.outcomes import Role
 from search_spaces.space import load_space
 from study.config.study_file import Study
 from study.ledger.record_files import Ledger

@@ -18,8 +18,8 @@ from simulated_experiments import EPOCHS, ROWS, SEEDS, experiment_records, exper
 from analysis.internals.findings import experiment_findings, student_sizes, training_sizes
 from analysis.internals.tables import DISAGREEMENTS
 from analysis.internals.words import students_sentence
-from analysis.report import write_report
-from analysis.results import Difference
+from analysis.report.report import write_report
+from analysis.results.paired import Difference
 from trials.specs.records import TeacherRecord, TrialRecord
 
 

@@ -10,8 +10,7 @@ from simulation import make_study
 
 from analysis.choices.figures import cost_of_choices
 from analysis.choices.task_figures import gains_by_task
-from analysis.presentation import axis_cut, note_cut
-from analysis.presentation.axis_cuts import CUT, CUT_ABOVE
+from analysis.presentation.axis_cuts import CUT, CUT_ABOVE, axis_cut, note_cut
 from trials.specs.dataset import TaskName
 
 

@@ -10,8 +10,8 @@ from analysed import analyse
 from known_studies import DEMO, mixed_score, mixed_study, small_study
 from simulation import hashed_score, run_study
 
-from analysis.choices import choice_findings
-from analysis.report import write_report
+from analysis.choices.findings import choice_findings
+from analysis.report.report import write_report
 from analysis.searches.findings import ComparedStudy, compare
 from search_spaces.space import TemperatureSearch
 from study.config.study_file import Study

@@ -21,9 +21,11 @@ from simulation import hashed_score, make_search, make_study
 
 from analysis.choices.gains import Comparison, Gain, at_least_as_good
 from analysis.choices.parameters import Verdict
-from analysis.presentation import score, write_tables
-from analysis.report import write_report
-from analysis.results import HUNDREDS, Role
+from analysis.presentation.tables import write_tables
+from analysis.presentation.words import score
+from analysis.report.report import write_report
+from analysis.results.outcomes import Role
+from analysis.results.scales import HUNDREDS
 from analysis.triples.curves import training_curves
 from search_spaces.configuration import Distance
 from study.config.study_file import Study, StudyConfig

@@ -11,8 +11,8 @@ from known_studies import failing, finished, plain_score, small_study
 from pages import Page, visible
 from simulation import hashed_score, make_study
 
-from analysis.presentation import PARAMETERS
-from analysis.report import write_report
+from analysis.presentation.words import PARAMETERS
+from analysis.report.report import write_report
 from search_spaces.space import CHOICE_ORDER, load_space
 from study.ledger.record_files import BadFile
 from trials.specs.records import TrialRecord

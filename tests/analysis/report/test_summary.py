@@ -5,7 +5,7 @@ from analysed import analyse, summary
 from known_studies import failing, finished, plain_score, small_study, with_test_scores
 from simulation import make_study
 
-from analysis.presentation import count, duration, listing, p_words, percent, signed_percent
+from analysis.presentation.words import count, duration, listing, p_words, percent, signed_percent
 
 
 def words(study, records):

@@ -8,8 +8,8 @@ from analysed import analyse, tables
 from known_studies import failing, finished, mixed_study, plain_score, small_study
 from simulation import hashed_score, make_study
 
-from analysis.presentation import write_tables
-from analysis.results import Role
+from analysis.presentation.tables import write_tables
+from analysis.results.outcomes import Role
 
 NAMES = {  # tables of a study of parameter choices on one task
     "gains",

@@ -6,8 +6,9 @@ from analysed import analyse
 from known_studies import failing, finished, plain_score, small_study, with_test_scores
 from simulation import do_work, hashed_score, make_search, make_study
 
-from analysis.choices import choice_findings
-from analysis.results import Progress, Role, StudyResults
+from analysis.choices.findings import choice_findings
+from analysis.results.outcomes import Progress, Role
+from analysis.results.study_results import StudyResults
 from trials.specs.records import TrialRecord
 
 

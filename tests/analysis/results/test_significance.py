@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, ttest_rel
 
-from analysis.results import mcnemar, over_seeds, paired_bootstrap, score_of_counts
+from analysis.results.significance import mcnemar, over_seeds, paired_bootstrap, score_of_counts
 from trials.tasks.metrics import CLASSIFICATION_METRICS
 
 

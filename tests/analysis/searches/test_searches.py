@@ -11,8 +11,8 @@ import pytest
 from simulation import hashed_score, make_study, run_study
 from typer.testing import CliRunner
 
-from analysis.presentation import exported
-from analysis.searches import open_studies, write_comparison
+from analysis.presentation.tables import exported
+from analysis.searches.comparison import open_studies, write_comparison
 from analysis.searches.figures import best_so_far
 from analysis.searches.findings import ComparedStudy, ComparedTriple, compare
 from analysis.searches.tables import TABLES

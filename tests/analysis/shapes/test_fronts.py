@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from paper_b import STUDENTS, TASKS, paper_study
 from scipy.stats import gmean
 
-from analysis.results import TEACHER
+from analysis.results.outcomes import TEACHER
 from analysis.shapes.fronts import Gained, Point, mark_dominated, mean_front, task_fronts
 
 PAPER = paper_study()

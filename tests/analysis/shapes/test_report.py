@@ -11,9 +11,10 @@ from pages import Page, visible
 from paper_b import SCORES, STUDENTS, TASKS, paper_study
 from simulated_shapes import paper_records, shape_study, write_answers
 
-from analysis.report import write_report
-from analysis.results import Factor, StudyResults, factors, has_one_configuration
-from analysis.shapes import shape_findings
+from analysis.report.report import write_report
+from analysis.results.study_kind import Factor, factors, has_one_configuration
+from analysis.results.study_results import StudyResults
+from analysis.shapes.findings import shape_findings
 from search_spaces.space import load_space
 from trials.specs.records import SpeedRecord, TrialRecord
 from trials.specs.student import StudentSpec

@@ -6,7 +6,7 @@ import pytest
 from paper_b import TASKS, paper_study
 from scipy.stats import binomtest
 
-from analysis.results import Speed
+from analysis.results.speeds import Speed
 from analysis.shapes.fronts import Gained
 from analysis.shapes.same_cost import compare_quality, compare_speed, fewer_heads, shortening_against_narrowing
 from analysis.shapes.words import heads_sentence

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 from paper_b import paper_study
 
-from analysis.results import Factor, Speed
+from analysis.results.speeds import Speed
+from analysis.results.study_kind import Factor
 from analysis.shapes.shape_study import Grid, ShapedStudent
 
 

@@ -22,7 +22,7 @@ from simulated_transfer import (
     transfer_study,
 )
 
-from analysis.report import write_report
+from analysis.report.report import write_report
 from analysis.transfer.findings import by_labels, by_transfer_rows, with_several_teachers, without_and_with_teacher
 from analysis.transfer.models import student_sizes, teacher_certainties
 from analysis.transfer.students import distilled_students

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from launching import Launched, run, start
 
-from analysis.report import export_tables
+from analysis.report.report import export_tables
 from study.config.study_file import load_study
 from study.ledger.record_files import Ledger
 from trials.specs.records import TrialRecord

@@ -12,7 +12,7 @@ from known_studies import small_study
 from ray.tune.search import Searcher
 from simulation import do_work, make_search, run_study
 
-from analysis.report import export_tables
+from analysis.report.report import export_tables
 from study.config.resources import Resources
 from study.launching import head_node as head
 from study.launching import tune_searcher as ray_adapter
