@@ -1,6 +1,6 @@
-"""One point of the search space: a KD configuration, its canonical form and its identity.
+"""A configuration of knowledge distillation: one point of a search space, with its canonical form and its id.
 
-Two configurations that compute the same loss have one canonical form, so that equal trials are one trial.
+Configurations that compute the same loss have the same canonical form, so that no trial runs twice.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from search_spaces.layer_maps import LayerMap
 
-LAYER_FIELDS = (  # fields that say how a student learns from its teacher's layers
+LAYER_FIELDS = (  # the fields about learning from the teacher's layers
     "hidden_weight",
     "attention_weight",
     "cosine_weight",
@@ -29,7 +29,7 @@ LAYER_FIELDS = (  # fields that say how a student learns from its teacher's laye
 
 
 class TeacherCheckpoint(StrEnum):
-    """Which checkpoint of the teacher's fine-tuning teaches (A, section 2); both are selected on validation."""
+    """The checkpoint of the teacher's fine-tuning that is used (A, section 2); both are selected on validation."""
 
     HIGHEST_SCORE = "highest_score"
     LOWEST_LOSS = "lowest_loss"
@@ -48,9 +48,8 @@ class Distance(StrEnum):
     The value is the name in study files, and the name of the file in `trials.losses.distances` that computes it.
 
     Attributes:
-        tempered_at: Student temperatures at which the teacher's temperature changes the loss. At others it is void.
-            By default it counts at both.
-        by_regression: Whether outputs of a regression of the student's own are compared instead of its logits.
+        tempered_at: The student temperatures at which the teacher's temperature changes the loss; by default both.
+        by_regression: Whether a separate regression layer of the student is compared instead of its logits.
     """
 
     tempered_at: tuple[StudentTemperature, ...]
@@ -72,38 +71,40 @@ class Distance(StrEnum):
 
 
 class Projection(StrEnum):
-    """What makes hidden states of teacher and student comparable where their widths differ."""
+    """How hidden states of teacher and student are compared where their widths differ."""
 
     LEARNED = "learned"  # a linear layer, trained with the student
-    LEADING = "leading"  # given: the leading states that both have, fit for students sliced from their teacher
+    LEADING = "leading"  # only the leading states that both have, which suits students sliced from their teacher
 
 
 class Schedule(StrEnum):
-    """In which order a student learns: its teacher's layers (C), or what its terms ask for (D, section 5)."""
+    """The order in which a student learns the teacher's layers (C), or the terms of the loss (D, section 5)."""
 
     JOINT = "joint"  # all at once
     PROGRESSIVE = "progressive"  # one layer at a time from the bottom up (C's PID)
-    STACKED = "stacked"  # likewise, keeping those below (C's SID, algorithm 1)
-    STAGED = "staged"  # the representation, then labels and logits with gradual unfreezing (D, section 5.2)
-    DISTIL_ONCE = "distil_once"  # the teacher, then labels with gradual unfreezing (D, section 5.3)
+    STACKED = "stacked"  # likewise, and layers below stay in the loss (C's SID, algorithm 1)
+    STAGED = "staged"  # first the representation, then labels and logits with gradual unfreezing (D, section 5.2)
+    DISTIL_ONCE = (
+        "distil_once"  # first all signals of the teacher, then labels with gradual unfreezing (D, section 5.3)
+    )
 
 
-UNFREEZING_SCHEDULES = (Schedule.STAGED, Schedule.DISTIL_ONCE)  # schedules that thaw a student from the top down
+UNFREEZING_SCHEDULES = (Schedule.STAGED, Schedule.DISTIL_ONCE)  # schedules that unfreeze a student from the top down
 
 
 class Optimizer(StrEnum):
-    """What a student is trained by."""
+    """The optimizer of a student."""
 
     ADAMW = "adamw"  # with the recipe's weight decay
-    ADAM = "adam"  # with none
-    ADADELTA = "adadelta"  # Zeiler's, which has no learning rate (D, section 6): it counts as 1
+    ADAM = "adam"  # without weight decay
+    ADADELTA = "adadelta"  # Zeiler's, which has no learning rate (D, section 6); recorded as 1
 
 
 class ClassificationLoss(StrEnum):
-    """When a student that learns layer by layer also learns to classify."""
+    """When labels count for a student that learns layer by layer."""
 
     THROUGHOUT = "throughout"
-    LAST = "last"  # after its layers
+    LAST = "last"  # only after the layers
 
 
 @dataclass(frozen=True)
@@ -112,26 +113,27 @@ class Configuration:
 
     Attributes:
         distance: Distance between teacher and student.
-        teacher_checkpoint: The teaching checkpoint.
-        student_temperature: Whether the student's logits are divided by the teacher's temperature too.
-        soft_label_weight: Weight of the teacher's term, A's alpha, in [0, 1]; the hard labels get the rest.
+        teacher_checkpoint: The teacher's checkpoint.
+        student_temperature: Whether the student's logits are also divided by the teacher's temperature.
+        soft_label_weight: Weight of the soft labels, A's alpha, in [0, 1]; the hard labels get the rest.
         temperature: The teacher's temperature, at least 1.
-        learning_rate: Peak learning rate of the student's training; 1 of Adadelta.
+        learning_rate: Peak learning rate of the student; 1 for Adadelta.
         hidden_weight: Weight of the squared error between hidden states, in [0, 1]; with the soft labels' at most 1.
-        layer_map: Which layers that error compares: a name of `layer_maps`, or pairs of (student's, teacher's) layer.
-        projection: What makes hidden states comparable where widths differ.
-        attention_weight: Factor of the divergence between attention maps of those layers (C, eq. 2).
-        cosine_weight: Factor of one minus the cosine between hidden states of those layers (C, eq. 3).
-        schedule: In which order the layers are learned.
-        classification_loss: When the terms of labels count, of schedules that are not joint.
-        layer_epochs: Epochs that each stage before the last has at most, likewise.
-        cosine_threshold: A layer is done when the cosine term, summed over an epoch's batches, is below this; 0 never.
-        hard_lambda: C's lambda (eq. 1): weight of the hard labels on top of what the shares leave them.
-        representation_weight: Factor of half the squared error between the teacher's last representation of a text and
-            a transformation of the student's, D's beta (eq. 7).
-        optimizer: What the student is trained by.
-        transfer_rows: Rows of the transfer set that it sees; 0 means all.
-        labelled_per_class: Labelled examples of each class that it sees; 0 means all. Its teacher sees all.
+        layer_map: The layers that are compared: a name of `layer_maps`, or (student, teacher) pairs of layers.
+        projection: How hidden states are compared where widths differ.
+        attention_weight: Weight of the divergence between attention maps of those layers (C, eq. 2).
+        cosine_weight: Weight of one minus the cosine between hidden states of those layers (C, eq. 3).
+        schedule: The order in which layers, or terms of the loss, are learned.
+        classification_loss: When labels count, for schedules other than joint.
+        layer_epochs: Maximal number of epochs of each stage before the last, for schedules other than joint.
+        cosine_threshold: A layer's stage ends when the cosine term, summed over an epoch's batches, is below this; 0
+            disables the threshold.
+        hard_lambda: C's lambda (eq. 1): weight of the hard labels in addition to what the other weights leave them.
+        representation_weight: Weight of half the squared error between the teacher's last representation of a text and
+            a projection of the student's, D's beta (eq. 7).
+        optimizer: The optimizer.
+        transfer_rows: Number of rows of the transfer set that the student trains on; 0 means all.
+        labelled_per_class: Labelled examples per class that the student trains on; 0 means all. The teacher uses all.
     """
 
     distance: Distance
@@ -157,42 +159,42 @@ class Configuration:
 
     @property
     def hard_label_weight(self) -> float:
-        """Weight of the human labels: what the shares leave, 1 - alpha in A (eq. 1), a third in B (section 4).
+        """Weight of the human labels: 1 minus the other weights (A, eq. 1; B, section 4), plus C's lambda (eq. 1).
 
-        C's lambda (eq. 1) is added: there soft labels and layers have the weight 1 each.
+        In A that is 1 - alpha, in B a third. In C soft labels and layers have the weight 1 each.
         """
         return 1.0 - self.soft_label_weight - self.hidden_weight + self.hard_lambda
 
     @property
     def compares_layers(self) -> bool:
-        """Whether the student learns from the insides of its teacher."""
+        """Whether layers of student and teacher are compared."""
         return bool(self.hidden_weight or self.attention_weight or self.cosine_weight)
 
     @property
     def uses_teacher(self) -> bool:
-        """Whether the teacher has any say."""
+        """Whether any term of the loss depends on the teacher."""
         return bool(self.soft_label_weight or self.representation_weight or self.compares_layers)
 
     @property
     def student_temperature_value(self) -> float:
-        """The number that the student's logits are divided by."""
+        """The temperature of the student's logits."""
         return self.temperature if self.student_temperature is StudentTemperature.EQUAL else 1.0
 
     @lru_cache(maxsize=4096)  # noqa: B019 - configurations are few and small, and asked again and again
     def canonical(self, *, one_checkpoint: bool = False) -> Self:
-        """The representative of all configurations that compute the same loss.
+        """The canonical form: equal for all configurations that compute the same loss.
 
         Args:
-            one_checkpoint: The teacher's highest-score and lowest-loss checkpoints are one and the same.
+            one_checkpoint: Whether the teacher's highest-score and lowest-loss checkpoints are the same.
         """
         same = self
         if one_checkpoint or not same.uses_teacher:
             same = _with(same, teacher_checkpoint=TeacherCheckpoint.HIGHEST_SCORE)
-        if not same.uses_teacher:  # nothing is transferred
+        if not same.uses_teacher:  # no teacher, no transfer set
             same = _with(same, transfer_rows=0)
         if same.hard_label_weight == 0:
             same = _with(same, labelled_per_class=0)
-        if same.soft_label_weight == 0:  # no soft labels: their settings are void
+        if same.soft_label_weight == 0:  # without soft labels their settings have no effect
             same = _with(same, distance=Distance.CE, temperature=1.0)
         if same.optimizer is Optimizer.ADADELTA:
             same = _with(same, learning_rate=1.0)
@@ -200,27 +202,29 @@ class Configuration:
             same = _with(same, temperature=1.0)
         if same.temperature == 1:
             same = _with(same, student_temperature=StudentTemperature.EQUAL)
-        if not same.compares_layers:  # no layers: their settings are void
+        if not same.compares_layers:  # without compared layers their settings have no effect
             of_stages = ("schedule", "layer_epochs") if same.schedule in UNFREEZING_SCHEDULES else ()
             same = _with(same, **{name: DEFAULTS[name] for name in LAYER_FIELDS if name not in of_stages})
         if not isinstance(same.layer_map, str):
-            same = _with(same, layer_map=tuple(sorted(same.layer_map)))  # of pairs the order says nothing
-        if same.layer_epochs == 1:  # a layer's one epoch is its last, whatever it learns
+            same = _with(same, layer_map=tuple(sorted(same.layer_map)))  # the order of the pairs has no effect
+        if same.layer_epochs == 1:  # a stage of one epoch ends in any case
             same = _with(same, cosine_threshold=0.0)
         if same.schedule is Schedule.JOINT:
             void = ("classification_loss", "layer_epochs", "cosine_threshold")
             same = _with(same, **{name: DEFAULTS[name] for name in void})
-        if same.hidden_weight == same.cosine_weight == same.cosine_threshold == 0:  # attention alone knows no widths
+        if (
+            same.hidden_weight == same.cosine_weight == same.cosine_threshold == 0
+        ):  # attention maps do not depend on the width
             same = _with(same, projection=Projection.LEARNED)
         return same
 
     def without_softmax(self) -> Self:
-        """The representative of all that compute the same where outputs are no logits and both terms squared errors."""
+        """The canonical form for tasks without softmax, where both terms are squared errors, as in regression."""
         plain = replace(self, distance=Distance.MSE, student_temperature=StudentTemperature.EQUAL, temperature=1.0)
         return plain.canonical()
 
     def for_task(self, softmax: bool) -> Self:
-        """What stands for this configuration on a task: itself where outputs are logits."""
+        """This configuration on a task: unchanged where the outputs are logits, else `without_softmax`."""
         return self if softmax else self.without_softmax()
 
     @property
@@ -229,7 +233,7 @@ class Configuration:
         return digest(self.as_dict())[:12]
 
     def as_dict(self) -> dict[str, Any]:
-        """As plain JSON values; what came later says nothing at its default."""
+        """As JSON values; fields of later versions are left out at their defaults, so that ids stay."""
         return {name: value for name, value in asdict(self).items() if name not in DEFAULTS or value != DEFAULTS[name]}
 
     @classmethod
@@ -250,7 +254,7 @@ class Configuration:
 
 
 def _with(configuration: Configuration, **values: Any) -> Any:
-    """The configuration with other values; itself where it has them: `replace` takes its time, searches ask often."""
+    """`dataclasses.replace`, but the configuration itself if nothing changes: searches call this often."""
     changed = {name: value for name, value in values.items() if getattr(configuration, name) != value}
     return replace(configuration, **changed) if changed else configuration
 
@@ -266,7 +270,7 @@ def _parsed_map(value: Any) -> str | LayerMap:
 DEFAULTS: dict[str, Any] = {
     field.name: field.default for field in fields(Configuration) if field.default is not MISSING
 }
-PARSERS: dict[str, Callable[[Any], Any]] = {  # of what is no plain number
+PARSERS: dict[str, Callable[[Any], Any]] = {  # of fields that are not floats
     "distance": Distance,
     "teacher_checkpoint": TeacherCheckpoint,
     "student_temperature": StudentTemperature,

@@ -1,4 +1,4 @@
-"""Faults of user input: collected, so that one error names them all, each with its nearest match."""
+"""Faults of user input, collected so that one error reports all of them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pydantic import BaseModel, ValidationError
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing wrong in one place.
+    """One fault of the input.
 
     Attributes:
-        where: The file (or other source) it stands in.
+        where: The file, or another source.
         key: Dotted path of the key, such as ``students[1].layers``.
-        value: What stands there.
-        message: What is wrong, and what would be right.
+        value: The value; None if there is none to show.
+        message: What is wrong, and what to do.
     """
 
     where: str
@@ -34,7 +34,7 @@ class Fault:
 
 
 class InputError(Exception):
-    """The user's input is wrong; carries every fault found. The command line prints it and exits with 2."""
+    """The user's input is wrong. The command line prints all faults and exits with 2."""
 
     def __init__(self, faults: Iterable[Fault]):
         self.faults = tuple(faults)
@@ -42,12 +42,12 @@ class InputError(Exception):
 
 
 def fault(where: object, key: str, value: Any, message: str) -> InputError:
-    """An `InputError` of a single fault."""
+    """An `InputError` with a single fault."""
     return InputError([Fault(str(where), key, value, message)])
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The sentence that answers an unknown name: the nearest match, and the list of what exists."""
+    """A hint for an unknown name: the nearest match, and the list of known names."""
     options = sorted(known)
     match = difflib.get_close_matches(str(name), options, n=1, cutoff=0.5)
     hint = f"did you mean {match[0]!r}? " if match else ""
@@ -76,7 +76,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def validation_faults(error: ValidationError, model: type[BaseModel], where: object) -> list[Fault]:
-    """Pydantic's errors as faults: the key as a dotted path, unknown keys answered with the nearest one."""
+    """Pydantic's errors as faults, with dotted keys, and the nearest match for unknown keys."""
     errors = error.errors()
     return [
         Fault(str(where), dotted(item["loc"]), _value_of(item), _message_of(item, model))
@@ -86,7 +86,7 @@ def validation_faults(error: ValidationError, model: type[BaseModel], where: obj
 
 
 def _inside(location: Sequence[int | str], outer: Sequence[int | str]) -> bool:
-    """Whether one error lies inside another: a list whose entries are all faulty is not too short as well."""
+    """Whether one error lies inside another: a list with faulty entries need not be reported as too short, too."""
     return len(location) > len(outer) and tuple(location[: len(outer)]) == tuple(outer)
 
 
@@ -112,7 +112,7 @@ def _message_of(item: Any, model: type[BaseModel]) -> str:
 
 
 def _keys_at(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
-    """The keys that the model nested at `location` knows."""
+    """The keys of the model that is nested at `location`."""
     current: type[BaseModel] | None = model
     for part in location:
         if isinstance(part, str) and current is not None and part in _fields(current):

@@ -1,7 +1,7 @@
-"""Layer maps: which layer of the teacher each of the student's is compared with.
+"""Layer maps: for each layer of the student the layer of the teacher that it is compared with.
 
-A map is a tuple of (student layer, teacher layer), both counted from 1, as papers do. Some are formulas for any depths,
-others tables for a few.
+A map is a tuple of (student layer, teacher layer), counted from 1 as in the papers. Some maps are formulas for any
+depths, others are tables for a few depths.
 """
 
 from __future__ import annotations
@@ -10,13 +10,17 @@ from collections.abc import Callable
 
 LayerMap = tuple[tuple[int, int], ...]
 
-Table = dict[int, dict[int, tuple[int, ...]]]  # teacher's depth -> student's depth -> teacher's layer of each
+Table = dict[
+    int, dict[int, tuple[int, ...]]
+]  # teacher's depth -> student's depth -> the teacher's layer for each of the student's
 
-PAPER_B: Table = {  # B, section 4: first and last tied, the others as its text has them
+PAPER_B: Table = {  # B, section 4: first and last layers are paired, the others as in the text
     12: {3: (1, 5, 12), 6: (1, 3, 6, 8, 10, 12), 9: (1, 2, 4, 6, 8, 9, 10, 11, 12)}
 }
-DISTILBERT: Table = {12: {6: (1, 3, 5, 8, 10, 12)}}  # the layers that DistilBERT starts from (Sanh et al., 2019)
-BART: Table = {  # those that supervise distilled BART, Marian and Pegasus (Shleifer & Rush, 2020)
+DISTILBERT: Table = {
+    12: {6: (1, 3, 5, 8, 10, 12)}
+}  # the layers that DistilBERT is initialised from (Sanh et al., 2019)
+BART: Table = {  # of distilled BART, Marian and Pegasus (Shleifer & Rush, 2020)
     6: {1: (6,), 2: (4, 6), 3: (2, 5, 6), 4: (2, 3, 5, 6)},
     12: {1: (12,), 2: (6, 12), 3: (4, 8, 12), 6: (2, 4, 6, 9, 11, 12)},
     16: {1: (16,), 4: (5, 10, 13, 16), 8: (2, 4, 6, 8, 10, 12, 14, 16)},
@@ -24,12 +28,12 @@ BART: Table = {  # those that supervise distilled BART, Marian and Pegasus (Shle
 
 
 def uniform(student: int, teacher: int) -> LayerMap:
-    """The last layer of each of as many equal groups of the teacher's layers: 3 of 6 are 2, 4, 6."""
+    """The last layer of each of `student` equal groups of the teacher's layers: 2, 4, 6 for 3 of 6."""
     return tuple((layer, layer * teacher // student) for layer in range(1, student + 1))
 
 
 def ends(student: int, teacher: int) -> LayerMap:
-    """First and last layers tied, the others evenly between (B, section 4, for any depths); one layer is the last."""
+    """First with first, last with last, the others evenly between (B, section 4); a single layer with the last."""
     if student == 1:
         return ((1, teacher),)
     gap = (teacher - 1) / (student - 1)
@@ -37,12 +41,12 @@ def ends(student: int, teacher: int) -> LayerMap:
 
 
 def pkd_skip(student: int, teacher: int) -> LayerMap:
-    """PKD-skip (Sun et al., 2019): all but the student's last, each with every teacher / student-th of the teacher."""
+    """PKD-skip (Sun et al., 2019): `uniform` without the student's last layer."""
     return uniform(student, teacher)[:-1]
 
 
 def pkd_last(student: int, teacher: int) -> LayerMap:
-    """PKD-last (Sun et al., 2019): all but the student's last, with those before the teacher's last."""
+    """PKD-last (Sun et al., 2019): all layers but the student's last, paired with those before the teacher's last."""
     return tuple((layer, teacher - student + layer) for layer in range(1, student))
 
 
@@ -57,22 +61,27 @@ NAMES = (*FORMULAS, *TABLES)
 
 
 def layer_map(name: str | LayerMap, student: int, teacher: int) -> LayerMap:
-    """The map of this name, or the given one, for a student and a teacher of these depths.
+    """The layer map for a student and a teacher of these depths.
 
-    A student as deep as its teacher has each layer compared with its own in every table.
+    In every table, a student as deep as its teacher has each layer compared with the same layer.
+
+    Args:
+        name: A name, or the map itself.
+        student: The student's number of layers.
+        teacher: The teacher's number of layers.
 
     Raises:
         ValueError: There is no such map for these depths.
     """
     if not isinstance(name, str):
         if any(not (1 <= own <= student and 1 <= other <= teacher) for own, other in name):
-            raise ValueError(f"names layers that a student of {student} or a teacher of {teacher} does not have")
+            raise ValueError(f"has layers outside a student of {student} and a teacher of {teacher} layers")
         return name
     if name in FORMULAS:
         if student > teacher:
-            raise ValueError(f"needs a student no deeper than its teacher, not {student} of {teacher} layers")
+            raise ValueError(f"the student has {student} layers, more than the teacher's {teacher}: reduce its layers")
         if name.startswith("pkd") and student == 1:
-            raise ValueError("leaves out the student's last layer: a student of one layer has no other")
+            raise ValueError("leaves out the student's last layer, but it has only one layer: use uniform or ends")
         return FORMULAS[name](student, teacher)
     if name not in TABLES:
         raise ValueError(f"no such layer map; known: {', '.join(NAMES)}, or pairs of layers")
@@ -81,5 +90,5 @@ def layer_map(name: str | LayerMap, student: int, teacher: int) -> LayerMap:
         found = tuple(range(1, teacher + 1))
     if found is None:
         known = "; ".join(f"{', '.join(map(str, held))} of {depth}" for depth, held in TABLES[name].items())
-        raise ValueError(f"knows students of {known} layers, not {student} of {teacher}: uniform and ends know all")
+        raise ValueError(f"exists for {known} layers, not for {student} of {teacher}: use uniform or ends")
     return tuple(enumerate(found, start=1))

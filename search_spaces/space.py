@@ -1,6 +1,6 @@
-"""The search space: which values each parameter may take, in which order greedy search visits them.
+"""Search spaces: the values of each parameter, and the order in which greedy search visits them.
 
-Choices are what a study compares; learning rate and temperature are tuned inside each choice (A, section 3).
+A study compares choices; learning rate and temperature are tuned for each choice (A, section 3).
 """
 
 from __future__ import annotations
@@ -63,12 +63,12 @@ class _Model(BaseModel):
 
 
 class TemperatureSearch(_Model):
-    """A's two-stage search: a geometric grid, then a linear one around its best value.
+    """A's search in two stages: a geometric grid, then a linear grid around its best value.
 
     Attributes:
         start, stop, num: The geometric grid: `num` values from `start` to `stop`.
-        fine: How many values the linear grid has, between the best value's two neighbours.
-        default: The temperature at which learning rates are compared; must be on the geometric grid.
+        fine: Number of values of the linear grid, which lies between the two neighbours of the best value.
+        default: The temperature at which learning rates are compared; a value of the geometric grid.
     """
 
     start: float = Field(1.0, ge=1)
@@ -87,13 +87,13 @@ class TemperatureSearch(_Model):
         return self
 
     def coarse(self) -> tuple[float, ...]:
-        """Stage 1: the geometric grid, `num` values."""
+        """Stage 1: the `num` values of the geometric grid."""
         return tuple(round(float(value), 6) for value in np.geomspace(self.start, self.stop, self.num))
 
     def fine_around(self, best: float) -> tuple[float, ...]:
         """Stage 2: `fine` evenly spaced values inside the interval between the neighbours of `best`.
 
-        At an end of the geometric grid the interval has one neighbour and `best` itself as its ends.
+        If `best` is the first or the last value of the geometric grid, it is itself one end of the interval.
         """
         grid = self.coarse()
         index = grid.index(best)
@@ -102,7 +102,7 @@ class TemperatureSearch(_Model):
         return tuple(dict.fromkeys(value for value in (round(float(v), 4) for v in inner) if value != best))
 
     def reachable(self) -> tuple[float, ...]:
-        """Every temperature that a search in two stages can visit, whatever the scores: the default first, then rising.
+        """All temperatures that the search can visit: the default first, the others in ascending order.
 
         These are the geometric grid and the linear grid around each of its values.
         """
@@ -111,7 +111,7 @@ class TemperatureSearch(_Model):
 
 
 class SoftLabelWeights(_Model):
-    """A's alpha: the value that the other choices are compared at, and those tried on the winner."""
+    """A's alpha: the value at which the other choices are compared, and the values tried on the best of them."""
 
     default: Weight = 1.0
     then: Annotated[tuple[Weight, ...], DISTINCT_VALUES] = ()
@@ -126,19 +126,20 @@ MapName = Literal["uniform", "ends", "pkd_skip", "pkd_last", "paper_b", "distilb
 
 
 class Internals(_Model):
-    """What of its teacher's layers a student learns, and in which order; axes of `Choices` go before these.
+    """Learning from the teacher's layers. A value in `Choices` takes precedence over the one here.
 
     Attributes:
-        hidden_weight: Share of the squared error between hidden states (B, section 4); hard labels have the rest.
-        attention_weight: Factor of the divergence between attention maps (C, eq. 2).
-        cosine_weight: Factor of one minus the cosine between hidden states (C, eq. 3).
-        layer_map: A name of `layer_maps`, or pairs of (student's, teacher's) layer, counted from 1.
-        projection: What makes states comparable where widths differ: ``learned``, or ``leading`` ones alone.
-        schedule: All layers at once (``joint``), one at a time (``progressive``), or stacked (C, algorithm 1); or D's
-            ``staged`` and ``distil_once``, which go with no layers.
+        hidden_weight: Weight of the squared error between hidden states (B, section 4); hard labels get the rest.
+        attention_weight: Weight of the divergence between attention maps (C, eq. 2).
+        cosine_weight: Weight of one minus the cosine between hidden states (C, eq. 3).
+        layer_map: A name of `layer_maps`, or (student, teacher) pairs of layers, counted from 1.
+        projection: How states are compared where widths differ: by a ``learned`` layer, or the ``leading`` states only.
+        schedule: All layers at once (``joint``), one at a time (``progressive``), or ``stacked`` (C, algorithm 1); or
+            D's ``staged`` and ``distil_once``, which compare no layers.
         classification_loss: Whether labels count ``throughout``, or ``last``, after the layers.
-        layer_epochs: Epochs that each stage before the last has at most, of schedules that are not joint.
-        cosine_threshold: A layer is done when its cosine term, summed over an epoch's batches, is below this; 0 never.
+        layer_epochs: Maximal number of epochs of each stage before the last, for schedules other than joint.
+        cosine_threshold: A layer's stage ends when the cosine term, summed over an epoch's batches, is below this; 0
+            disables the threshold.
     """
 
     hidden_weight: Weight = 0.0
@@ -153,13 +154,13 @@ class Internals(_Model):
 
 
 class Transfer(_Model):
-    """How students learn from a transfer set (D); axes of `Choices` go before these.
+    """Learning from a transfer set (D). A value in `Choices` takes precedence over the one here.
 
     Attributes:
-        representation_weight: Factor of the squared error between representations of texts, D's beta (eq. 7).
-        optimizer: What students are trained by.
-        transfer_rows: Rows of the transfer set that they see; 0 means all.
-        labelled_per_class: Labelled examples of each class that they see; 0 means all.
+        representation_weight: Weight of the squared error between representations of texts, D's beta (eq. 7).
+        optimizer: The optimizer.
+        transfer_rows: Rows of the transfer set that students train on; 0 means all.
+        labelled_per_class: Labelled examples per class that students train on; 0 means all.
     """
 
     representation_weight: Factor = 0.0
@@ -169,7 +170,7 @@ class Transfer(_Model):
 
 
 class Experiment(_Model):
-    """A named configuration: what of it differs from the space's default."""
+    """A named configuration: its differences from the space's default."""
 
     name: Annotated[str, Field(min_length=1)]
     distance: Distance | None = None
@@ -193,7 +194,7 @@ class Experiment(_Model):
 
 
 class Choices(_Model):
-    """The compared choices. Each list's first value is the default; those without values are as `Internals` says."""
+    """The compared choices. The first value of a list is the default; an empty list leaves the choice out."""
 
     distance: Annotated[tuple[Distance, ...], Field(min_length=1), DISTINCT_VALUES] = (Distance.CE,)
     teacher_checkpoint: Annotated[tuple[TeacherCheckpoint, ...], Field(min_length=1), DISTINCT_VALUES] = (
@@ -213,7 +214,7 @@ class Choices(_Model):
 
 
 class SearchSpace(_Model):
-    """All configurations of a study.
+    """The configurations of a study.
 
     Attributes:
         name: Its name, as study files refer to it.
@@ -222,10 +223,10 @@ class SearchSpace(_Model):
         soft_label_weight: Values of A's alpha.
         learning_rates: Learning rates tried inside each choice.
         temperature: The temperature search inside each choice.
-        hard_lambda: Weight of the hard labels on top of what the shares leave them (C, eq. 1).
-        internals: What of its teacher's layers a student learns.
-        transfer: How students learn from transfer sets (D).
-        experiments: Named configurations, each by what differs from the default.
+        hard_lambda: Weight of the hard labels in addition to what the other weights leave them (C, eq. 1).
+        internals: Learning from the teacher's layers.
+        transfer: Learning from transfer sets (D).
+        experiments: Named configurations, each by its differences from the default.
     """
 
     name: str
@@ -242,7 +243,7 @@ class SearchSpace(_Model):
     @model_validator(mode="before")
     @classmethod
     def _earlier_names(cls, values: Any) -> Any:
-        """Studies that were resolved before 2026-11-21 say `hidden_states` for what is now in `internals`."""
+        """Study directories from before 2026-11-21 have the key `hidden_states` for what is now in `internals`."""
         if not isinstance(values, dict) or not isinstance(values.get("hidden_states"), dict):
             return values
         names = {"weight": "hidden_weight"}
@@ -253,30 +254,30 @@ class SearchSpace(_Model):
     @model_validator(mode="after")
     def _weights_fit(self) -> Self:
         if len(self.named()) < len(self.experiments):
-            raise ValueError("experiments must have names that differ from each other")
+            raise ValueError("two experiments have the same name: rename one")
         weights = self.soft_label_weight.values()
         searched = [replace(each, soft_label_weight=weight) for each in self.combinations() for weight in weights]
         for name, tried in (*(("", each) for each in searched), *self.named().items()):
             soft, hidden = tried.soft_label_weight, tried.hidden_weight
             where = f"experiment {name}: " if name else ""
             if soft + hidden > 1 + 1e-9:
-                message = f"hidden_weight ({hidden:g}) and soft_label_weight ({soft:g}) are shares of one loss"
-                raise ValueError(f"{where}{message}: together at most 1")
+                message = f"hidden_weight ({hidden:g}) and soft_label_weight ({soft:g})"
+                raise ValueError(f"{where}{message} must add up to at most 1")
             if tried.compares_layers and (foreign := _of_transfer(tried)):
-                raise ValueError(f"{where}{' and '.join(foreign)}: layers of the teacher are not learned beside that")
+                raise ValueError(f"{where}{' and '.join(foreign)} cannot be combined with the teacher's layers")
             if tried.distance.by_regression and soft and tried.hard_label_weight < 1e-9:
-                message = "logits are learned by a regression of their own, the classifier from hard labels alone"
-                raise ValueError(f"{where}{message}, but those weigh nothing: set hard_lambda")
+                message = "distance logits trains the classifier on hard labels only, but their weight is 0"
+                raise ValueError(f"{where}{message}: set hard_lambda")
             if tried.schedule is Schedule.DISTIL_ONCE and tried.hard_label_weight < 1e-9:
-                message = "the last stages of distil_once learn from labels alone, but those weigh nothing"
+                message = "the last stages of distil_once use hard labels only, but their weight is 0"
                 raise ValueError(f"{where}{message}: set hard_lambda")
             if tried.schedule is not Schedule.JOINT and max(soft, tried.hard_label_weight) < 1e-9:
-                message = "the last stage learns from labels alone, but soft and hard labels weigh nothing"
+                message = "the last stage uses soft and hard labels only, but their weights are 0"
                 raise ValueError(f"{where}{message}: lower hidden_weight, or set schedule to joint")
         return self
 
     def default(self) -> Configuration:
-        """The configuration that the search starts from: each choice's first value."""
+        """The configuration that the search starts from: the first value of each choice."""
         first: dict[str, Any] = {name: values[0] for name, values in self.choice_values().items()}
         return Configuration(
             **{
@@ -291,7 +292,7 @@ class SearchSpace(_Model):
         )
 
     def choice_values(self) -> dict[Choice, tuple[Any, ...]]:
-        """The values of each choice that has some, the default first."""
+        """The values of each choice that is compared, the default first."""
         return {name: getattr(self.choices, name) for name in CHOICE_ORDER if getattr(self.choices, name)}
 
     def alternatives(self) -> Iterator[tuple[str, Any]]:
@@ -320,21 +321,21 @@ class SearchSpace(_Model):
         return self.model_copy(update={"experiments": kept})
 
     def tried(self, *, experiments: bool) -> tuple[Configuration, ...]:
-        """What a study's trials do, but for soft-label weights, temperatures and learning rates.
+        """The configurations that a study tries, apart from soft-label weights, temperatures and learning rates.
 
         Args:
-            experiments: Whether it tries the named configurations, not the combinations of choices.
+            experiments: Whether the study tries the named configurations instead of the combinations of choices.
         """
         return tuple(self.named().values()) if experiments else tuple(self.combinations())
 
     def grid(self, *, one_checkpoint: bool = False, softmax: bool = True) -> tuple[Configuration, ...]:
-        """Every distinct (canonical) configuration that greedy search could visit on its grids, the default's first.
+        """All canonical configurations that greedy search could visit on its grids, those of the default first.
 
         That is the product of all choices, soft-label weights, learning rates and `TemperatureSearch.reachable`.
 
         Args:
-            one_checkpoint: The teacher's highest-score and lowest-loss checkpoints are one and the same.
-            softmax: Whether the task's outputs are logits; without, distance and temperatures are no parameters.
+            one_checkpoint: Whether the teacher's highest-score and lowest-loss checkpoints are the same.
+            softmax: Whether the task's outputs are logits; if not, distance and temperatures have no effect.
         """
         axes = (self.soft_label_weight.values(), self.learning_rates, self.temperature.reachable())
         grid: dict[Configuration, None] = {}
@@ -345,13 +346,15 @@ class SearchSpace(_Model):
         return tuple(grid)
 
     def grid_size(self, *, scaled_mse: bool = True) -> int:
-        """Distinct (canonical) configurations of the full grid, before learning rates.
+        """Number of canonical configurations of the full grid, without learning rates.
 
-        The temperature grid counts `num + fine` values, as A does in section 3. With `scaled_mse=False`
-        MSE compares unscaled logits and has no temperature: A's own arithmetic, 440 for its Table 2.
+        The temperature grid counts `num + fine` values, as in A (section 3). With `scaled_mse=False` MSE compares
+        unscaled logits, so that temperatures do not count: this is A's arithmetic, 440 for its Table 2.
         """
         coarse = self.temperature.coarse()
-        fine = [coarse[-1] + 1 + step for step in range(self.temperature.fine)]  # stand for the local values
+        fine = [
+            coarse[-1] + 1 + step for step in range(self.temperature.fine)
+        ]  # placeholders for the values of the linear grid
         weights = self.soft_label_weight.values()
         grid = set()
         for choice, weight, value in itertools.product(self.combinations(), weights, [*coarse, *fine]):
@@ -361,7 +364,7 @@ class SearchSpace(_Model):
 
 
 def _of_transfer(configuration: Configuration) -> list[str]:
-    """Keys by which a configuration learns as in D."""
+    """Keys of a configuration that need D's objective."""
     given = {
         "schedule": configuration.schedule in UNFREEZING_SCHEDULES,
         "distance": configuration.distance.by_regression,
@@ -380,12 +383,12 @@ def load_space(
 
     Args:
         name: Name or path.
-        folder: Where paths start.
-        where: What names it, for messages.
-        changes: Keys of the space to be put in the place of its own.
+        folder: Folder that paths are relative to.
+        where: The file that names the space, for messages.
+        changes: Keys that replace keys of the space.
 
     Raises:
-        InputError: No such preset or file, or faults in it, all at once.
+        InputError: There is no such preset or file, or it has faults; all of them are reported.
     """
     if not name.endswith((".yaml", ".yml")):
         path = PRESETS / f"{name}.yaml"

@@ -59,11 +59,11 @@ def test_tables_rise_and_fit_their_depths(name):
 @pytest.mark.parametrize(
     ("name", "student", "teacher", "message"),
     [
-        ("paper_b", 4, 12, "knows students of 3, 6, 9 of 12 layers, not 4 of 12"),
-        ("bart", 5, 7, "knows students of 1, 2, 3, 4 of 6; 1, 2, 3, 6 of 12; 1, 4, 8 of 16 layers"),
-        ("uniform", 7, 6, "no deeper than its teacher, not 7 of 6"),
-        ("pkd_last", 1, 6, "a student of one layer has no other"),
-        (((1, 1), (3, 6)), 2, 6, "names layers that a student of 2 or a teacher of 6"),
+        ("paper_b", 4, 12, "exists for 3, 6, 9 of 12 layers, not for 4 of 12"),
+        ("bart", 5, 7, "exists for 1, 2, 3, 4 of 6; 1, 2, 3, 6 of 12; 1, 4, 8 of 16 layers"),
+        ("uniform", 7, 6, "has 7 layers, more than the teacher's 6"),
+        ("pkd_last", 1, 6, "but it has only one layer"),
+        (((1, 1), (3, 6)), 2, 6, "layers outside a student of 2 and a teacher of 6"),
         ("skip", 3, 6, "no such layer map; known: uniform, ends"),
     ],
 )

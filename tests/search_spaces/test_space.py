@@ -249,7 +249,7 @@ def test_spaces_of_before_internals_are_read():
         ({"experiments": [{"name": "b", "hidden_weight": 0.5}]}, "experiment b: hidden_weight"),
         (
             {"soft_label_weight": {"default": 0}, "internals": {"hidden_weight": 1, "schedule": "stacked"}},
-            "the last stage learns from labels alone",
+            "the last stage uses soft and hard labels only",
         ),
         ({"internals": {"cosine_threshold": float("inf")}}, "finite"),
     ],
@@ -264,11 +264,11 @@ def test_impossible_internals_are_refused(changes, message):
 def test_layers_are_not_learned_beside_what_d_adds() -> None:
     for key, value in (("schedule", "staged"), ("distance", "logits"), ("optimizer", "adam"), ("transfer_rows", 9)):
         changes = {"experiments": [{"name": "x", "attention_weight": 1, "hard_lambda": 1, key: value}]}
-        with pytest.raises(InputError, match=f"experiment x: {key}: layers of the teacher are not learned beside that"):
+        with pytest.raises(InputError, match=f"experiment x: {key} cannot be combined with the teacher's layers"):
             load_space("internal", changes=changes)
 
 
 def test_logits_need_hard_labels() -> None:
     experiments = [{"name": "x", "hard_lambda": 0}]
-    with pytest.raises(InputError, match="the classifier from hard labels alone"):
+    with pytest.raises(InputError, match="trains the classifier on hard labels only"):
         load_space("paper_d", changes={"experiments": experiments})

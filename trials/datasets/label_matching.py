@@ -1,4 +1,4 @@
-"""Labels of a model and of the data, matched by name. Torch-free."""
+"""Matching of a model's labels with those of the data, by name. Torch-free."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 def match_labels(
     model_labels: Mapping[int, str] | Mapping[str, str], data_labels: tuple[str, ...], folder: Path
 ) -> list[int]:
-    """For each label of the data, its position in the model's output: matched by name, not by number.
+    """The position of each label of the data in the model's output, matched by name.
 
-    A model whose labels are only numbered (``LABEL_0`` ...) is taken to have the data's order.
+    A model whose labels are only numbered (``LABEL_0`` ...) is assumed to have the data's order.
 
     Raises:
-        InputError: Their numbers differ, or the names do.
+        InputError: The sets of labels differ.
     """
     names = [str(name) for _, name in sorted(model_labels.items(), key=lambda item: int(item[0]))]
     if len(names) == len(data_labels) and all(name == f"LABEL_{index}" for index, name in enumerate(names)):
@@ -29,13 +29,15 @@ def match_labels(
     lowered = [name.lower() for name in names]
     wanted = [name.lower() for name in data_labels]
     if sorted(lowered) != sorted(wanted):
-        message = f"its labels differ from the data's, which are {list(data_labels)}"
+        message = (
+            f"the model's labels differ from the data's, {list(data_labels)}: set labels of the data set, or id2label"
+        )
         raise fault(folder, "id2label", names, message)
     return [lowered.index(name) for name in wanted]
 
 
 def set_label_names(config: PreTrainedConfig, label_names: tuple[str, ...], head: Head) -> PreTrainedConfig:
-    """The configuration with these labels, for this head; a single one means regression."""
+    """Set the label names of a model's configuration; a single label means regression."""
     if head is Head.SEQ2SEQ:
         return config
     config.id2label = dict(enumerate(label_names))

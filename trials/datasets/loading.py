@@ -1,4 +1,4 @@
-"""A data set's texts and labels: checked whole, every fault at once; carved and sampled. Torch-free."""
+"""Texts and labels of a data set: read, checked (reporting all faults at once), carved and sampled. Torch-free."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class LoadedDataset:
     """A data set in memory.
 
     Attributes:
-        spec: Where it came from.
-        label_names: Names of the labels in the order of their numbers, or of the outputs where there are no classes.
+        spec: Its specification.
+        label_names: Names of the labels in the order of their numbers, or names of the outputs if there are no labels.
         splits: train, validation and test, carved and sampled; and ``unlabeled``, if there is a transfer set.
-        fingerprint: SHA-256 of label names, texts, pairs and labels in order: of the content, not of path or format.
+        fingerprint: SHA-256 of label names, texts, pairs and labels in order; independent of path and file format.
     """
 
     spec: DatasetSpec
@@ -32,10 +32,10 @@ class LoadedDataset:
 
 
 def load_dataset_splits(spec: DatasetSpec) -> LoadedDataset:
-    """Read, check, carve and sample a data set, and strip labels for its transfer set.
+    """Read, check, carve and sample a data set, and build its transfer set.
 
     Raises:
-        InputError: All faults of the data set, each with its file (or hub name), key and value.
+        InputError: The data set has faults; all are reported, with file (or hub name), key and value.
     """
     task, faults = task_of(spec), list[Fault]()
     tables = read_tables(spec, faults)
@@ -54,7 +54,7 @@ def load_dataset_splits(spec: DatasetSpec) -> LoadedDataset:
 
 
 def _examples(spec: DatasetSpec, split: Split, table: Table, names: tuple[str, ...], faults: list[Fault]) -> Examples:
-    """A split's examples; of the transfer set no labels are read."""
+    """A split's examples; labels of the transfer set are not read."""
     examples = task_of(spec).examples(spec, table, () if split == "unlabeled" else names, faults)
     return unlabelled(examples) if split == "unlabeled" else examples
 
@@ -66,9 +66,9 @@ def fingerprint(label_names: Sequence[str], splits: Mapping[Split, Examples]) ->
 
 
 def stratified_rows(labels: np.ndarray, limit: int, seed: int) -> np.ndarray:
-    """Which rows of `labels` [rows] stand for all of them: row numbers [min(limit, rows)], ascending.
+    """A stratified sample of rows with `labels` [rows]: row numbers [min(limit, rows)], ascending.
 
-    Classes get their shares by the method of Sainte-Lague; a smaller sample is part of every larger one.
+    Classes are represented proportionally (Sainte-Lague method); a smaller sample is part of every larger one.
     """
     priority = np.empty(len(labels))
     for label in np.unique(labels):
@@ -78,7 +78,7 @@ def stratified_rows(labels: np.ndarray, limit: int, seed: int) -> np.ndarray:
 
 
 def _column_faults(spec: DatasetSpec, tables: Mapping[Split, Table]) -> Iterator[Fault]:
-    """Columns that splits lack: one fault per column."""
+    """Missing columns, one fault per column."""
     for key, name in _columns(spec).items():
         needing = [table for split, table in tables.items() if key != "label" or split != "unlabeled"]
         lacking = [table for table in needing if name not in table.columns]
@@ -95,7 +95,7 @@ def _carve(spec: DatasetSpec, splits: dict[Split, Examples]) -> dict[Split, Exam
         carve = spec.carve[split]
         key = key_of(spec, f"carve.{split}")
         if carve.source in spec.carve:
-            raise fault(source_of(spec), f"{key}.source", carve.source, "is carved itself")
+            raise fault(source_of(spec), f"{key}.source", carve.source, "is carved itself: carve from another split")
         source = splits[carve.source]
         if carve.rows >= len(source):
             raise fault(source_of(spec), f"{key}.rows", carve.rows, f"{carve.source} has only {len(source)} rows")

@@ -1,4 +1,4 @@
-"""Tokenized data: built once per (data, tokenizer, length), memory-mapped by every trial that needs it."""
+"""Tokenized data: built once per data set, tokenizer and length, and memory-mapped by all trials that need it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from trials.specs import DatasetSpec
 from trials.storage import Workspace
 from trials.tasks import Head, task_of
 
-CACHE_FORMAT = 3  # raise it when the cache's files change
+CACHE_FORMAT = 3  # increase it when the files of the cache change
 
 
 class InputsChanged(RuntimeError):
-    """Data or a model changed under a running study: no record is made, a new launch takes what is there."""
+    """Data or a model changed while the study was running. There is no record; launch the study again."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ class TokenizedData:
         key: Content hash of data, tokenizer and length.
         label_names: Labels in the order of their numbers.
         splits: train, validation and test, and the transfer set.
-        vocabulary: int32 [used], the token ids that occur: first those that are trained on, then others.
+        vocabulary: int32 [used], the token ids that occur: first those of train and transfer set, then the others.
         num_trained: How many of them occur in train or in the transfer set.
-        head: What models for it put out.
+        head: The output layer of models for the task.
     """
 
     key: str
     label_names: tuple[str, ...]
-    splits: dict[str, TokenizedSplit] = field(compare=False)  # the key says it all
+    splits: dict[str, TokenizedSplit] = field(compare=False)  # the key identifies the content
     vocabulary: np.ndarray = field(compare=False)
     num_trained: int = field(compare=False)
     head: Head = Head.SEQUENCE
@@ -47,11 +47,11 @@ class TokenizedData:
 def load_tokenized(
     dataset: DatasetSpec, data_fingerprint: str, model: Path, max_length: int, workspace: Workspace
 ) -> TokenizedData:
-    """The data set for a model's tokenizer, from the cache or made now.
+    """A data set for a model's tokenizer, from the cache or tokenized now.
 
     Raises:
         InputError: The data cannot be read.
-        InputsChanged: They are not those that the study was launched with.
+        InputsChanged: The data changed since the study was launched.
     """
     reading = [dataset.task, *dataset.encoding_options]
     key = digest([CACHE_FORMAT, reading, data_fingerprint, tokenizer_fingerprint(model), max_length])[:24]

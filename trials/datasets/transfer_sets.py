@@ -1,4 +1,4 @@
-"""Transfer sets: texts without labels that a teacher speaks about (D, sections 2 and 6.1). Torch-free."""
+"""Transfer sets: unlabelled texts for which students learn the teacher's outputs (D, sections 2, 6.1). Torch-free."""
 
 from __future__ import annotations
 
@@ -15,21 +15,23 @@ from trials.specs import DatasetSpec, Split, TaskName
 def with_transfer_set(
     spec: DatasetSpec, splits: Mapping[Split, Examples], names: tuple[str, ...]
 ) -> dict[Split, Examples]:
-    """The splits with the transfer set that the data set asks for: what is stripped of labels follows what had none.
+    """The splits with the transfer set: the unlabelled split, followed by training rows that lose their labels.
 
     Args:
         spec: The data set.
-        splits: Its splits as they were read.
+        splits: Its splits as read.
         names: Its labels.
 
     Raises:
-        InputError: The task knows no transfer sets, or train has too few examples of a class.
+        InputError: The task does not support transfer sets, or train has too few examples of a class.
     """
     if not spec.has_transfer_set:
         return dict(splits)
     if spec.task is not TaskName.CLASSIFICATION:
         key = "labelled" if spec.labelled else "splits.unlabeled"
-        raise fault("study file", key_of(spec, key), str(spec.task), "transfer sets are for classification")
+        raise fault(
+            "study file", key_of(spec, key), str(spec.task), "transfer sets are supported for classification only"
+        )
     if spec.labelled is None:
         return dict(splits)
     kept = labelled_rows(spec, splits, names)
@@ -38,12 +40,17 @@ def with_transfer_set(
     stripped = unlabelled(train.take(others))
     transfer = _joined(splits["unlabeled"], stripped) if "unlabeled" in splits else stripped
     if len(transfer) == 0:
-        raise fault(source_of(spec), key_of(spec, "labelled"), len(kept), "leaves no row for the transfer set")
+        raise fault(
+            source_of(spec),
+            key_of(spec, "labelled"),
+            len(kept),
+            "all rows keep their labels, so that the transfer set is empty: lower it",
+        )
     return {**splits, "train": train.take(kept), "unlabeled": transfer}
 
 
 def labelled_rows(spec: DatasetSpec, splits: Mapping[Split, Examples], names: tuple[str, ...]) -> np.ndarray:
-    """Rows of train that keep their labels, ascending."""
+    """Rows of the training split that keep their labels, ascending."""
     assert spec.labelled is not None
     labels, wanted = np.asarray(splits["train"].labels), spec.labelled
     if wanted.per_class is not None:
@@ -54,31 +61,31 @@ def labelled_rows(spec: DatasetSpec, splits: Mapping[Split, Examples], names: tu
         return rows_per_class(labels, wanted.per_class, wanted.seed)
     rows = wanted.rows if isinstance(wanted.rows, int) else len(splits["test"])
     if rows > len(labels):
-        message = f"train has only {len(labels)} rows, and {rows} are to keep their labels"
+        message = f"train has only {len(labels)} rows, but {rows} should keep their labels: lower it"
         raise fault(source_of(spec), key_of(spec, "labelled.rows"), wanted.rows, message)
     return balanced_rows(labels, rows, wanted.seed)
 
 
 def balanced_rows(labels: np.ndarray, rows: int, seed: int) -> np.ndarray:
-    """As many of each class as can be, and as nearly equal numbers: row numbers [rows], ascending.
+    """A draw of rows with classes as balanced as possible: row numbers [rows], ascending.
 
-    They are drawn class by class in turn; a smaller draw is part of every larger one.
+    Rows are drawn from the classes in turn; a smaller draw is part of every larger one.
 
     Args:
-        labels: int [n], classes.
-        rows: How many, at most n.
-        seed: Of the draw.
+        labels: Classes, int [n].
+        rows: Number of rows, at most n.
+        seed: Seed of the draw.
     """
     return np.sort(np.lexsort((labels, _turns(labels, seed)))[:rows])
 
 
 def rows_per_class(labels: np.ndarray, per_class: int, seed: int) -> np.ndarray:
-    """So many rows of each class, or all that it has: row numbers, ascending; likewise drawn."""
+    """A draw of `per_class` rows of each class, or all that it has: row numbers, ascending."""
     return np.flatnonzero(_turns(labels, seed) < per_class)
 
 
 def _turns(labels: np.ndarray, seed: int) -> np.ndarray:
-    """When each row is drawn among those of its class, from 0: int64 [n]."""
+    """The position of each row in the draws from its class, from 0: int64 [n]."""
     turns = np.empty(len(labels), np.int64)
     for label in np.unique(labels):
         own = np.flatnonzero(labels == label)

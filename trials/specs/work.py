@@ -1,4 +1,4 @@
-"""Pieces of work: trials, preparations of teachers, and the measurement of response times. Torch-free."""
+"""Pieces of work: trials, teacher preparations and speed measurements. Torch-free."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from trials.specs.trial import PROTOCOL_VERSION, TeacherSpec, TeacherTask, Trial
 
 
 class SpeedSettings(FrozenSpec):
-    """How response times are measured: the same for all models.
+    """Settings of a speed measurement, the same for all models.
 
     Attributes:
-        rows: Test rows, the first ones, at most.
-        batch_size: Rows a batch, in the data's order.
-        warm_up: Passes of each model that are not counted.
-        rounds: Counted passes of each model, interleaved.
+        rows: Maximal number of test rows; the first ones are used.
+        batch_size: Rows per batch, in the data's order.
+        warm_up: Uncounted passes per model.
+        rounds: Counted passes per model, interleaved.
         max_length: Longest input in tokens; None means the training recipe's.
-        forward: Whose: ``transformers``, as exported models are used, or ``kdstudy``, as students are trained.
+        forward: The implementation: ``transformers``, as exported models are used, or ``kdstudy``, as in training.
     """
 
     rows: int = Field(512, gt=0)
@@ -37,13 +37,13 @@ class SpeedTask(FrozenSpec):
     """The measurement of a teacher's and its students' response times on one data set.
 
     Attributes:
-        teacher, students, dataset: Of whom, on what.
+        teacher, students, dataset: The models and the data set.
         max_length: Longest input in tokens.
-        settings: How.
+        settings: The settings.
         data_fingerprint: Content hash of the data set's splits.
-        sources: Reference and revision of the model that each starts from, the teacher's first.
+        sources: Reference and revision of the model that each model starts from; the teacher's comes first.
         fingerprints: Content hashes of those models.
-        seed: Of weights that those models lack; speed does not depend on it, and trials have the same models.
+        seed: Seed of new weights. Speed does not depend on it; with equal seeds the cache of initial models is shared.
     """
 
     teacher: TeacherSpec
@@ -58,7 +58,7 @@ class SpeedTask(FrozenSpec):
 
     @cached_property
     def speed_id(self) -> str:
-        """24 hexadecimal digits: hash of all that is measured, and how; not of the machine."""
+        """24 hexadecimal digits: hash of the models, data and settings; the machine is no part of it."""
         identity = {
             "protocol": PROTOCOL_VERSION,
             "speed": self.settings.model_dump(mode="json", exclude={"max_length"}),
@@ -75,14 +75,14 @@ Work = TeacherTask | TrialSpec | SpeedTask
 
 
 def work_id(work: Work) -> str:
-    """What a piece of work is called: the key of its record in the ledger, but for a trial that is stopped early."""
+    """The id of a piece of work, which is also its record's key, unless a trial is stopped early."""
     if isinstance(work, SpeedTask):
         return work.speed_id
     return work.teacher_id if isinstance(work, TeacherTask) else work.trial_id
 
 
 def record_ids(work: Work) -> tuple[str, ...]:
-    """The keys that its record may have; where both have one, the first counts: others were tried in view of it."""
+    """The keys that its record may have; if both exist the first one counts, because the search has used it."""
     if isinstance(work, TrialSpec) and work.stopping is not None:
         return work.stopped_id, work.trial_id
     return (work_id(work),)

@@ -1,4 +1,4 @@
-"""Tasks: one file each, with how data are checked, encoded, compared and scored."""
+"""Tasks, one file each: how data are checked, tokenized and scored, and the losses of outputs."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Classification of one text or a pair of texts: cross-entropy, and A's distances between softened predictions."""
+"""Classification of texts or pairs of texts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Classification(Task):
     metrics = tuple(CLASSIFICATION_METRICS)
 
     def label_names(self, spec: DatasetSpec, tables: Mapping[Split, Table]) -> tuple[str, ...]:
-        """The study's, else the train split's own, else its distinct strings."""
+        """The names in the study file, else those in the train split's metadata, else its distinct strings."""
         train = tables.get("train")
         if train is None or spec.label not in train.columns:
             return spec.labels or ()
@@ -56,7 +56,7 @@ class Classification(Task):
         value = values[wrong[0]]
         if hidden:
             value = UNLABELLED
-            message = f"the split is unlabelled ({hidden} of {len(values)} rows); take another one, or carve one"
+            message = f"{hidden} of {len(values)} rows are unlabelled; use another split, or carve one"
         elif missing:
             value, message = None, f"{missing} of {len(values)} labels are missing"
         elif isinstance(value, str):
@@ -72,21 +72,21 @@ class Classification(Task):
     def check_splits(
         self, spec: DatasetSpec, splits: Mapping[Split, Examples], names: tuple[str, ...]
     ) -> Iterator[Fault]:
-        """There must be two classes to learn."""
+        """Training needs at least two classes."""
         classes = np.unique(self.strata(splits["train"])).tolist()
         if len(classes) == 1:
-            message = "the train split holds one class only: there is nothing to learn"
+            message = "the train split has only one class: there is nothing to learn"
             yield Fault(source_of(spec), key_of(spec, "label"), names[classes[0]], message)
 
     def check_metric(self, spec: DatasetSpec, names: tuple[str, ...]) -> None:
-        """``f1`` is of the second of two classes."""
+        """``f1`` is that of the second of two classes."""
         super().check_metric(spec, names)
         if spec.metric in ("f1", "accuracy_f1") and len(names) != 2:
-            message = f"is for two classes, the data have {len(names)}: use f1_macro"
+            message = f"is for two classes, but the data have {len(names)}: use f1_macro"
             raise fault("study file", key_of(spec, "metric"), spec.metric, message)
 
     def encode(self, encoder: Encoder, examples: Examples, spec: DatasetSpec) -> EncodedSplit:
-        """Whole texts, cut at the encoder's length."""
+        """Texts, truncated at the encoder's length."""
         return EncodedSplit({**encoder.arrays(examples.texts, examples.text_pairs), "labels": examples.labels})
 
     def targets(self, split: TokenizedSplit, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -98,7 +98,7 @@ class Classification(Task):
         return classification_scores(outputs, np.array(split.labels))
 
     def predictions(self, outputs: np.ndarray) -> np.ndarray:
-        """The likeliest classes, int32 [rows]."""
+        """The most likely classes, int32 [rows]."""
         return outputs.argmax(axis=1).astype(np.int32)
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
@@ -110,7 +110,7 @@ class Classification(Task):
     def trivial_baseline_score(
         self, metric: str, train: TokenizedSplit, test: TokenizedSplit, names: tuple[str, ...]
     ) -> float:
-        """Always the most frequent training label."""
+        """The score of always predicting the most frequent training label."""
         most = np.bincount(train.labels, minlength=len(names)).argmax()
         outputs = np.zeros((len(test), len(names)), dtype=np.float32)
         outputs[:, most] = 1

@@ -1,4 +1,4 @@
-"""What stands on an encoder: the output layers that tasks ask models for. Torch-free."""
+"""The output layers of models. Torch-free."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from enum import StrEnum
 
 
 class Head(StrEnum):
-    """What stands on an encoder: the name of Transformers' automatic class for it."""
+    """The output layer of a model; the value is Transformers' auto class for it."""
 
-    SEQUENCE = "AutoModelForSequenceClassification"  # one output a text, from its first token
-    TOKENS = "AutoModelForTokenClassification"  # one a word, from its first token
-    SPANS = "AutoModelForQuestionAnswering"  # start and end of a span, one a token
+    SEQUENCE = "AutoModelForSequenceClassification"  # one output per text, from its first token
+    TOKENS = "AutoModelForTokenClassification"  # one output per word, from its first token
+    SPANS = "AutoModelForQuestionAnswering"  # start and end logit per token
     SEQ2SEQ = "AutoModelForSeq2SeqLM"  # the next token of a translation

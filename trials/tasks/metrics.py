@@ -1,4 +1,4 @@
-"""Scores, by scikit-learn and scipy. Torch-free; libraries are imported when first used."""
+"""Metrics, by scikit-learn, scipy, seqeval, torchmetrics and sacreBLEU, which are imported when first used."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CLASSIFICATION_METRICS: dict[str, Callable[[Labels, Labels], float]] = {
 
 
 def classification_scores(logits: np.ndarray, labels: Labels) -> dict[str, float]:
-    """All scores of some predictions; those with the `f1` of label 1 only where there are two classes.
+    """All scores of predictions; `f1` and `accuracy_f1` only if there are two classes.
 
     Args:
         logits: float [rows, classes].
@@ -38,10 +38,10 @@ def classification_scores(logits: np.ndarray, labels: Labels) -> dict[str, float
 
 
 def prediction_variance(logits: np.ndarray) -> float:
-    """How sure predictions are: mean over rows of the variance over classes of their probabilities (D, table 9).
+    """Confidence of predictions: the variance of the probabilities over classes, averaged over rows (D, table 9).
 
-    It is the population's variance: 0 of equal probabilities, and (1/C) (1 - 1/C) of one-hot ones.
-    Example: probabilities (.7, .3) have .04, of at most .25.
+    The population variance: 0 for equal probabilities, (1/C) (1 - 1/C) for one-hot ones.
+    Example: probabilities (.7, .3) have .04; the maximum for two classes is .25.
 
     Args:
         logits: float [rows, classes], at least one row.
@@ -54,7 +54,7 @@ def prediction_variance(logits: np.ndarray) -> float:
 def correlation_scores(predictions: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Pearson's and Spearman's correlation and their mean (GLUE's score of STS-B).
 
-    Constant predictions correlate with nothing: 0.
+    Constant predictions or labels give 0.
 
     Args:
         predictions: float [rows].
@@ -84,13 +84,13 @@ def _matthews(labels: Labels, predictions: Labels) -> float:
 def span_scores(
     predictions: np.ndarray, labels: np.ndarray, offsets: np.ndarray, names: tuple[str, ...]
 ) -> dict[str, float]:
-    """Scores of entities by seqeval (those of the conlleval script), and the accuracy of tags.
+    """Scores of entities by seqeval, as in the conlleval script, and the accuracy of tags.
 
     Args:
-        predictions: Tags, int [words].
-        labels: The right ones, int [words].
-        offsets: int [sentences + 1].
-        names: Tags by their numbers.
+        predictions: Predicted tags, int [words].
+        labels: Correct tags, int [words].
+        offsets: First word of each sentence, int [sentences + 1].
+        names: Names of the tags in the order of their numbers.
     """
     from seqeval.metrics import f1_score, precision_score, recall_score
 
@@ -108,11 +108,11 @@ def span_scores(
 
 
 def answer_scores(predictions: list[str], answers: list[list[str]]) -> dict[str, float]:
-    """SQuAD's F1 and exact match by torchmetrics, between 0 and 1; of several right answers the best counts.
+    """SQuAD's F1 and exact match by torchmetrics, between 0 and 1; the best of several correct answers counts.
 
     Args:
-        predictions: The answer given to each question; empty for none.
-        answers: The right ones of each question; none where it has no answer.
+        predictions: The predicted answer of each question; empty for no answer.
+        answers: The correct answers of each question; an empty list for a question without an answer.
     """
     from torchmetrics.functional.text import squad
 
@@ -130,7 +130,7 @@ def translation_scores(translations: list[str], references: list[str]) -> dict[s
 
     Args:
         translations: One text per row.
-        references: The right one of each.
+        references: One reference per row.
     """
     from sacrebleu import corpus_bleu, corpus_chrf
 

@@ -1,11 +1,11 @@
 """Extractive question answering: the span of a context that answers a question.
 
-A context that is too long is cut into windows that overlap; each window is a row. Start and end are classified over
-a row's allowed positions: its first token, which stands for "no answer here", and the tokens of the context.
+A long context is cut into overlapping windows; each window is a row. Start and end are classified over the allowed
+positions of a row: its first token, which means "no answer here", and the tokens of the context.
 
-An answer is the best span over all windows of its example: start not after end, at most `LONGEST` tokens, the greatest
-sum of start and end logit. If the data have questions without an answer, there is none where that sum is less than
-the first token's in every window; else one is always given.
+The predicted answer is the span with the greatest sum of start and end logit over all windows of an example, at most
+`LONGEST` tokens long. If the data have questions without an answer, no answer is predicted where the first token has a
+greater sum in every window; otherwise a span is always predicted.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
     from trials.readers import TokenizedSplit
 
-MOST_STRIDE = 128  # tokens that windows share where the study does not say
-SPECIAL_TOKENS = 4  # of a pair, at most
+MOST_STRIDE = 128  # tokens that neighbouring windows share by default, at most
+SPECIAL_TOKENS = 4  # of a pair of texts, at most
 LONGEST = 30  # tokens of an answer, as in SQuAD's usual evaluation
-CONTEXT = 1  # a tokenizer's number of the second text
+CONTEXT = 1  # a tokenizer's sequence id of the second text
 
 
 class QuestionAnswering(Task):
-    """Outputs are logits [positions, 2] of start and end; labels are int64 [rows, 2], numbers of allowed positions."""
+    """Outputs are logits [positions, 2] of start and end; labels are int64 [rows, 2], indices of allowed positions."""
 
     head = Head.SPANS
     metrics = ("squad_f1", "exact_match")
@@ -43,7 +43,7 @@ class QuestionAnswering(Task):
     same_tokens = True
 
     def labels(self, spec: DatasetSpec, table: Table, names: tuple[str, ...]) -> tuple[tuple[Any, ...], ...]:
-        """Of each row its answers: (text, first character); () where the question has none."""
+        """The answers of each row as (text, first character); () for a question without an answer."""
         contexts = table.values(str(spec.text_pair)) if spec.text_pair in table.columns else ()
         values = table.values(spec.label)
         answers = [_answers(value, context) for value, context in zip_longest(values, contexts)]
@@ -52,7 +52,7 @@ class QuestionAnswering(Task):
         return tuple(each for each in answers if each is not None)
 
     def check(self, spec: DatasetSpec, table: Table, examples: Examples) -> None:
-        """Answers stand in their contexts, where they say they do."""
+        """Answers must be in their contexts, at the given characters."""
         contexts = examples.text_pairs or ()
         right = [
             all(context[start : start + len(text)] == text and text for text, start in answers)
@@ -70,16 +70,18 @@ class QuestionAnswering(Task):
                 yield Fault(source_of(spec), key_of(spec, "label"), None, message)
 
     def check_recipe(self, spec: DatasetSpec, recipe: TrainingRecipe) -> None:
-        """Windows must go on."""
+        """Each window must move on by at least one token."""
         super().check_recipe(spec, recipe)
         max_length = recipe.max_length
         most = min_context_tokens(max_length) - 1
         if most < 0 or (spec.stride or 0) > most:
-            message = f"windows of {max_length} tokens can share {most} at most" if most > 0 else f"{max_length} tokens"
+            message = f"windows of {max_length} tokens have no room for the context"
+            if most > 0:
+                message = f"windows of {max_length} tokens can share at most {most}"
             raise fault("study file", key_of(spec, "stride"), spec.stride, f"{message}: raise training.max_length")
 
     def encode(self, encoder: Encoder, examples: Examples, spec: DatasetSpec) -> EncodedSplit:
-        """Windows; ``spans`` int32 [positions, 2] are characters of the context, ``examples`` int32 [rows] whose."""
+        """Windows; ``spans`` int32 [positions, 2] are characters of the context, ``examples`` int32 [rows] its row."""
         parts, contexts = Parts(), examples.text_pairs or ()
         questions = _shortened(encoder, examples.texts)
         length = encoder.max_length
@@ -100,11 +102,11 @@ class QuestionAnswering(Task):
         return EncodedSplit(parts.arrays(), {"contexts": contexts, "answers": answers})
 
     def output_characters(self, examples: Examples) -> int:
-        """Those of contexts."""
+        """The characters of contexts."""
         return sum(len(context) for context in examples.text_pairs or ())
 
     def targets(self, split: TokenizedSplit, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """``labels`` int64 [rows, 2]; of the outputs ``index`` int64 and ``allowed`` bool, [rows, most positions]."""
+        """``labels`` int64 [rows, 2]; ``index`` int64 and ``allowed`` bool [rows, max. positions] select outputs."""
         lengths = np.diff(split.position_offsets)[rows]
         steps = np.arange(lengths.max())
         allowed = steps < lengths[:, None]
@@ -112,7 +114,7 @@ class QuestionAnswering(Task):
         return {"labels": split.labels[rows], "index": index, "allowed": allowed}
 
     def hard_loss(self, outputs: Tensor, targets: Targets) -> Tensor:
-        """Cross-entropy, the mean of start and end."""
+        """Cross-entropy, averaged over start and end."""
         from trials.losses import hard_label_loss
 
         logits = outputs[targets["index"]].mT  # [rows, 2, positions]
@@ -120,7 +122,7 @@ class QuestionAnswering(Task):
         return hard_label_loss(logits.flatten(0, 1), targets["labels"].flatten())
 
     def soft_loss(self, outputs: Tensor, teacher: Tensor, targets: Targets, configuration: Configuration) -> Tensor:
-        """The configuration's distance over allowed positions, the mean of start and end."""
+        """The configuration's distance over allowed positions, averaged over start and end."""
         from trials.losses import soft_label_loss
 
         index = targets["index"]
@@ -134,11 +136,11 @@ class QuestionAnswering(Task):
         )
 
     def num_loss_terms(self, split: TokenizedSplit, rows: np.ndarray) -> int:
-        """Windows: each has one start and one end."""
+        """The windows, each with one start and one end."""
         return len(rows)
 
     def score(self, outputs: np.ndarray, split: TokenizedSplit) -> Scores:
-        """Exact match and F1, as SQuAD's."""
+        """SQuAD's exact match and F1."""
         contexts, answers = split.texts["contexts"], split.texts["answers"]
         always = all(answers)  # whether every question has an answer
         best: list[tuple[float, str]] = [(-np.inf, "")] * len(contexts)
@@ -160,7 +162,7 @@ class QuestionAnswering(Task):
     def trivial_baseline_score(
         self, metric: str, train: TokenizedSplit, test: TokenizedSplit, names: tuple[str, ...]
     ) -> float:
-        """No answer to any question."""
+        """The score of predicting no answer."""
         answers = test.texts["answers"]
         return answer_scores([""] * len(answers), answers)[metric]
 
@@ -169,9 +171,9 @@ TASK = QuestionAnswering()
 
 
 def _answers(value: Any, context: Any) -> tuple[tuple[str, int], ...] | None:
-    """Texts and their first characters, of SQuAD's form or MRQA's; None for anything else.
+    """Texts and their first characters, from SQuAD's or MRQA's format; None for anything else.
 
-    MRQA says where answers are in ``char_spans``, the last character included; its texts may differ in case.
+    MRQA has the positions in ``char_spans``, the last character included; its texts may differ in case.
     """
     if not isinstance(value, dict):
         return None
@@ -189,12 +191,12 @@ def _answers(value: Any, context: Any) -> tuple[tuple[str, int], ...] | None:
 
 
 def min_context_tokens(max_length: int) -> int:
-    """Tokens of a window that are surely the context's: questions have half of it at most."""
+    """Tokens of a window that are left for the context, as questions take at most half of it."""
     return max_length - max_length // 2 - SPECIAL_TOKENS
 
 
 def _shortened(encoder: Encoder, questions: tuple[str, ...]) -> list[str]:
-    """Questions of at most half a window, so that there is room for the context."""
+    """Questions truncated to half a window, so that there is room for the context."""
     half, short = encoder.max_length // 2, []
     options: dict[str, Any] = {"max_length": half, "add_special_tokens": False, "return_offsets_mapping": True}
     for start, answer in encoder.chunks(questions, **options):
@@ -205,26 +207,26 @@ def _shortened(encoder: Encoder, questions: tuple[str, ...]) -> list[str]:
 
 
 def _allowed(sequence_ids: list[int | None]) -> np.ndarray:
-    """Places of the first token and of the context's, int32."""
+    """Positions of the first token and of the context's tokens, int32."""
     context = [place for place, part in enumerate(sequence_ids) if part == CONTEXT]
     return np.array([0, *context], dtype=np.int32)
 
 
 def _label(spans: np.ndarray, answers: tuple[tuple[str, int], ...]) -> np.ndarray:
-    """Start and end among the allowed positions of a window, int64 [2]: (0, 0) where the first answer is not in it."""
+    """Start and end as indices of allowed positions, int64 [2]; (0, 0) if the first answer is not in the window."""
     if not answers or len(spans) < 2:
         return np.zeros(2, dtype=np.int64)
     text, begin = answers[0]
     end = begin + len(text)
     if spans[1, 0] > begin or spans[-1, 1] < end:
         return np.zeros(2, dtype=np.int64)
-    start = np.flatnonzero(spans[1:, 0] <= begin)[-1] + 1  # the last token that does not begin after it
-    stop = np.flatnonzero(spans[1:, 1] >= end)[0] + 1  # the first token that does not end before it
+    start = np.flatnonzero(spans[1:, 0] <= begin)[-1] + 1  # the last token that begins at or before the answer's start
+    stop = np.flatnonzero(spans[1:, 1] >= end)[0] + 1  # the first token that ends at or after the answer's end
     return np.array([start, max(start, stop)], dtype=np.int64)
 
 
 def _best_span(logits: np.ndarray) -> tuple[float, int, int]:
-    """The best score of a window's spans, with the span: logits [positions, 2], of which the first is no span."""
+    """Score, start and end of the best span, from logits [positions, 2], whose first position means no answer."""
     starts, ends = logits[1:, 0], logits[1:, 1]
     scores = starts[:, None] + ends[None, :]
     places = np.arange(len(starts))

@@ -1,4 +1,4 @@
-"""Tasks, by name: each has the file that `TaskName` names."""
+"""The registry of tasks: each is in the file with its name in `TaskName`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Regression of a score on one text or a pair of texts: the mean squared error, against people and teacher alike."""
+"""Regression of a score on texts or pairs of texts, with the squared error against human labels and teacher."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Regression(Task):
     """Outputs are scores [rows, 1]; labels are float32 [rows].
 
-    Distances between softmaxes mean nothing here, and neither do temperatures: both terms are squared errors.
+    There is no softmax: both terms of the loss are squared errors, and temperatures have no effect.
     """
 
     head = Head.SEQUENCE
@@ -38,20 +38,20 @@ class Regression(Task):
         values = table.values(spec.label)
         scores = [_number(value) for value in values]
         right = [math.isfinite(score) for score in scores]
-        require(table, label_key(spec), spec.label, "scores are no finite numbers", values, right)
+        require(table, label_key(spec), spec.label, "scores are not finite numbers", values, right)
         return np.array(scores, np.float32)
 
     def check_splits(
         self, spec: DatasetSpec, splits: Mapping[Split, Examples], names: tuple[str, ...]
     ) -> Iterator[Fault]:
-        """Scores must differ: else there is nothing to learn, and no correlation."""
+        """Scores must differ; otherwise there is nothing to learn, and no correlation."""
         for name, examples in splits.items():
             if np.ptp(np.asarray(examples.labels)) == 0:
                 message = f"all scores of the {name} split are the same: {constant_labels_hint(name)}"
                 yield Fault(source_of(spec), key_of(spec, "label"), float(examples.labels[0]), message)
 
     def encode(self, encoder: Encoder, examples: Examples, spec: DatasetSpec) -> EncodedSplit:
-        """Whole texts, cut at the encoder's length."""
+        """Texts, truncated at the encoder's length."""
         return EncodedSplit({**encoder.arrays(examples.texts, examples.text_pairs), "labels": examples.labels})
 
     def targets(self, split: TokenizedSplit, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -79,7 +79,7 @@ TASK = Regression()
 
 
 def _number(value: object) -> float:
-    """A number, or text that is one; else not a number."""
+    """A number, also from text; NaN for anything else."""
     try:
         return float(value) if isinstance(value, Real | str) and not isinstance(value, bool) else math.nan
     except ValueError:

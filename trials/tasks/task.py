@@ -1,9 +1,9 @@
-"""What a task is to the rest: how its data are read and tokenized, what its models put out, how that is scored.
+"""The interface of a task: how its data are read and tokenized, its models' outputs, losses and scores.
 
-Torch-free at import: a launch checks data without loading torch, losses come in where they are computed.
+Torch is imported only where losses are computed, so that a launch can check data without it.
 
-A model's outputs are float32 [positions, width], the positions of a batch's rows one after the other. A row has one
-position where the task is about the whole text, and one per word or token where it is about those.
+A model's outputs are float32 [positions, width], with the positions of all rows of a batch one after the other. A row
+has one position if the task is about whole texts, and one per word or token otherwise.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Task(ABC):
     """A kind of task.
 
     Attributes:
-        head: What its models put out.
-        metrics: Names of its scores, greater is better.
-        output_names: Names of the outputs where they are no labels, such as start and end.
-        same_tokens: Whether outputs belong to tokens, so that teacher and student must read the same ones.
-        softmax: Whether outputs are logits, so that distances and temperatures mean something.
+        head: The output layer of its models.
+        metrics: Names of its scores; greater is better.
+        output_names: Names of the outputs if they are not labels, such as start and end.
+        same_tokens: Whether outputs belong to tokens, so that teacher and student need the same tokenization.
+        softmax: Whether outputs are logits; if not, distances and temperatures have no effect.
     """
 
     head: ClassVar[Head]
@@ -48,15 +48,15 @@ class Task(ABC):
     # Data
 
     def label_names(self, spec: DatasetSpec, tables: Mapping[Split, Table]) -> tuple[str, ...]:
-        """Names of the labels in the order of their numbers; () where the task has none.
+        """Names of the labels in the order of their numbers; () if the task has none.
 
         Raises:
-            InputError: They cannot be known.
+            InputError: They cannot be determined.
         """
         return self.output_names
 
     def examples(self, spec: DatasetSpec, table: Table, names: tuple[str, ...], faults: list[Fault]) -> Examples:
-        """A split's examples; what is wrong with them joins `faults`. Missing columns are reported elsewhere."""
+        """A split's examples; adds their faults to `faults`, except for missing columns, which the caller reports."""
         read: dict[str, Any] = {"texts": (), "text_pairs": None, "labels": ()}
         readers = {"texts": spec.text, "text_pairs": spec.text_pair, "labels": spec.label}
         for part, column in readers.items():
@@ -81,7 +81,7 @@ class Task(ABC):
         """The texts of a split.
 
         Raises:
-            InputError: They are no texts.
+            InputError: A value is not a text.
         """
         return strings(table, spec.text, key_of(spec, "text"))
 
@@ -90,41 +90,41 @@ class Task(ABC):
         """The labels of a split.
 
         Raises:
-            InputError: They are not what they must be.
+            InputError: A label is not valid.
         """
 
     def check(self, spec: DatasetSpec, table: Table, examples: Examples) -> None:  # noqa: B027 - most need no check
-        """Whether texts and labels fit each other.
+        """Check that texts and labels fit each other.
 
         Raises:
             InputError: They do not.
         """
 
     def strata(self, examples: Examples) -> np.ndarray:
-        """int64 [rows]: a sample has its share of each of these."""
+        """The strata of a stratified sample, int64 [rows]."""
         return np.zeros(len(examples), np.int64)
 
     def check_splits(
         self, spec: DatasetSpec, splits: Mapping[Split, Examples], names: tuple[str, ...]
     ) -> Iterable[Fault]:
-        """Whether there is something to learn, and something to score."""
+        """Faults of splits in which there is nothing to learn, or nothing to score."""
         return ()
 
     def check_metric(self, spec: DatasetSpec, names: tuple[str, ...]) -> None:
-        """Whether the data set's metric is one of the task's, and can be computed.
+        """Check that the data set's metric is one of the task's, and can be computed.
 
         Raises:
             InputError: It is not.
         """
         if spec.metric not in self.metrics:
-            message = f"no such metric of {spec.task}; {nearest(spec.metric, self.metrics)}"
+            message = f"{spec.task} has no such metric; {nearest(spec.metric, self.metrics)}"
             raise fault("study file", key_of(spec, "metric"), spec.metric, message)
 
     def check_recipe(self, spec: DatasetSpec, recipe: TrainingRecipe) -> None:
-        """Whether students can be trained so.
+        """Check that the task can be trained with a recipe.
 
         Raises:
-            InputError: They cannot.
+            InputError: It cannot.
         """
         given = {name: getattr(recipe, name) for name in TRANSLATION_KEYS if getattr(recipe, name)}
         if given and self.head is not Head.SEQ2SEQ:
@@ -135,9 +135,9 @@ class Task(ABC):
 
     @abstractmethod
     def encode(self, encoder: Encoder, examples: Examples, spec: DatasetSpec) -> EncodedSplit:
-        """Token ids of a split, its labels as numbers, and what scoring needs."""
+        """Token ids of a split, its labels as numbers, and the data that scoring needs."""
 
-    # Sizes, for a plan
+    # Sizes, for planning
 
     def characters(self, examples: Examples) -> list[int]:
         """Characters of each row's input."""
@@ -145,21 +145,21 @@ class Task(ABC):
         return [len(text) + len(pair) for text, pair in zip(examples.texts, pairs, strict=True)]
 
     def output_characters(self, examples: Examples) -> int | None:
-        """Characters whose tokens have an output each; None where each row has one output."""
+        """Number of characters whose tokens have an output each; None if each row has one output."""
         return None
 
     def output_bytes(self, labels: int, hidden_size: int, top_k: int | None = None) -> int:
-        """Bytes that are kept of a teacher's output at one position."""
+        """Bytes of a cached teacher output at one position."""
         return 4 * labels
 
     # Models
 
     @abstractmethod
     def targets(self, split: TokenizedSplit, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """What losses compare a batch's outputs with."""
+        """The arrays that losses compare the outputs of some rows with."""
 
     def hard_loss(self, outputs: Tensor, targets: Targets) -> Tensor:
-        """Loss against the human labels (A, eq. 1, L1), a scalar: cross-entropy, unless the task has another."""
+        """Loss against human labels (A, eq. 1, L1), a scalar; by default cross-entropy."""
         from trials.losses import hard_label_loss
 
         return hard_label_loss(outputs, targets["labels"])
@@ -167,7 +167,7 @@ class Task(ABC):
     def soft_loss(self, outputs: Tensor, teacher: Tensor, targets: Targets, configuration: Configuration) -> Tensor:
         """Loss against the teacher's outputs [positions, width] (A, eq. 1, L2), a scalar.
 
-        The configuration's distance at its temperatures, unless the task has another.
+        By default the configuration's distance at its temperatures.
         """
         from trials.losses import soft_label_loss
 
@@ -189,34 +189,34 @@ class Task(ABC):
         return loss
 
     def num_loss_terms(self, split: TokenizedSplit, rows: np.ndarray) -> int:
-        """What the losses of some rows are means over: their positions, unless the task says otherwise."""
+        """The number of terms that the losses of some rows average over; by default their positions."""
         return len(rows) if split.position_offsets is None else int(np.diff(split.position_offsets)[rows].sum())
 
     @abstractmethod
     def score(self, outputs: Any, split: TokenizedSplit) -> Scores:
-        """All scores of outputs, float32 [positions, width], over a split; of translation those of texts."""
+        """All scores of a split's outputs, float32 [positions, width]; for translation of its translated texts."""
 
     def predictions(self, outputs: np.ndarray) -> np.ndarray | None:
-        """What outputs [rows, width] say of each example: a class number or a score; None of other tasks."""
+        """The predicted class number or score of each row of outputs [rows, width]; None if the task has neither."""
         return None
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray | None:
-        """Of each class, float32 [rows, classes], by outputs [rows, width]; None of tasks without classes of rows."""
+        """Class probabilities, float32 [rows, classes], of outputs [rows, width]; None if rows have no classes."""
         return None
 
     def num_examples(self, split: TokenizedSplit) -> int:
-        """Examples that are scored; of question answering several rows may be of one."""
+        """Number of examples; in question answering one example can have several rows."""
         return len(split)
 
     def trivial_baseline_score(
         self, metric: str, train: TokenizedSplit, test: TokenizedSplit, names: tuple[str, ...]
     ) -> float:
-        """Score on test of the best answer that is the same for all; 0 where the task's scores start there."""
+        """Test score of the best constant prediction; 0 if the task has none that scores."""
         return 0.0
 
 
 def constant_labels_hint(split: Split) -> str:
-    """What it means that a split's labels are all alike."""
+    """The consequence for users if all labels of a split are the same."""
     if split == "train":
         return "there is nothing to learn"
-    return "there is nothing to score (published without labels? take another split, or carve one)"
+    return "there is nothing to score (if it was published without labels, use another split, or carve one)"

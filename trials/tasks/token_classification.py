@@ -1,7 +1,7 @@
 """Token classification (named entities): a tag for each word of a sentence.
 
-Sub-word rule: a word's first token bears its tag, in training, distillation and evaluation; its other tokens are read
-and say nothing. Words that the model does not see, cut off at its longest input or without any token, count as O.
+The first token of a word carries its tag, in training, distillation and evaluation; its other tokens have no output.
+Words without a token, or beyond the longest input, count as predicted O.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ OUTSIDE = "O"
 
 
 class TokenClassification(Task):
-    """Outputs are logits [words, tags], of the words that have a token; labels are int64 [words].
+    """Outputs are logits [words, tags] for words that have a token; labels are int64 [words].
 
     Losses are those of classification, averaged over the words of a batch.
     """
@@ -48,7 +48,7 @@ class TokenClassification(Task):
     same_tokens = True
 
     def label_names(self, spec: DatasetSpec, tables: Mapping[Split, Table]) -> tuple[str, ...]:
-        """The study's, else the train split's own, else its distinct tags: O, B-type and I-type."""
+        """The names in the study file, else those in the train split's metadata, else its distinct tags (IOB2)."""
         train = tables.get("train")
         if train is None or spec.label not in train.columns:
             return spec.labels or ()
@@ -66,14 +66,14 @@ class TokenClassification(Task):
         right = [
             isinstance(row, list) and len(row) > 0 and all(isinstance(word, str) for word in row) for row in values
         ]
-        require(table, key_of(spec, "text"), spec.text, "rows are no lists of words", values, right)
+        require(table, key_of(spec, "text"), spec.text, "rows are not lists of words", values, right)
         return tuple(tuple(row) for row in values)
 
     def labels(self, spec: DatasetSpec, table: Table, names: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
-        """Of each row its tags' numbers."""
+        """The tag numbers of each row."""
         values, numbers = table.values(spec.label), known_labels(spec, table, names)
         right = [isinstance(row, list) for row in values]
-        require(table, label_key(spec), spec.label, "rows are no lists of tags", values, right)
+        require(table, label_key(spec), spec.label, "rows are not lists of tags", values, right)
         unknown = {tag: row for row, tags in enumerate(values) for tag in set(tags) if tag not in numbers}
         if unknown:
             tag, row = next(iter(unknown.items()))
@@ -81,16 +81,16 @@ class TokenClassification(Task):
         return tuple(tuple(numbers[tag] for tag in tags) for tags in values)
 
     def check(self, spec: DatasetSpec, table: Table, examples: Examples) -> None:
-        """Each word has a tag."""
+        """Each word must have a tag."""
         pairs = [(len(words), len(tags)) for words, tags in zip(examples.texts, examples.labels, strict=True)]
         shown = [f"{words} words, {tags} tags" for words, tags in pairs]
-        what = "rows have other numbers of words than of tags"
+        what = "rows have different numbers of words and tags"
         require(table, label_key(spec), spec.label, what, shown, [words == tags for words, tags in pairs])
 
     def check_splits(
         self, spec: DatasetSpec, splits: Mapping[Split, Examples], names: tuple[str, ...]
     ) -> Iterator[Fault]:
-        """There must be something to learn, and to find."""
+        """Training needs at least two tags, and other splits need entities."""
         for name, examples in splits.items():
             tags = {tag for row in examples.labels for tag in row}
             only = names[tags.pop()] if len(tags) == 1 else None
@@ -99,7 +99,7 @@ class TokenClassification(Task):
                 yield Fault(source_of(spec), key_of(spec, "label"), only, message)
 
     def encode(self, encoder: Encoder, examples: Examples, spec: DatasetSpec) -> EncodedSplit:
-        """Sentences as words; ``words`` int32 [positions] is the word of each position, ``tags`` are all words'."""
+        """Sentences as words; ``words`` int32 [positions] maps positions to words, ``tags`` has those of all words."""
         parts = Parts()
         for start, answer in encoder.chunks(examples.texts, is_split_into_words=True):
             parts.add_tokens(answer)
@@ -115,11 +115,11 @@ class TokenClassification(Task):
         return EncodedSplit(parts.arrays())
 
     def characters(self, examples: Examples) -> list[int]:
-        """Characters of each row's words and the spaces between them."""
+        """Characters of the words of each row, with spaces between them."""
         return [sum(len(word) + 1 for word in words) for words in examples.texts]
 
     def output_characters(self, examples: Examples) -> int:
-        """All of them: a word is about a token."""
+        """All characters, because a word is about one token."""
         return sum(self.characters(examples))
 
     def targets(self, split: TokenizedSplit, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -137,7 +137,7 @@ class TokenClassification(Task):
     def trivial_baseline_score(
         self, metric: str, train: TokenizedSplit, test: TokenizedSplit, names: tuple[str, ...]
     ) -> float:
-        """No word an entity."""
+        """The score of predicting no entity."""
         outputs = np.zeros((int(test.position_offsets[-1]), len(names)), dtype=np.float32)
         outputs[:, names.index(OUTSIDE)] = 1
         return self.score(outputs, test)[metric]
@@ -147,7 +147,7 @@ TASK = TokenClassification()
 
 
 def _first_tokens(word_ids: list[Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Place of each word's first token in its row, and the word's number: int32 [words seen] both."""
+    """Position of each word's first token in its row, and the word's number; both int32 [words with a token]."""
     words = np.array([-1 if word is None else word for word in word_ids], dtype=np.int32)
     first = (words >= 0) & (np.concatenate([[-1], words[:-1]]) != words)
     positions = np.flatnonzero(first).astype(np.int32)

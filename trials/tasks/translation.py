@@ -1,7 +1,7 @@
-"""Translation by encoder-decoders: each token of the target predicted from the source and the tokens before it.
+"""Translation by encoder-decoders.
 
-Training and distillation are teacher-forced: one softmax over the vocabulary per target token, averaged over the
-tokens of a batch. Validation and test translate by beam search; the validation loss is that of teacher forcing.
+Training and distillation use teacher forcing: one softmax over the vocabulary per target token, averaged over the
+tokens of a batch. Validation and test scores use beam search; the validation loss uses teacher forcing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Translation(Task):
-    """Outputs are logits [tokens, vocabulary] of target tokens, the end's among them; labels are int64 [tokens]."""
+    """Outputs are logits [tokens, vocabulary] of target tokens, the end token included; labels are int64 [tokens]."""
 
     head = Head.SEQ2SEQ
     metrics = ("bleu", "chrf")
@@ -43,9 +43,9 @@ class Translation(Task):
         return _side(spec, table, spec.label, 1, label_key(spec))
 
     def encode(self, encoder: Encoder, examples: Examples, spec: DatasetSpec) -> EncodedSplit:
-        """Sources and targets, both cut at the encoder's length."""
+        """Sources and targets, both truncated at the encoder's length."""
         tokenizer, start = encoder.tokenizer, None
-        if spec.languages and hasattr(tokenizer, "src_lang"):  # mBART and the like mark languages by codes
+        if spec.languages and hasattr(tokenizer, "src_lang"):  # mBART and similar models mark languages by codes
             special = tokenizer.all_special_tokens
             tokenizer.src_lang, tokenizer.tgt_lang = (language_code(special, each) for each in spec.languages)
             start = tokenizer.convert_tokens_to_ids(tokenizer.tgt_lang)
@@ -54,20 +54,20 @@ class Translation(Task):
         return EncodedSplit({**encoder.arrays(sources), **encoded_targets(encoder, examples.labels)}, texts)
 
     def output_characters(self, examples: Examples) -> int:
-        """Those of targets."""
+        """The characters of targets."""
         return sum(len(text) for text in examples.labels)
 
     def output_bytes(self, labels: int, hidden_size: int, top_k: int | None = None) -> int:
-        """The decoder's last hidden state, in float16; or each of the likeliest tokens in 4 bytes and float16."""
+        """The decoder's last hidden state in float16; or, for each of the likeliest tokens, its id and a float16."""
         return 2 * hidden_size if top_k is None else 6 * top_k
 
     def soft_loss(
         self, outputs: Tensor, teacher: Tensor | TopK, targets: Targets, configuration: Configuration
     ) -> Tensor:
-        """As of other tasks; over the teacher's likeliest tokens where those alone are kept."""
+        """As for other tasks; only over the teacher's likeliest tokens if only these are cached."""
         if not isinstance(teacher, tuple):
             return super().soft_loss(outputs, teacher, targets, configuration)
-        assert configuration.distance is Distance.CE and configuration.temperature == 1  # noqa: PT018 - a launch sees it
+        assert configuration.distance is Distance.CE and configuration.temperature == 1  # noqa: PT018 - a launch checks it
         from trials.losses import top_k_loss
 
         return top_k_loss(outputs, teacher)
@@ -96,10 +96,10 @@ def encoded_targets(encoder: Encoder, texts: Sequence[str]) -> dict[str, np.ndar
 
 
 def _side(spec: DatasetSpec, table: Table, column: str, side: int, key: str) -> tuple[str, ...]:
-    """Texts of a language: a column of its own, or what a column of mappings holds for it."""
+    """The texts of one side: a column of strings, or one language of a column that holds several."""
     if languages := table.fields(column):
         if spec.languages is None:
-            message = f"is required: source and target of {', '.join(languages)}"
+            message = f"is required: give source and target, out of {', '.join(languages)}"
             raise fault(table.where, key_of(spec, "languages"), None, message)
         language = spec.languages[side]
         if language not in languages:
@@ -111,6 +111,6 @@ def _side(spec: DatasetSpec, table: Table, column: str, side: int, key: str) -> 
 
 
 def language_code(tokens: Sequence[str], language: str) -> str | None:
-    """The one among a tokenizer's special tokens that means a language, such as ``de_DE`` of ``de``."""
+    """The special token of a language, such as ``de_DE`` for ``de``; None if there is not exactly one."""
     codes = [token for token in tokens if token == language or token.startswith(f"{language}_")]
     return codes[0] if len(codes) == 1 else None

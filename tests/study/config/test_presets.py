@@ -378,9 +378,9 @@ def test_faults_of_parts_name_the_part(hub: Hub) -> None:
 
 
 def test_parts_are_of_the_hub_and_not_carved() -> None:
-    with pytest.raises(ValidationError, match="parts are of the hub: give hub"):
+    with pytest.raises(ValidationError, match="parts come from the hub, but hub is not given"):
         DatasetSpec(name="films", task="classification", path="films", parts={"test": ["de"]})
-    with pytest.raises(ValidationError, match="test is carved, and has parts: give one of the two"):
+    with pytest.raises(ValidationError, match="test has both carve and parts: give one of the two"):
         DatasetSpec(**HUB, parts={"test": ["de"]}, carve={"test": {"rows": 1}})
     with pytest.raises(ValidationError, match=r"parts\.test"):
         DatasetSpec(**HUB, parts={"test": []})

@@ -108,7 +108,7 @@ def test_plan_prints_shapes_and_layers(kdstudy, tiny_model: Path, tmp_path: Path
     [
         (
             {"search": {"space": SPACE | {"internals": {"hidden_weight": THIRD, "layer_map": "paper_b"}}}},
-            "search.space.internals.layer_map = 'paper_b': knows students of 3, 6, 9 of 12 layers, not 2 of 4",
+            "search.space.internals.layer_map = 'paper_b': exists for 3, 6, 9 of 12 layers, not for 2 of 4",
         ),
         (
             {"students": [{"name": "3AH", "from": "tiny", "heads": 3}]},

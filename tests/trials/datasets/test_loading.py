@@ -189,7 +189,7 @@ def test_load_says_that_a_split_is_unlabelled(hub) -> None:
         load_dataset_splits(hub_spec(splits={"validation": "dev"}))
     assert str(error.value) == (
         "some/films (short), split test: datasets.films.label (label) = -1: "
-        "the split is unlabelled (1 of 1 rows); take another one, or carve one"
+        "1 of 1 rows are unlabelled; use another split, or carve one"
     )
 
 
@@ -339,7 +339,7 @@ def test_empty_split_is_a_fault(tmp_path: Path) -> None:
 def test_single_class_is_a_fault(tmp_path: Path) -> None:
     folder = write_splits(tmp_path, train=rows_of({"good": "good", "bad": "good"}))
     assert only_fault(folder, labels=["bad", "good"]) == (
-        f"{folder}: datasets.films.label = 'good': the train split holds one class only: there is nothing to learn"
+        f"{folder}: datasets.films.label = 'good': the train split has only one class: there is nothing to learn"
     )
 
 

@@ -84,7 +84,7 @@ def test_labels_that_are_stripped_count_for_nothing(tmp_path):
     [
         ({"labelled": {"per_class": 11}}, "train has only 10 examples"),
         ({"labelled": {"rows": 21}}, "train has only 20 rows"),
-        ({"labelled": {"rows": 20}}, "leaves no row for the transfer set"),
+        ({"labelled": {"rows": 20}}, "so that the transfer set is empty"),
         ({"splits": {"unlabeled": "nowhere"}}, "no such split"),
     ],
 )
@@ -98,13 +98,13 @@ def test_only_classification_has_transfer_sets(tmp_path):
         lines = [{"text": f"{split} {row}", "label": row / 7} for row in range(8)]
         (tmp_path / f"{split}.jsonl").write_text("\n".join(map(json.dumps, lines)))
     spec = DatasetSpec(name="d", task="regression", path=str(tmp_path), splits={"unlabeled": "unlabeled"})
-    with pytest.raises(InputError, match="transfer sets are for classification"):
+    with pytest.raises(InputError, match="transfer sets are supported for classification only"):
         load_dataset_splits(spec)
 
 
 def test_one_size_is_given():
     for wrong in ({}, {"rows": 3, "per_class": 2}):
-        with pytest.raises(ValueError, match="give one of rows and per_class"):
+        with pytest.raises(ValueError, match="give either rows or per_class"):
             DatasetSpec(name="d", task="classification", path=".", labelled=wrong)
 
 
@@ -118,5 +118,5 @@ def test_one_size_is_given():
     ],
 )
 def test_keys_of_a_transfer_set_need_one(keys):
-    with pytest.raises(ValueError, match="a transfer set is a split of its own"):
+    with pytest.raises(ValueError, match=r"needs a transfer set: give splits\.unlabeled or labelled"):
         DatasetSpec(**{"name": "d", "task": "classification", "path": ".", **keys})

@@ -172,11 +172,11 @@ def test_it_learns(architecture, tiny):
 
 def test_keys_of_other_architectures_are_faults():
     for keys in ({"layers": 2}, {"heads": 2}, {"layer_choice": [0]}):
-        with pytest.raises(ValueError, match="no such thing in a bilstm"):
+        with pytest.raises(ValueError, match="a bilstm student does not have this"):
             student(**keys)
-    with pytest.raises(ValueError, match="no such thing in a transformer"):
+    with pytest.raises(ValueError, match="a transformer student does not have this"):
         StudentSpec(name="s", source="tiny", dropout=0.1)
-    with pytest.raises(ValueError, match="embedding_size is the file's"):
+    with pytest.raises(ValueError, match="embedding_size follows from the file of embeddings"):
         student(embeddings="v.npy", embedding_size=3)
 
 

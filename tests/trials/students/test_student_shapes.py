@@ -143,7 +143,7 @@ def test_initialisation_is_random_where_other_shapes_say_nothing_and_skip_elsewh
 @pytest.mark.parametrize("keys", [{"heads": 2}, {"hidden_size": 8}])
 def test_whole_weights_are_not_copied_across_heads_and_widths(keys, init):
     (changed,) = keys
-    with pytest.raises(ValidationError, match=f"whole weights do not fit other {changed}: say random, or sliced"):
+    with pytest.raises(ValidationError, match=f"needs the source's {changed}: set init to random or sliced"):
         student(**keys, init=init)
 
 

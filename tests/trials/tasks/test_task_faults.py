@@ -18,14 +18,14 @@ NER, QA, MT, SCORES = (
     TaskName.REGRESSION,
 )
 WRONG_ROWS = {
-    "tags-do-not-match": (NER, {"ner_tags": ["O"]}, "rows have other numbers of words than of tags, first in row 1: '"),
+    "tags-do-not-match": (NER, {"ner_tags": ["O"]}, "rows have different numbers of words and tags, first in row 1: '"),
     "unknown-tag": (
         NER,
         {"tokens": ["a"], "ner_tags": ["B-GOOT"]},
         "= 'B-GOOT': unknown tag in row 1; did you mean 'B-G",
     ),
-    "no-words": (NER, {"tokens": [], "ner_tags": []}, "1 of 32 rows are no lists of words, first in row 1"),
-    "words-as-text": (NER, {"tokens": "a film"}, "1 of 32 rows are no lists of words, first in row 1: 'a film'"),
+    "no-words": (NER, {"tokens": [], "ner_tags": []}, "1 of 32 rows are not lists of words, first in row 1"),
+    "words-as-text": (NER, {"tokens": "a film"}, "1 of 32 rows are not lists of words, first in row 1: 'a film'"),
     "answer-elsewhere": (
         QA,
         {"answers": {"text": ["book"], "answer_start": [3]}},
@@ -49,9 +49,9 @@ WRONG_ROWS = {
         "label (translation).yy = 'translation': 1 of 32 t",
     ),
     "no-source": (MT, {"translation": {"yy": "a film"}}, "text.xx = 'translation': 1 of 32 texts are missing"),
-    "score-as-word": (SCORES, {"label": "good"}, "1 of 32 scores are no finite numbers, first in row 1: 'good'"),
-    "score-missing": (SCORES, {"label": None}, "1 of 32 scores are no finite numbers, first in row 1: None"),
-    "score-infinite": (SCORES, {"label": float("inf")}, "1 of 32 scores are no finite numbers"),
+    "score-as-word": (SCORES, {"label": "good"}, "1 of 32 scores are not finite numbers, first in row 1: 'good'"),
+    "score-missing": (SCORES, {"label": None}, "1 of 32 scores are not finite numbers, first in row 1: None"),
+    "score-infinite": (SCORES, {"label": float("inf")}, "1 of 32 scores are not finite numbers"),
 }
 
 
@@ -84,7 +84,7 @@ def test_tags_must_be_iob2(tmp_path):
 
 def test_languages_are_needed_where_a_column_holds_both(tmp_path):
     dataset = made_dataset(MT, tmp_path).model_copy(update={"languages": None})
-    with pytest.raises(InputError, match=r"made\.languages: is required: source and target of xx, yy"):
+    with pytest.raises(InputError, match=r"made\.languages: is required: give source and target, out of xx, yy"):
         load_dataset_splits(dataset)
 
 
@@ -143,7 +143,7 @@ def test_splits_without_labels_are_a_fault(task, split, tmp_path):
 def test_metric_of_another_task_is_a_fault(task, tmp_path):
     dataset = made_dataset(task, tmp_path).model_copy(update={"metric": "bleu" if task is not MT else "accuracy"})
     names = load_dataset_splits(dataset).label_names
-    with pytest.raises(InputError, match=f"no such metric of {task}; .*known: "):
+    with pytest.raises(InputError, match=f"{task} has no such metric; .*known: "):
         task_of(dataset).check_metric(dataset, names)
 
 

@@ -126,7 +126,7 @@ def load(folder: Path, search: dict[str, Any]) -> Study:
             {"space": "internal", "evaluate": ["lazy"]},
             "search.evaluate = .* is for the strategy greedy, not experiments",
         ),
-        ({"space": {"preset": "internal", "experiments": [{"name": "a"}, {"name": "a"}]}}, "differ from each other"),
+        ({"space": {"preset": "internal", "experiments": [{"name": "a"}, {"name": "a"}]}}, "have the same name"),
         ({"space": {"preset": "internal", "experiments": [{"name": "a", "cosine": 1}]}}, "cosine"),
         ({"space": {"preset": "internl"}}, "did you mean 'internal'"),
     ],
