@@ -68,7 +68,8 @@ def cost_caption(found: ChoiceFindings) -> str:
         "Relative gain (best - baseline) / baseline per triple. Best, worst and random are over the choices that each "
         "search visited."
     )
-    return f"{_pooled(found)}A, figure 1. {gain} {DECILES} {DRAWS} {TEST} {VISITED[found.strategy]}"
+    visited = VISITED.get(found.strategy, f"The {found.strategy} search chose configurations: {SOME}")
+    return f"{_pooled(found)}A, figure 1. {gain} {DECILES} {DRAWS} {TEST} {visited}"
 
 
 def effect_sentences(found: ChoiceFindings) -> Iterator[str]:

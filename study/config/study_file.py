@@ -54,24 +54,30 @@ class Tuning(StrEnum):
 
 
 class Strategy(StrEnum):
-    """What is tried of a search space."""
+    """What is tried of a search space, a line each: its name, then the keys of the search that it takes.
 
-    GREEDY = "greedy"  # one choice changed at a time (A, section 3)
-    GRID = "grid"  # every configuration that greedy search could visit
-    RANDOM = "random"  # some of the grid, drawn uniformly
-    OPTUNA = "optuna"  # some of the grid, proposed by a tree-structured Parzen estimator
-    EXPERIMENTS = "experiments"  # the space's named configurations, all of them
+    The value is the name in study files, and the name of the file in `study.search.searchers` that searches so.
+    """
 
+    takes: tuple[str, ...]
 
-STRATEGIES_WITH = {  # the strategies that a key of the search says something to
-    "tune": (Strategy.GREEDY, Strategy.EXPERIMENTS),
-    "tune_budget": (Strategy.GREEDY, Strategy.EXPERIMENTS),
-    "evaluate": (Strategy.GREEDY,),
-    "trials": (Strategy.RANDOM, Strategy.OPTUNA),
-    "batch": (Strategy.OPTUNA,),
-    "seed": (Strategy.RANDOM, Strategy.OPTUNA),
-    "stopping": (Strategy.GREEDY, Strategy.GRID, Strategy.RANDOM, Strategy.OPTUNA),  # experiments are each a result
-}
+    def __new__(cls, value: str, takes: str = "") -> Strategy:
+        """A member: its name in study files and its keys, separated by spaces."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.takes = tuple(takes.split())
+        return member
+
+    GREEDY = "greedy", "tune tune_budget evaluate stopping"  # one choice changed at a time (A, section 3)
+    GRID = "grid", "stopping"  # every configuration that greedy search could visit
+    RANDOM = "random", "trials seed stopping"  # some of the grid, drawn uniformly
+    OPTUNA = "optuna", "trials batch seed stopping"  # some of the grid, by a tree-structured Parzen estimator
+    EXPERIMENTS = "experiments", "tune tune_budget"  # the space's named configurations; each is a result: none stops
+
+    @classmethod
+    def taking(cls, key: str) -> tuple[Strategy, ...]:
+        """The strategies that take a key of the search."""
+        return tuple(strategy for strategy in cls if key in strategy.takes)
 
 
 class SearchConfig(FrozenSpec):
@@ -101,17 +107,17 @@ class SearchConfig(FrozenSpec):
 
     @model_validator(mode="before")
     @classmethod
-    def _only_greedy_has_references(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("strategy", Strategy.GREEDY) != Strategy.GREEDY:
+    def _others_have_no_references(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("strategy", Strategy.GREEDY) not in Strategy.taking("evaluate"):
             return {"evaluate": (), **values}
         return values
 
-    @field_validator(*STRATEGIES_WITH)
+    @field_validator("tune", "tune_budget", "evaluate", "trials", "batch", "seed", "stopping")
     @classmethod
     def _fits_the_strategy(cls, value: Any, info: ValidationInfo) -> Any:
         strategy, name = info.data.get("strategy"), str(info.field_name)
         usual = () if name == "evaluate" else cls.model_fields[name].default
-        fitting = STRATEGIES_WITH[name]
+        fitting = Strategy.taking(name)
         if strategy is not None and strategy not in fitting and value != usual:
             raise ValueError(f"is for the strategy {' or '.join(fitting)}, not {strategy}: leave it out")
         if name == "trials" and value is None and strategy in fitting:

@@ -243,10 +243,6 @@ def triple_bounds(study: Study, triple: Triple) -> tuple[int, int]:
     """
     search, seeds = study.config.search, len(study.config.seeds)
     softmax = task_of(triple.dataset).softmax
-    if search.strategy not in (Strategy.GREEDY, Strategy.EXPERIMENTS):
-        sizes = [len(full_grid(study.space, one, softmax)) for one in (True, False)]
-        tried = [size if search.trials is None else min(size, search.trials) for size in sizes]
-        return min(tried) * seeds, max(tried) * seeds
     space = study.space if triple.student.distil else study.space.without_teacher()
     fewest, most = search_bounds(space, search, softmax)
     lazy = len(study.space.learning_rates) if "lazy" in search.evaluate else 0
@@ -258,12 +254,17 @@ def triple_bounds(study: Study, triple: Triple) -> tuple[int, int]:
 def search_bounds(
     space: SearchSpace, search: SearchConfig, softmax: bool, one_checkpoint: bool | None = None
 ) -> tuple[int, int]:
-    """Fewest and most configurations of a triple's search, greedy or of experiments; both kinds of teacher if None.
+    """Fewest and most configurations of a triple's search; both kinds of teacher if None.
 
-    Found by running the search itself on scores that send it down each of its paths.
+    Where scores decide how many it tries, they are found by running the search on scores that send it down each of its
+    paths.
     """
-    paths = [path for path in _paths(space) if one_checkpoint in (None, path.one_checkpoint)]
-    counts = [len(_trials_of(space, search, path, softmax)) for path in paths]
+    kinds = (True, False) if one_checkpoint is None else (one_checkpoint,)
+    budgets = [make_search(space, search, one_checkpoint=kind, softmax=softmax).budget for kind in kinds]
+    counts = [budget for budget in budgets if budget is not None]
+    if not counts:
+        paths = [path for path in _paths(space) if path.one_checkpoint in kinds]
+        counts = [len(_trials_of(space, search, path, softmax)) for path in paths]
     return min(counts), max(counts)
 
 

@@ -17,10 +17,7 @@ from study.planning.study_plan import max_configurations_per_choice, search_boun
 from study.search import TripleSearch
 from study.search.searchers import (
     Chain,
-    ExperimentSearch,
     FixedChoiceSearch,
-    GreedySearch,
-    GridPointSearch,
     Score,
     Search,
     completed_score,
@@ -109,12 +106,12 @@ def trials_left_of(study: Study, triple: Triple, started: TripleSearch | None) -
     asked = {each.for_task(setup.softmax) for each, _ in chain.asked}
     done = len(asked) * seeds - len(waiting)
     open_now = tuple(each for each, _ in everything)
-    if isinstance(search, GridPointSearch):
+    if search.budget is not None:
         left = search.budget * seeds - done
         fewest = left if started else triple_bounds(study, triple)[0]
         return TrialsLeft(open_now, fewest, left, left, left / len(waiting) if waiting else 0.0)
     bounds = search_bounds(setup.own, setup.search, setup.softmax, setup.one_checkpoint if started else None)
-    if chain.finished or _is_last_request(search):
+    if chain.finished or search.makes_last_request:
         fewest = most = len(waiting)
     else:
         fewest, most = (max(len(waiting), bound * seeds - done) for bound in bounds)
@@ -138,13 +135,6 @@ def _search_setup(study: Study, triple: Triple, started: TripleSearch | None) ->
         lazy=lazy_choice(space, triple.triple_id) if "lazy" in search.evaluate else None,
         stable=(started.stable.choice,) if started and started.stable else stable,
     )
-
-
-def _is_last_request(search: Search) -> bool:
-    """Whether greedy search has made all its comparisons but the last, of soft-label weights."""
-    if not isinstance(search, GreedySearch) or isinstance(search, ExperimentSearch) or search.incumbent is None:
-        return False
-    return len(search.steps) == len(list(search.space.alternatives()))
 
 
 def _most_references(setup: _SearchSetup, started: TripleSearch | None) -> int:

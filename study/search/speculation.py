@@ -20,7 +20,6 @@ from study.search.searchers import (
     Scores,
     Search,
     SearchFailed,
-    TPESearch,
     completed_score,
     stable_choice,
 )
@@ -127,7 +126,7 @@ def likely_requests(chain: Chain) -> Likelihoods:
     better than what was. A program that builds on more than which scores are best (TPE) is not guessed.
     """
     found: Likelihoods = {}
-    if chain.finished or isinstance(chain.search, TPESearch):
+    if chain.finished or not chain.search.is_guessable:
         return found
     known = cache(chain.outcome)
     for assumed, likelihood in _ends(chain):

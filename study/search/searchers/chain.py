@@ -11,7 +11,7 @@ from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 from search_spaces import Configuration
 
@@ -129,7 +129,13 @@ class SearchFailed(Exception):
 
 
 class Search(Protocol):
-    """What a chain drives."""
+    """What a chain drives.
+
+    Attributes:
+        is_guessable: Whether the next request follows from which scores are best, so that it can be guessed before.
+    """
+
+    is_guessable: ClassVar[bool] = True
 
     def run(self) -> SearchProgram:
         """The program, from its start; a copy of the search may run it again, without effect on this one."""
@@ -138,6 +144,16 @@ class Search(Protocol):
     def num_requests(self) -> int:
         """How many requests the program makes; scores decide what they hold, not how many there are."""
         return len(simulate_requests(copy(self), lambda _: 0.0))
+
+    @property
+    def budget(self) -> int | None:
+        """Configurations that it tries in all; None where scores decide how many."""
+        return None
+
+    @property
+    def makes_last_request(self) -> bool:
+        """Whether it is known that no request follows the present one."""
+        return False
 
     def on_scores(self, tried: Scores) -> None:
         """Told after each advance what is known of all that was asked for, in the order of asking; for showing only."""

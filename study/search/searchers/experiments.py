@@ -18,6 +18,16 @@ class ExperimentSearch(GreedySearch):
 
     named: Mapping[str, Candidate] = {}
 
+    @property
+    def progress(self) -> str:
+        """Where it stands, in words."""
+        return f"{len(self.named)} of {len(self.space.experiments)} experiments"
+
+    @property
+    def makes_last_request(self) -> bool:
+        """It is not known: each experiment is tuned by itself."""
+        return False
+
     def run(self) -> SearchProgram:
         """All experiments side by side."""
         self.named, self.candidates = {}, []
@@ -32,3 +42,6 @@ class ExperimentSearch(GreedySearch):
         candidate = yield from self._tuned(self.space.named()[name])
         self.named = {**self.named, name: candidate}
         return candidate
+
+
+SEARCH = ExperimentSearch

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Self
 
 from search_spaces import Configuration, SearchSpace, TeacherCheckpoint
+from study.config import SearchConfig
 from study.search.searchers.chain import (
     Candidate,
     Search,
@@ -14,7 +16,7 @@ from study.search.searchers.chain import (
     best_of,
     request_scores,
 )
-from study.search.searchers.tuning import Tuner
+from study.search.searchers.tuning import Tuner, make_tuner
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,22 @@ class GreedySearch(Search):
         self.steps: list[Step] = []  # these three are made anew by `run`, so that a copy runs for itself
         self.candidates: list[Candidate] = []
         self.incumbent: Candidate | None = None
+
+    @classmethod
+    def of(cls, space: SearchSpace, search: SearchConfig, *, one_checkpoint: bool, softmax: bool, seed: str) -> Self:
+        """As of `make_search`."""
+        return cls(space, make_tuner(search), one_checkpoint=one_checkpoint)
+
+    @property
+    def progress(self) -> str:
+        """Where it stands, in words."""
+        compared = [step.parameter for step in self.steps]
+        return f"step {len(compared) + 1}: after {compared[-1]}" if compared else "step 1: tuning the default"
+
+    @property
+    def makes_last_request(self) -> bool:
+        """Whether it has made all its comparisons but the last, of soft-label weights."""
+        return self.incumbent is not None and len(self.steps) == len(list(self.space.alternatives()))
 
     def run(self) -> SearchProgram:
         """Start from the defaults, change the choices in order, then try other soft-label weights on the winner."""
@@ -110,3 +128,6 @@ class GreedySearch(Search):
     def _remember(self, candidate: Candidate) -> None:
         if candidate.configuration not in [known.configuration for known in self.candidates]:
             self.candidates.append(candidate)
+
+
+SEARCH = GreedySearch

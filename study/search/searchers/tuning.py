@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from search_spaces import Configuration, SearchSpace
+from study.config import SearchConfig, Tuning
 from study.search.searchers.chain import Candidate, Subroutine, best_of, request_scores
 
 if TYPE_CHECKING:
@@ -18,6 +19,13 @@ class Tuner(Protocol):
 
     def __call__(self, choice: Configuration, space: SearchSpace) -> Subroutine[Candidate]:
         """Tune `choice`, which is given at the default learning rate and temperature."""
+
+
+def make_tuner(search: SearchConfig) -> Tuner:
+    """The tuner that a study file names."""
+    if search.tune is Tuning.OPTUNA:
+        return optuna_tpe_tuner(search.tune_budget)
+    return joint_tuner if search.tune is Tuning.JOINT else coordinate_tuner
 
 
 def coordinate_tuner(choice: Configuration, space: SearchSpace) -> Subroutine[Candidate]:

@@ -1,11 +1,14 @@
-"""Searches over a list of points: all of the grid, or a budget of it drawn at random. Nothing builds on a score."""
+"""Every configuration of the grid, all side by side. Nothing builds on a score."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
+from typing import Self
 
-from search_spaces import Configuration, digest
+from search_spaces import Configuration, SearchSpace
+from study.config import SearchConfig
 from study.search.searchers.chain import Candidate, Scores, Search, SearchFailed, SearchProgram, best_of
 from study.search.searchers.greedy import Step
 
@@ -28,6 +31,16 @@ class GridPointSearch(Search):
         self.candidates: list[Candidate] = []
         self.incumbent: Candidate | None = None
         self.num_tried = 0
+
+    @classmethod
+    def of(cls, space: SearchSpace, search: SearchConfig, *, one_checkpoint: bool, softmax: bool, seed: str) -> Self:
+        """As of `make_search`."""
+        return cls(full_grid(space, one_checkpoint, softmax))
+
+    @property
+    def progress(self) -> str:
+        """Where it stands, in words."""
+        return f"{self.num_tried} of {self.budget} configurations"
 
     @property
     def budget(self) -> int:
@@ -60,11 +73,10 @@ def raise_if_all_failed(scores: Scores) -> None:
         raise SearchFailed("all configurations failed; see the failed trials")
 
 
-def sample_points(points: Iterable[Configuration], number: int, *seed: object) -> tuple[Configuration, ...]:
-    """Distinct points drawn uniformly, as many as there are at most.
+@lru_cache(maxsize=8)
+def full_grid(space: SearchSpace, one_checkpoint: bool, softmax: bool) -> tuple[Configuration, ...]:
+    """`SearchSpace.grid`, computed once."""
+    return space.grid(one_checkpoint=one_checkpoint, softmax=softmax)
 
-    Each point has a lot of its own, made of the seed and itself, and the first lots are taken: a larger number adds to
-    a smaller one's draw, and of a larger space only points that a smaller one lacks take the place of others.
-    """
-    lots = {digest([*map(str, seed), point.as_dict()]): point for point in points}
-    return tuple(lots[lot] for lot in sorted(lots)[:number])
+
+SEARCH = GridPointSearch

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from search_spaces.configuration import Configuration, Distance, StudentTemperature
 from search_spaces.space import SearchSpace, load_space
 from study.search.searchers.chain import Chain
-from study.search.searchers.grid_points import GridPointSearch, sample_points
-from study.search.searchers.tpe import ParameterTree, TPESearch, propose_batch
+from study.search.searchers.grid import GridPointSearch
+from study.search.searchers.optuna import ParameterTree, TPESearch, propose_batch
+from study.search.searchers.random import sample_points
 
 GRID = load_space("paper_a").grid()
 SMALL = load_space("demo").grid()

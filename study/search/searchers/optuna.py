@@ -10,11 +10,13 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from search_spaces import CHOICE_ORDER, Configuration, digest
+from search_spaces import CHOICE_ORDER, Configuration, SearchSpace, digest
+from study.config import SearchConfig
 from study.search.searchers.chain import Score, Scores, SearchProgram, StoppedScore
-from study.search.searchers.grid_points import GridPointSearch, raise_if_all_failed, sample_points
+from study.search.searchers.grid import GridPointSearch, full_grid, raise_if_all_failed
+from study.search.searchers.random import sample_points
 
 if TYPE_CHECKING:
     import optuna
@@ -44,6 +46,14 @@ class TPESearch(GridPointSearch):
         batch: How many are proposed at a time; they run side by side and know nothing of each other's scores.
         seed: Seeds the sampler.
     """
+
+    is_guessable = False  # it builds on more than which scores are best
+
+    @classmethod
+    def of(cls, space: SearchSpace, search: SearchConfig, *, one_checkpoint: bool, softmax: bool, seed: str) -> Self:
+        """As of `make_search`."""
+        assert search.trials is not None  # the study file says how many
+        return cls(full_grid(space, one_checkpoint, softmax), search.trials, search.batch, search.seed, seed)
 
     def __init__(self, points: Sequence[Configuration], budget: int, batch: int, *seed: object):
         super().__init__(points)
@@ -207,3 +217,6 @@ def _branch(points: Sequence[Configuration], axes: Sequence[TreeParameter]) -> A
     for point in points:
         groups.setdefault(getattr(point, axis.name), []).append(point)
     return {value: _branch(group, others) for value, group in groups.items()}
+
+
+SEARCH = TPESearch

@@ -22,7 +22,8 @@ from search_spaces.space import SearchSpace, load_space
 from study.cli import app
 from study.config.study_file import Study, load_study
 from study.planning.study_plan import make_plan, total_trial_bounds, triple_bounds
-from study.search.searchers.grid_points import GridPointSearch, sample_points
+from study.search.searchers.grid import GridPointSearch
+from study.search.searchers.random import sample_points
 from trials.specs.dataset import TaskName
 from trials.specs.records import TrialRecord
 
