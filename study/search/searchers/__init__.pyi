@@ -8,11 +8,8 @@ from .chain import StoppedScore as StoppedScore
 from .chain import completed_score as completed_score
 from .chain import simulate_requests as simulate_requests
 from .experiments import ExperimentSearch as ExperimentSearch
-from .greedy import GreedySearch as GreedySearch
 from .greedy import Step as Step
-from .grid import GridPointSearch as GridPointSearch
 from .grid import full_grid as full_grid
-from .optuna import TPESearch as TPESearch
 from .reference_configurations import FixedChoiceSearch as FixedChoiceSearch
 from .reference_configurations import Reward as Reward
 from .reference_configurations import lazy_choice as lazy_choice

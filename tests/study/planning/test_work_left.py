@@ -15,7 +15,7 @@ from known_studies import FEW
 from rich.console import Console
 from simulation import Scores, do_work, hashed_score, make_search, make_study, run_study
 
-from search_spaces.configuration import Configuration
+from search_spaces.configuration import Configuration, Distance
 from search_spaces.space import load_space
 from study.config.study_file import Study
 from study.launching.progress import Progress
@@ -32,7 +32,7 @@ from trials.specs.trial import TrialSpec
 from trials.specs.work import SpeedSettings
 
 SPACE = FEW.model_copy(update={"learning_rates": (1e-4, 3e-4)})
-TINY = FEW.model_copy(update={"choices": FEW.choices.model_copy(update={"distance": ("ce",)})})
+TINY = FEW.model_copy(update={"choices": FEW.choices.model_copy(update={"distance": (Distance.CE,)})})
 START = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
 SECONDS = {"teacher/2L/data0": 10.0, "teacher/3L/data0": 25.0, "teacher/2L/data1": 3.0, "teacher/3L/data1": 7.0}
 TEACHER, SPEED = 40.0, 6.0
