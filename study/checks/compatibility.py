@@ -24,7 +24,7 @@ from trials.models import (
     student_config,
     why_not_packed,
 )
-from trials.readers import key_of, load_tokenizer
+from trials.readers import dataset_key, load_tokenizer
 from trials.specs import DatasetSpec, Triple
 from trials.tasks import Head, language_code, task_of
 from trials.training import training_stages
@@ -250,7 +250,7 @@ def config_of(folder: Path) -> dict[str, Any]:
 
 def _language_faults(dataset: DatasetSpec, special: tuple[str, ...]) -> Iterator[Fault]:
     """Languages that a tokenizer which marks them does not know."""
-    known, key = ", ".join(token for token in special if "_" in token), key_of(dataset, "languages")
+    known, key = ", ".join(token for token in special if "_" in token), dataset_key(dataset, "languages")
     if dataset.languages is None:
         yield Fault("study file", key, None, f"is required, for the tokenizer marks languages: {known}")
     for language in dataset.languages or ():

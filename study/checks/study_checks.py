@@ -15,7 +15,7 @@ from study.config import Study
 from study.search import Fingerprints
 from trials.datasets import load_dataset_splits
 from trials.models import FAMILIES, model_fingerprint, model_folder, models_fingerprint, shape_faults
-from trials.readers import collecting, load_word_vectors, source_digest, vectors_fingerprint
+from trials.readers import collect_faults, load_word_vectors, source_digest, vectors_fingerprint
 from trials.specs import DatasetSpec, Split, StudentSpec, TeacherSpec, TrainingRecipe
 from trials.storage import SharedFolder, StoreError, Workspace
 from trials.tasks import task_of
@@ -118,9 +118,9 @@ def _check_dataset(dataset: DatasetSpec, recipe: TrainingRecipe, found: StudyFin
     except InputError as error:
         found.faults += error.faults
         return
-    with collecting(found.faults):
+    with collect_faults(found.faults):
         task_of(dataset).check_metric(dataset, checked.label_names)
-    with collecting(found.faults):
+    with collect_faults(found.faults):
         task_of(dataset).check_recipe(dataset, recipe)
     found.data[dataset.name] = checked
     found.fingerprints.data[dataset.name] = checked.fingerprint

@@ -8,7 +8,7 @@ from dataclasses import replace
 from search_spaces import UNFREEZING_SCHEDULES, Configuration, Distance, Fault, Optimizer
 from study.config import Study
 from trials.models import NUM_RECURRENT_PARTS
-from trials.readers import key_of
+from trials.readers import dataset_key
 from trials.specs import Architecture, Triple
 from trials.tasks import Head, task_of
 from trials.training import training_stages
@@ -31,7 +31,7 @@ def transfer_faults(study: Study, triple: Triple) -> Iterator[Fault]:
         yield Fault("study file", "search.space (transfer_rows)", None, message)
     if dataset.has_transfer_set and any(each.compares_layers for each in tried):
         message = "layers are compared on labelled data alone: weigh them 0, or give the data no transfer set"
-        yield Fault("study file", key_of(dataset, "labelled"), dataset.name, message)
+        yield Fault("study file", dataset_key(dataset, "labelled"), dataset.name, message)
     of_texts = {
         "representation_weight": any(each.representation_weight for each in tried),
         "distance (logits, hard)": any(each.distance in (Distance.LOGITS, Distance.HARD) for each in tried),

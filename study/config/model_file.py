@@ -16,7 +16,7 @@ from transformers.utils.logging import disable_progress_bar
 from search_spaces import Fault, InputError, fault, read_yaml, validation_faults
 from study.config.presets import expand_dataset
 from trials.models import CreatedModel, ModelSpec, architecture_faults, make_model, training_texts
-from trials.readers import collecting
+from trials.readers import collect_faults
 
 STAND_IN = {"name": "data", "task": "classification", "path": "."}  # for faulty data, so that the rest is checked too
 
@@ -30,7 +30,7 @@ def load_model_spec(path: Path) -> ModelSpec:
     values, faults = read_yaml(path), list[Fault]()
     if "data" in values:
         entry, values["data"] = values["data"], STAND_IN
-        with collecting(faults):
+        with collect_faults(faults):
             values["data"] = _dataset(entry, path)
     try:
         ModelSpec.model_validate(values)

@@ -27,7 +27,7 @@ from search_spaces import (
 )
 from study.config.presets import expand_dataset
 from study.config.resources import Resources
-from trials.readers import PREFIX
+from trials.readers import PACKAGE_PREFIX
 from trials.specs import (
     TRANSLATION_KEYS,
     DatasetSpec,
@@ -304,7 +304,7 @@ def _resolve_models(values: dict[str, Any], path: Path, faults: list[Fault]) -> 
     for kind, key in (("teachers", "model"), ("students", "from")):
         for index, entry in enumerate(_entries(values, kind)):
             where = f"{kind}[{index}]"
-            if isinstance(entry.get("embeddings"), str) and not entry["embeddings"].startswith(PREFIX):
+            if isinstance(entry.get("embeddings"), str) and not entry["embeddings"].startswith(PACKAGE_PREFIX):
                 entry["embeddings"] = _local(entry["embeddings"], path, f"{where}.embeddings", faults)
             if entry.get("architecture", "transformer") != "transformer" and teachers:
                 entry.setdefault("from", teachers[0])  # whose tokenizer it takes

@@ -21,7 +21,7 @@ from study.ledger import Ledger, save_study_file
 from study.search import StudySearch, work_name
 from study.views import mirror_while_running, open_optuna_storage
 from trials.specs import work_id
-from trials.storage import Workspace, storage_named
+from trials.storage import Workspace, explain_full_storage
 
 
 def launch(study: Study, workspace: Workspace, options: LaunchOptions, progress: Progress) -> LaunchResult:
@@ -37,7 +37,7 @@ def launch(study: Study, workspace: Workspace, options: LaunchOptions, progress:
     if options.speculate and study.config.search.stopping is not None:
         message = "is not for searches that stop trials early: trials that nobody asked for would stop others"
         raise fault("command line", "--speculate", None, message)
-    with storage_named(workspace.place):
+    with explain_full_storage(workspace.place):
         return _launch(study, workspace, options, progress)
 
 
@@ -53,7 +53,7 @@ def _launch(study: Study, workspace: Workspace, options: LaunchOptions, progress
         cache.save()
         ledger = Ledger(workspace.ledger)
         search = StudySearch(study, checked.fingerprints, ledger.refresh())
-        workspace.sweep(search.settled_ids)
+        workspace.remove_leftovers(search.settled_ids)
         if search.finished:
             return _result(search, ledger)
         from study.launching.tune_run import ray_session, run_on_tune

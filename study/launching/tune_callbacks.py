@@ -179,7 +179,7 @@ class LaunchMonitor(tune.Callback):
     def _sign(self, work: Work, seconds: float) -> dict[str, Any]:
         """The last sign of work that has run for some seconds."""
         try:
-            sign = self._workspace.last_sign(work_id(work))
+            sign = self._workspace.last_activity(work_id(work))
         except OSError as error:
             return {"sign": f"the storage does not answer: {error}", "quiet_seconds": seconds}
         if sign is None:

@@ -9,7 +9,16 @@ import numpy as np
 
 from search_spaces import Fault, InputError, digest, fault, nearest
 from trials.datasets.transfer_sets import unlabelled, with_transfer_set
-from trials.readers import SPLITS, Examples, Table, collecting, key_of, read_tables, shuffled, source_of
+from trials.readers import (
+    SPLITS,
+    Examples,
+    Table,
+    collect_faults,
+    dataset_key,
+    read_tables,
+    seeded_permutation,
+    source_name,
+)
 from trials.specs import DatasetSpec, Split
 from trials.tasks import task_of
 
@@ -41,11 +50,11 @@ def load_dataset_splits(spec: DatasetSpec) -> LoadedDataset:
     tables = read_tables(spec, faults)
     faults += _column_faults(spec, tables)
     names: tuple[str, ...] = ()
-    with collecting(faults):
+    with collect_faults(faults):
         names = task.label_names(spec, tables)
     splits = {split: _examples(spec, split, table, names, faults) for split, table in tables.items()}
     if not faults:
-        with collecting(faults):
+        with collect_faults(faults):
             splits = _sample(spec, with_transfer_set(spec, _carve(spec, splits), names))
             faults += task.check_splits(spec, splits, names)
     if faults:
@@ -73,7 +82,7 @@ def stratified_rows(labels: np.ndarray, limit: int, seed: int) -> np.ndarray:
     priority = np.empty(len(labels))
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
-        priority[rows[shuffled(len(rows), seed)]] = (np.arange(len(rows)) + 0.5) / len(rows)
+        priority[rows[seeded_permutation(len(rows), seed)]] = (np.arange(len(rows)) + 0.5) / len(rows)
     return np.sort(np.argsort(priority, kind="stable")[:limit])
 
 
@@ -84,7 +93,7 @@ def _column_faults(spec: DatasetSpec, tables: Mapping[Split, Table]) -> Iterator
         lacking = [table for table in needing if name not in table.columns]
         if lacking:
             where = ", ".join(table.where for table in lacking)
-            yield Fault(where, key_of(spec, key), name, f"no such column; {nearest(name, lacking[0].columns)}")
+            yield Fault(where, dataset_key(spec, key), name, f"no such column; {nearest(name, lacking[0].columns)}")
 
 
 # Carving and sampling.
@@ -93,13 +102,13 @@ def _column_faults(spec: DatasetSpec, tables: Mapping[Split, Table]) -> Iterator
 def _carve(spec: DatasetSpec, splits: dict[Split, Examples]) -> dict[Split, Examples]:
     for split in (split for split in SPLITS if split in spec.carve):
         carve = spec.carve[split]
-        key = key_of(spec, f"carve.{split}")
+        key = dataset_key(spec, f"carve.{split}")
         if carve.source in spec.carve:
-            raise fault(source_of(spec), f"{key}.source", carve.source, "is carved itself: carve from another split")
+            raise fault(source_name(spec), f"{key}.source", carve.source, "is carved itself: carve from another split")
         source = splits[carve.source]
         if carve.rows >= len(source):
-            raise fault(source_of(spec), f"{key}.rows", carve.rows, f"{carve.source} has only {len(source)} rows")
-        rows = shuffled(len(source), carve.seed)
+            raise fault(source_name(spec), f"{key}.rows", carve.rows, f"{carve.source} has only {len(source)} rows")
+        rows = seeded_permutation(len(source), carve.seed)
         splits |= {split: source.take(np.sort(rows[: carve.rows]))}
         splits |= {carve.source: source.take(np.sort(rows[carve.rows :]))}
     return {split: splits[split] for split in (*SPLITS, "unlabeled") if split in splits}

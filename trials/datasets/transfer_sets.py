@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from search_spaces import fault
-from trials.readers import UNLABELLED, Examples, key_of, shuffled, source_of
+from trials.readers import UNLABELLED, Examples, dataset_key, seeded_permutation, source_name
 from trials.specs import DatasetSpec, Split, TaskName
 
 
@@ -30,7 +30,7 @@ def with_transfer_set(
     if spec.task is not TaskName.CLASSIFICATION:
         key = "labelled" if spec.labelled else "splits.unlabeled"
         raise fault(
-            "study file", key_of(spec, key), str(spec.task), "transfer sets are supported for classification only"
+            "study file", dataset_key(spec, key), str(spec.task), "transfer sets are supported for classification only"
         )
     if spec.labelled is None:
         return dict(splits)
@@ -41,8 +41,8 @@ def with_transfer_set(
     transfer = _joined(splits["unlabeled"], stripped) if "unlabeled" in splits else stripped
     if len(transfer) == 0:
         raise fault(
-            source_of(spec),
-            key_of(spec, "labelled"),
+            source_name(spec),
+            dataset_key(spec, "labelled"),
             len(kept),
             "all rows keep their labels, so that the transfer set is empty: lower it",
         )
@@ -57,12 +57,12 @@ def labelled_rows(spec: DatasetSpec, splits: Mapping[Split, Examples], names: tu
         counts = np.bincount(labels, minlength=len(names))
         if counts.min() < wanted.per_class:
             message = f"train has only {counts.min()} examples of {names[int(counts.argmin())]}"
-            raise fault(source_of(spec), key_of(spec, "labelled.per_class"), wanted.per_class, message)
+            raise fault(source_name(spec), dataset_key(spec, "labelled.per_class"), wanted.per_class, message)
         return rows_per_class(labels, wanted.per_class, wanted.seed)
     rows = wanted.rows if isinstance(wanted.rows, int) else len(splits["test"])
     if rows > len(labels):
         message = f"train has only {len(labels)} rows, but {rows} should keep their labels: lower it"
-        raise fault(source_of(spec), key_of(spec, "labelled.rows"), wanted.rows, message)
+        raise fault(source_name(spec), dataset_key(spec, "labelled.rows"), wanted.rows, message)
     return balanced_rows(labels, rows, wanted.seed)
 
 
@@ -89,7 +89,7 @@ def _turns(labels: np.ndarray, seed: int) -> np.ndarray:
     turns = np.empty(len(labels), np.int64)
     for label in np.unique(labels):
         own = np.flatnonzero(labels == label)
-        turns[own[shuffled(len(own), seed)]] = np.arange(len(own))
+        turns[own[seeded_permutation(len(own), seed)]] = np.arange(len(own))
     return turns
 
 

@@ -16,7 +16,7 @@ from trials.losses import top_k_of
 from trials.networks import Network, Seq2SeqNetwork
 from trials.readers import TokenizedSplit, batches_by_length, ragged_index
 from trials.specs import EVALUATION_TOKENS
-from trials.storage import new_array
+from trials.storage import allocate_array
 from trials.tasks import Task
 from trials.training import map_batches
 
@@ -89,7 +89,7 @@ def write_hidden_states(network: Any, split: TokenizedSplit, file: Path) -> None
     for rows, states in map_batches(said, batches_by_length(split.lengths)):
         if found is None:
             shape = (len(split), *states.shape[1:])
-            found = new_array(file, np.float32, shape)
+            found = allocate_array(file, np.float32, shape)
         found[rows] = states
 
 
@@ -123,7 +123,7 @@ def write_decoder_states(network: Seq2SeqNetwork, split: TokenizedSplit, file: P
     for rows, states in map_batches(said, batches_by_length(split.lengths)):
         if found is None:
             shape = (int(split.position_offsets[-1]), states.shape[1])
-            found = new_array(file, np.float16, shape)
+            found = allocate_array(file, np.float16, shape)
         found[ragged_index(split.position_offsets, rows)] = states
 
 
@@ -134,7 +134,7 @@ def write_top_k(network: Seq2SeqNetwork, split: TokenizedSplit, folder: Path, k:
     positions = int(split.position_offsets[-1])
     shape = (positions, min(k, network.model.config.vocab_size - 1))
     kinds = {"tokens": np.uint32, "log_probabilities": np.float16}
-    files = {name: new_array(folder / f"{name}.npy", kind, shape) for name, kind in kinds.items()}
+    files = {name: allocate_array(folder / f"{name}.npy", kind, shape) for name, kind in kinds.items()}
 
     def likeliest(rows: np.ndarray) -> dict[str, np.ndarray]:
         found = top_k_of(network(network.inputs(split, rows)), k)._asdict()

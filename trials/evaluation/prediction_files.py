@@ -9,7 +9,7 @@ import numpy as np
 
 from trials.datasets import load_dataset_splits
 from trials.specs import DatasetSpec
-from trials.storage import Workspace, write_whole
+from trials.storage import Workspace, write_atomically
 
 PREDICTION_COLUMN, PROBABILITIES_COLUMN = "prediction", "probabilities"
 EXAMPLE_COLUMNS = ("text", "text_pair", "label")
@@ -51,4 +51,4 @@ def _write(file: Path, columns: dict[str, Any]) -> None:
     import pyarrow.parquet
 
     table = pyarrow.table(columns)
-    write_whole(file, lambda temporary: pyarrow.parquet.write_table(table, temporary, compression="zstd"))
+    write_atomically(file, lambda temporary: pyarrow.parquet.write_table(table, temporary, compression="zstd"))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces import fault
-from trials.readers import TOKENIZER_FILES, files_fingerprint, first_line, tokenizer_files, verify_embedded_model
+from trials.readers import TOKENIZER_FILES, files_fingerprint, first_error_line, tokenizer_files, verify_packaged_model
 from trials.tasks import Head
 
 WEIGHTS = "*.safetensors"
@@ -23,7 +23,7 @@ def model_folder(reference: str, revision: str | None = None) -> Path:
         InputError: There is no such model, or it has no safetensors weights.
     """
     if reference.startswith("package:"):
-        folder = verify_embedded_model(reference)
+        folder = verify_packaged_model(reference)
     elif Path(reference).is_dir():
         folder = Path(reference)
     else:
@@ -72,5 +72,5 @@ def _from_hub(reference: str, revision: str | None) -> Path:
     try:
         return Path(snapshot_download(reference, revision=revision, allow_patterns=patterns))
     except Exception as error:  # the hub's client raises a dozen kinds, all meaning: not to be had
-        message = f"is no local folder, and the hub did not give it: {first_line(error)}"
+        message = f"is no local folder, and the hub did not give it: {first_error_line(error)}"
         raise fault("models", "model", reference, message) from None

@@ -16,7 +16,7 @@ from trials.evaluation import as_tensors
 from trials.losses import log_odds_loss, representation_loss
 from trials.networks import Network, RecurrentNetwork, Seq2SeqNetwork
 from trials.objectives.objective import StudentObjective
-from trials.readers import TokenizedSplit, batches_by_length, shuffled
+from trials.readers import TokenizedSplit, batches_by_length, seeded_permutation
 from trials.specs import TrialSpec
 from trials.tasks import Head, Task
 from trials.teachers import Teacher
@@ -213,4 +213,4 @@ def _transfer_rows(split: TokenizedSplit, configuration: Configuration, seed: in
     """Rows of the transfer set that the student trains on; a smaller draw is part of every larger one."""
     if not configuration.transfer_rows:
         return np.arange(len(split))
-    return np.sort(shuffled(len(split), seed)[: configuration.transfer_rows])
+    return np.sort(seeded_permutation(len(split), seed)[: configuration.transfer_rows])

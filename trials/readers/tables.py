@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from search_spaces import Fault, InputError, digest, fault, nearest
-from trials.readers.packaged import embedded_files, files_digest, load_embedded
+from trials.readers.packaged import files_digest, load_packaged, packaged_files
 from trials.specs import DatasetSpec, HubPart, Split
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")  # what every data set has
@@ -93,7 +93,7 @@ def source_digest(spec: DatasetSpec) -> str | None:
     if spec.path is None and spec.embedded is None:
         return None
     try:
-        folder, files = embedded_files(spec.embedded) if spec.embedded else _folder_files(Path(spec.path or ""))
+        folder, files = packaged_files(spec.embedded) if spec.embedded else _folder_files(Path(spec.path or ""))
         return digest([[file.relative_to(folder).as_posix() for file in files], files_digest(folder, files)])
     except (OSError, InputError):  # reading the data will say it
         return None
@@ -125,19 +125,19 @@ def _hub_splits(spec: DatasetSpec, part: HubPart, key: str) -> Mapping[str, Any]
         return datasets.load_dataset(*names, **options)
     except Exception as error:  # the client raises dozens of types; all mean that the data are not to be had
         message = f"cannot be loaded: {' '.join(str(error).split())} (a local copy can be given as `path`)"
-        raise fault(_hub_name(part), key_of(spec, key), part.hub, message) from error
+        raise fault(_hub_name(part), dataset_key(spec, key), part.hub, message) from error
 
 
 def _held_splits(spec: DatasetSpec, part: HubPart, key: str) -> Mapping[str, Any]:
     """What a source holds: split name -> file, columns, or `datasets.Dataset`."""
     if spec.embedded is not None:
-        return load_embedded(spec.embedded, key=key_of(spec, "embedded"))
+        return load_packaged(spec.embedded, key=dataset_key(spec, "embedded"))
     if spec.path is None:
         return _hub_splits(spec, part, key)
     try:
         return folder_splits(Path(spec.path))
     except InputError as error:
-        raise InputError(Fault(f.where, key_of(spec, f.key), f.value, f.message) for f in error.faults) from None
+        raise InputError(Fault(f.where, dataset_key(spec, f.key), f.value, f.message) for f in error.faults) from None
 
 
 def read_tables(spec: DatasetSpec, faults: list[Fault]) -> dict[Split, Table]:
@@ -151,11 +151,11 @@ def read_tables(spec: DatasetSpec, faults: list[Fault]) -> dict[Split, Table]:
     held: dict[HubPart, Mapping[str, Any]] = {}
     tables: dict[Split, Table] = {}
     for source, key in sources.items():  # each is opened once
-        with collecting(faults):
+        with collect_faults(faults):
             held[source] = _held_splits(spec, source, key)
     for split, parts in splits.items():
         if all(_source(part) in held for part in parts.values()):
-            with collecting(faults):
+            with collect_faults(faults):
                 read = [_read_split(spec, held[_source(part)], part, key) for key, part in parts.items()]
                 tables[split] = _chosen(spec, split, _joined(spec, split, read))
     return tables
@@ -174,8 +174,8 @@ def _source(part: HubPart) -> HubPart:
 
 def _read_split(spec: DatasetSpec, held: Mapping[str, Any], part: HubPart, key: str) -> Table:
     """A split, or a part of one."""
-    name, key = str(part.split), key_of(spec, key)
-    source = _hub_name(part) if spec.hub else source_of(spec)
+    name, key = str(part.split), dataset_key(spec, key)
+    source = _hub_name(part) if spec.hub else source_name(spec)
     if name not in held:
         wanted = f" (a file {name}{'|'.join((*BINARY_READERS, *TEXT_READERS))})" if spec.path else ""
         raise fault(source, key, name, f"no such split{wanted}; {nearest(name, held)}")
@@ -193,7 +193,7 @@ def _joined(spec: DatasetSpec, split: Split, tables: Sequence[Table]) -> Table:
     for table in tables[1:]:
         if table.class_names != first.class_names:
             message = f"its labels are {_class_list(table)}; those of {first.where} are {_class_list(first)}"
-            raise fault(table.where, key_of(spec, f"parts.{split}"), None, message)
+            raise fault(table.where, dataset_key(spec, f"parts.{split}"), None, message)
     names = [name for name in first.columns if all(name in table.columns for table in tables)]
     columns = {name: _stacked([table.columns[name] for table in tables]) for name in names}
     return Table(f"{first.where}, and {len(tables) - 1} more", columns, first.class_names)
@@ -216,7 +216,7 @@ def _chosen(spec: DatasetSpec, split: Split, table: Table) -> Table:
     """The rows that `only` and `skip_empty` leave."""
     chosen = [True] * len(table)
     for column, value in spec.only.items():
-        key = key_of(spec, f"only.{column}")
+        key = dataset_key(spec, f"only.{column}")
         if column not in table.columns:
             raise fault(table.where, key, value, f"no such column; {nearest(column, table.columns)}")
         values = table.values(column)
@@ -232,7 +232,7 @@ def _chosen(spec: DatasetSpec, split: Split, table: Table) -> Table:
     if all(chosen):
         return table
     if not any(chosen):
-        raise fault(table.where, key_of(spec, f"splits.{split}"), None, "no row is left")
+        raise fault(table.where, dataset_key(spec, f"splits.{split}"), None, "no row is left")
     return replace(table, columns={name: _kept(column, chosen) for name, column in table.columns.items()})
 
 
@@ -349,7 +349,7 @@ READERS = BINARY_READERS | {
 UNREADABLE = (OSError, ValueError, csv.Error, EOFError, zlib.error, lzma.LZMAError)
 
 
-def source_of(spec: DatasetSpec) -> str:
+def source_name(spec: DatasetSpec) -> str:
     """Where a data set comes from, for messages."""
     return spec.path or spec.embedded or _hub_name(HubPart(hub=spec.hub, config=spec.config))
 
@@ -358,13 +358,13 @@ def _hub_name(part: HubPart) -> str:
     return f"{part.hub}{f' ({part.config})' if part.config else ''}"
 
 
-def key_of(spec: DatasetSpec, part: str) -> str:
+def dataset_key(spec: DatasetSpec, part: str) -> str:
     """A data set's key in the study file, for messages."""
     return f"datasets.{spec.name}.{part}"
 
 
 @contextmanager
-def collecting(faults: list[Fault]) -> Iterator[None]:
+def collect_faults(faults: list[Fault]) -> Iterator[None]:
     """Faults raised inside join the list."""
     try:
         yield

@@ -56,10 +56,10 @@ def load_tokenizer(folder: Path, *, words: bool = False) -> Any:
     try:
         return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **options)
     except Exception as error:  # a broken tokenizer.json raises whatever its parser meets
-        raise fault(folder, "model", str(folder), f"has no usable tokenizer: {first_line(error)}") from None
+        raise fault(folder, "model", str(folder), f"has no usable tokenizer: {first_error_line(error)}") from None
 
 
-def first_line(error: Exception) -> str:
+def first_error_line(error: Exception) -> str:
     """The first line of an error's message, 200 characters at most; its type where there is none."""
     return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from search_spaces import fault
-from trials.readers.packaged import PREFIX, file_digest, package_folder
+from trials.readers.packaged import PACKAGE_PREFIX, file_digest, package_folder
 
 WORD_LISTS = (".txt", ".json", ".parquet")  # of an .npy file: beside it, one word a row
 
@@ -40,7 +40,7 @@ def vectors_file(reference: str) -> Path:
     Raises:
         InputError: There is none, or several.
     """
-    path = package_folder(reference, key="embeddings") if reference.startswith(PREFIX) else Path(reference)
+    path = package_folder(reference, key="embeddings") if reference.startswith(PACKAGE_PREFIX) else Path(reference)
     if path.is_file():
         return path
     found = sorted(path.glob("*.npy")) or sorted(path.glob("*.txt"))

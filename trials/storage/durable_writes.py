@@ -25,7 +25,7 @@ class StorageFull(OSError):
     """There is no room for what must be written: the whole launch stops, and goes on when there is."""
 
 
-def persistently(write: Callable[[], T]) -> T:
+def with_retries(write: Callable[[], T]) -> T:
     """Do a write that can be repeated; after an error again, a few times.
 
     Raises:
@@ -35,17 +35,17 @@ def persistently(write: Callable[[], T]) -> T:
         try:
             return write()
         except Exception as error:
-            if is_full(error):
+            if is_storage_full(error):
                 raise
         time.sleep(wait)
     return write()
 
 
-def write_whole(file: Path, write: Callable[[Path], object]) -> None:
+def write_atomically(file: Path, write: Callable[[Path], object]) -> None:
     """Make a file by `write(temporary file)`: it appears whole or not at all, and stays as it is where that fails.
 
     Raises:
-        Exception: As of `persistently`.
+        Exception: As of `with_retries`.
     """
 
     def attempt() -> None:
@@ -57,30 +57,30 @@ def write_whole(file: Path, write: Callable[[Path], object]) -> None:
         finally:
             temporary.unlink(missing_ok=True)
 
-    persistently(attempt)
+    with_retries(attempt)
 
 
 @contextmanager
-def storage_named(place: Path | str) -> Iterator[None]:
+def explain_full_storage(place: Path | str) -> Iterator[None]:
     """Whatever says that storage is full becomes a `StorageFull` that says where, and what to do."""
     try:
         yield
     except StorageFull:
         raise
     except Exception as error:
-        if not is_full(error):
+        if not is_storage_full(error):
             raise
         reason = os.strerror(getattr(error, "errno", None) or errno.ENOSPC)
         where = getattr(error, "filename", None) or place
         raise StorageFull(f"{where}: {reason}; make room there and launch again") from error
 
 
-def is_full(error: BaseException) -> bool:
+def is_storage_full(error: BaseException) -> bool:
     """Whether an error says that storage is full; some libraries say it in words alone."""
     return getattr(error, "errno", None) in FULL or SAID_FULL.search(str(error)) is not None
 
 
-def new_array(file: Path, dtype: Any, shape: tuple[int, ...]) -> np.memmap:
+def allocate_array(file: Path, dtype: Any, shape: tuple[int, ...]) -> np.memmap:
     """A memory-mapped .npy file to be filled, its room taken at once: a mapped file that finds none kills its process.
 
     Raises:

@@ -19,7 +19,7 @@ from typing import Any
 from filelock import FileLock
 
 from search_spaces import digest
-from trials.storage.durable_writes import persistently
+from trials.storage.durable_writes import with_retries
 from trials.storage.object_store import SharedFolder, check_address
 
 NODE_FOLDER = "KDSTUDY_WORK"  # variable that names each node's own folder for studies in an object store
@@ -27,7 +27,7 @@ DEFAULT_NODE_FOLDER = "~/.cache/kdstudy"
 
 
 @dataclass(frozen=True)
-class Sign:
+class Activity:
     """That a piece of work goes on.
 
     Attributes:
@@ -154,7 +154,7 @@ class Workspace:
             work_id for event, work_id in events if event == "end"
         }
 
-    def last_sign(self, work_id: str) -> Sign | None:
+    def last_activity(self, work_id: str) -> Activity | None:
         """The last that is known of work that was started: its last saved state, or its start; with host and process.
 
         Raises:
@@ -166,9 +166,9 @@ class Workspace:
         where = f"on {start['host']}, process {start['pid']}"
         begun, saved = datetime.fromisoformat(start["time"]).timestamp(), self._saved(self.checkpoint(work_id))
         if saved is None or saved < begun:
-            return Sign(begun, f"begun at {start['time']} {where}")
+            return Activity(begun, f"begun at {start['time']} {where}")
         moment = datetime.fromtimestamp(saved, UTC).isoformat(timespec="seconds")
-        return Sign(saved, f"saved its state at {moment} {where}")
+        return Activity(saved, f"saved its state at {moment} {where}")
 
     def _last_start(self, work_id: str) -> dict[str, Any] | None:
         if self.shared is not None:
@@ -196,7 +196,7 @@ class Workspace:
         lines = self.events.read_text(encoding="utf-8").splitlines() if self.events.is_file() else ()
         return [(event.get("event", ""), event.get("id", "")) for event in map(_parsed, lines)]
 
-    def sweep(self, recorded: Container[str]) -> None:
+    def remove_leftovers(self, recorded: Container[str]) -> None:
         """Remove what killed processes left half-made, and the states of work that has its record.
 
         Only for the one process that holds the study, while nothing of it runs.
@@ -290,7 +290,7 @@ def build_once(folder: Path, build: Callable[[Path], None]) -> Path:
             temporary.mkdir()
             try:
                 build(temporary)
-                persistently(partial(os.rename, temporary, folder))
+                with_retries(partial(os.rename, temporary, folder))
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
     return folder

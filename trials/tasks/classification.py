@@ -14,11 +14,11 @@ from trials.readers import (
     Encoder,
     Examples,
     Table,
-    key_of,
-    known_labels,
+    dataset_key,
+    find_label_names,
     label_key,
-    named_labels,
-    source_of,
+    label_numbers,
+    source_name,
 )
 from trials.specs import DatasetSpec, Split
 from trials.tasks.head import Head
@@ -43,12 +43,12 @@ class Classification(Task):
         values = [value for value in train.values(spec.label) if value is not None]
         if not values and spec.labels is None:
             raise fault(train.where, label_key(spec), None, f"all {len(train)} labels are missing")
-        return named_labels(spec, tables, values)
+        return find_label_names(spec, tables, values)
 
     def labels(self, spec: DatasetSpec, table: Table, names: tuple[str, ...]) -> np.ndarray:
         """Class numbers, int64 [rows], in the order of `names`."""
         values = table.values(spec.label)
-        numbers = known_labels(spec, table, names)
+        numbers = label_numbers(spec, table, names)
         wrong = [row for row, value in enumerate(values) if isinstance(value, (list, dict)) or value not in numbers]
         if not wrong:
             return np.array([numbers[value] for value in values], np.int64)
@@ -76,14 +76,14 @@ class Classification(Task):
         classes = np.unique(self.strata(splits["train"])).tolist()
         if len(classes) == 1:
             message = "the train split has only one class: there is nothing to learn"
-            yield Fault(source_of(spec), key_of(spec, "label"), names[classes[0]], message)
+            yield Fault(source_name(spec), dataset_key(spec, "label"), names[classes[0]], message)
 
     def check_metric(self, spec: DatasetSpec, names: tuple[str, ...]) -> None:
         """``f1`` is that of the second of two classes."""
         super().check_metric(spec, names)
         if spec.metric in ("f1", "accuracy_f1") and len(names) != 2:
             message = f"is for two classes, but the data have {len(names)}: use f1_macro"
-            raise fault("study file", key_of(spec, "metric"), spec.metric, message)
+            raise fault("study file", dataset_key(spec, "metric"), spec.metric, message)
 
     def encode(self, encoder: Encoder, examples: Examples, spec: DatasetSpec) -> EncodedSplit:
         """Texts, truncated at the encoder's length."""

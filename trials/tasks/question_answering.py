@@ -17,7 +17,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from search_spaces import Configuration, Fault, fault
-from trials.readers import EncodedSplit, Encoder, Examples, Parts, Table, key_of, label_key, require, source_of
+from trials.readers import (
+    ArrayBuilder,
+    EncodedSplit,
+    Encoder,
+    Examples,
+    Table,
+    check_column,
+    dataset_key,
+    label_key,
+    source_name,
+)
 from trials.specs import DatasetSpec, Split, TrainingRecipe
 from trials.tasks.head import Head
 from trials.tasks.metrics import answer_scores
@@ -48,7 +58,7 @@ class QuestionAnswering(Task):
         values = table.values(spec.label)
         answers = [_answers(value, context) for value, context in zip_longest(values, contexts)]
         what = "answers are not of the form {text: [...], answer_start: [...]}"
-        require(table, label_key(spec), spec.label, what, values, [each is not None for each in answers])
+        check_column(table, label_key(spec), spec.label, what, values, [each is not None for each in answers])
         return tuple(each for each in answers if each is not None)
 
     def check(self, spec: DatasetSpec, table: Table, examples: Examples) -> None:
@@ -58,7 +68,7 @@ class QuestionAnswering(Task):
             all(context[start : start + len(text)] == text and text for text, start in answers)
             for context, answers in zip(contexts, examples.labels, strict=True)
         ]
-        require(table, label_key(spec), spec.label, "answers are not in their context", examples.labels, right)
+        check_column(table, label_key(spec), spec.label, "answers are not in their context", examples.labels, right)
 
     def check_splits(
         self, spec: DatasetSpec, splits: Mapping[Split, Examples], names: tuple[str, ...]
@@ -67,7 +77,7 @@ class QuestionAnswering(Task):
         for name, examples in splits.items():
             if not any(examples.labels):
                 message = f"no question of the {name} split has an answer: {constant_labels_hint(name)}"
-                yield Fault(source_of(spec), key_of(spec, "label"), None, message)
+                yield Fault(source_name(spec), dataset_key(spec, "label"), None, message)
 
     def check_recipe(self, spec: DatasetSpec, recipe: TrainingRecipe) -> None:
         """Each window must move on by at least one token."""
@@ -78,11 +88,11 @@ class QuestionAnswering(Task):
             message = f"windows of {max_length} tokens have no room for the context"
             if most > 0:
                 message = f"windows of {max_length} tokens can share at most {most}"
-            raise fault("study file", key_of(spec, "stride"), spec.stride, f"{message}: raise training.max_length")
+            raise fault("study file", dataset_key(spec, "stride"), spec.stride, f"{message}: raise training.max_length")
 
     def encode(self, encoder: Encoder, examples: Examples, spec: DatasetSpec) -> EncodedSplit:
         """Windows; ``spans`` int32 [positions, 2] are characters of the context, ``examples`` int32 [rows] its row."""
-        parts, contexts = Parts(), examples.text_pairs or ()
+        parts, contexts = ArrayBuilder(), examples.text_pairs or ()
         questions = _shortened(encoder, examples.texts)
         length = encoder.max_length
         stride = min(MOST_STRIDE, length // 4, min_context_tokens(length) - 1) if spec.stride is None else spec.stride

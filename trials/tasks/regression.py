@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from search_spaces import Configuration, Fault
-from trials.readers import EncodedSplit, Encoder, Examples, Table, key_of, label_key, require, source_of
+from trials.readers import EncodedSplit, Encoder, Examples, Table, check_column, dataset_key, label_key, source_name
 from trials.specs import DatasetSpec, Split
 from trials.tasks.head import Head
 from trials.tasks.metrics import correlation_scores
@@ -38,7 +38,7 @@ class Regression(Task):
         values = table.values(spec.label)
         scores = [_number(value) for value in values]
         right = [math.isfinite(score) for score in scores]
-        require(table, label_key(spec), spec.label, "scores are not finite numbers", values, right)
+        check_column(table, label_key(spec), spec.label, "scores are not finite numbers", values, right)
         return np.array(scores, np.float32)
 
     def check_splits(
@@ -48,7 +48,7 @@ class Regression(Task):
         for name, examples in splits.items():
             if np.ptp(np.asarray(examples.labels)) == 0:
                 message = f"all scores of the {name} split are the same: {constant_labels_hint(name)}"
-                yield Fault(source_of(spec), key_of(spec, "label"), float(examples.labels[0]), message)
+                yield Fault(source_name(spec), dataset_key(spec, "label"), float(examples.labels[0]), message)
 
     def encode(self, encoder: Encoder, examples: Examples, spec: DatasetSpec) -> EncodedSplit:
         """Texts, truncated at the encoder's length."""

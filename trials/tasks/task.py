@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from search_spaces import Configuration, Fault, fault, nearest
-from trials.readers import EncodedSplit, Encoder, Examples, Labels, Table, collecting, key_of, strings
+from trials.readers import EncodedSplit, Encoder, Examples, Labels, Table, collect_faults, dataset_key, text_column
 from trials.specs import TRANSLATION_KEYS, DatasetSpec, Split, TrainingRecipe
 from trials.tasks.head import Head
 
@@ -62,11 +62,11 @@ class Task(ABC):
         for part, column in readers.items():
             if column is None or column not in table.columns or (part == "labels" and not names):
                 continue
-            with collecting(faults):
+            with collect_faults(faults):
                 read[part] = self._read(part, spec, table, names)
         examples = Examples(**read)
         if not faults:
-            with collecting(faults):
+            with collect_faults(faults):
                 self.check(spec, table, examples)
         return examples
 
@@ -75,7 +75,7 @@ class Task(ABC):
             return self.labels(spec, table, names)
         if part == "texts":
             return self.texts(spec, table)
-        return strings(table, str(spec.text_pair), key_of(spec, "text_pair"))
+        return text_column(table, str(spec.text_pair), dataset_key(spec, "text_pair"))
 
     def texts(self, spec: DatasetSpec, table: Table) -> tuple[Any, ...]:
         """The texts of a split.
@@ -83,7 +83,7 @@ class Task(ABC):
         Raises:
             InputError: A value is not a text.
         """
-        return strings(table, spec.text, key_of(spec, "text"))
+        return text_column(table, spec.text, dataset_key(spec, "text"))
 
     @abstractmethod
     def labels(self, spec: DatasetSpec, table: Table, names: tuple[str, ...]) -> Labels:
@@ -118,7 +118,7 @@ class Task(ABC):
         """
         if spec.metric not in self.metrics:
             message = f"{spec.task} has no such metric; {nearest(spec.metric, self.metrics)}"
-            raise fault("study file", key_of(spec, "metric"), spec.metric, message)
+            raise fault("study file", dataset_key(spec, "metric"), spec.metric, message)
 
     def check_recipe(self, spec: DatasetSpec, recipe: TrainingRecipe) -> None:
         """Check that the task can be trained with a recipe.
@@ -130,7 +130,7 @@ class Task(ABC):
         if given and self.head is not Head.SEQ2SEQ:
             name, value = given.popitem()
             raise fault(
-                "study file", key_of(spec, f"training.{name}"), value, f"is for translation, not for {spec.task}"
+                "study file", dataset_key(spec, f"training.{name}"), value, f"is for translation, not for {spec.task}"
             )
 
     @abstractmethod

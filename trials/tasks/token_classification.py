@@ -14,17 +14,17 @@ import numpy as np
 
 from search_spaces import Fault, fault, nearest
 from trials.readers import (
+    ArrayBuilder,
     EncodedSplit,
     Encoder,
     Examples,
-    Parts,
     Table,
-    key_of,
-    known_labels,
+    check_column,
+    dataset_key,
+    find_label_names,
     label_key,
-    named_labels,
-    require,
-    source_of,
+    label_numbers,
+    source_name,
 )
 from trials.specs import DatasetSpec, Split
 from trials.tasks.head import Head
@@ -53,7 +53,7 @@ class TokenClassification(Task):
         if train is None or spec.label not in train.columns:
             return spec.labels or ()
         rows = [tags for tags in train.values(spec.label) if isinstance(tags, list)]
-        names = named_labels(spec, tables, list(chain.from_iterable(rows)))
+        names = find_label_names(spec, tables, list(chain.from_iterable(rows)))
         strange = [name for name in names if name != OUTSIDE and name[:2] not in ("B-", "I-")]
         if strange or (names and OUTSIDE not in names):
             message = f"tags must be {OUTSIDE}, B-type and I-type (IOB2), not {', '.join(strange[:3]) or list(names)}"
@@ -66,14 +66,14 @@ class TokenClassification(Task):
         right = [
             isinstance(row, list) and len(row) > 0 and all(isinstance(word, str) for word in row) for row in values
         ]
-        require(table, key_of(spec, "text"), spec.text, "rows are not lists of words", values, right)
+        check_column(table, dataset_key(spec, "text"), spec.text, "rows are not lists of words", values, right)
         return tuple(tuple(row) for row in values)
 
     def labels(self, spec: DatasetSpec, table: Table, names: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
         """The tag numbers of each row."""
-        values, numbers = table.values(spec.label), known_labels(spec, table, names)
+        values, numbers = table.values(spec.label), label_numbers(spec, table, names)
         right = [isinstance(row, list) for row in values]
-        require(table, label_key(spec), spec.label, "rows are not lists of tags", values, right)
+        check_column(table, label_key(spec), spec.label, "rows are not lists of tags", values, right)
         unknown = {tag: row for row, tags in enumerate(values) for tag in set(tags) if tag not in numbers}
         if unknown:
             tag, row = next(iter(unknown.items()))
@@ -85,7 +85,7 @@ class TokenClassification(Task):
         pairs = [(len(words), len(tags)) for words, tags in zip(examples.texts, examples.labels, strict=True)]
         shown = [f"{words} words, {tags} tags" for words, tags in pairs]
         what = "rows have different numbers of words and tags"
-        require(table, label_key(spec), spec.label, what, shown, [words == tags for words, tags in pairs])
+        check_column(table, label_key(spec), spec.label, what, shown, [words == tags for words, tags in pairs])
 
     def check_splits(
         self, spec: DatasetSpec, splits: Mapping[Split, Examples], names: tuple[str, ...]
@@ -96,11 +96,11 @@ class TokenClassification(Task):
             only = names[tags.pop()] if len(tags) == 1 else None
             if only is not None and (name == "train" or only == OUTSIDE):
                 message = f"all words of the {name} split have the same tag: {constant_labels_hint(name)}"
-                yield Fault(source_of(spec), key_of(spec, "label"), only, message)
+                yield Fault(source_name(spec), dataset_key(spec, "label"), only, message)
 
     def encode(self, encoder: Encoder, examples: Examples, spec: DatasetSpec) -> EncodedSplit:
         """Sentences as words; ``words`` int32 [positions] maps positions to words, ``tags`` has those of all words."""
-        parts = Parts()
+        parts = ArrayBuilder()
         for start, answer in encoder.chunks(examples.texts, is_split_into_words=True):
             parts.add_tokens(answer)
             for row in range(len(answer["input_ids"])):

@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from search_spaces import Configuration, Distance, fault, nearest
-from trials.readers import EncodedSplit, Encoder, Examples, Parts, Table, key_of, label_key, require, strings
+from trials.readers import (
+    ArrayBuilder,
+    EncodedSplit,
+    Encoder,
+    Examples,
+    Table,
+    check_column,
+    dataset_key,
+    label_key,
+    text_column,
+)
 from trials.specs import DatasetSpec
 from trials.tasks.head import Head
 from trials.tasks.metrics import translation_scores
@@ -36,7 +46,7 @@ class Translation(Task):
 
     def texts(self, spec: DatasetSpec, table: Table) -> tuple[str, ...]:
         """Sources."""
-        return _side(spec, table, spec.text, 0, key_of(spec, "text"))
+        return _side(spec, table, spec.text, 0, dataset_key(spec, "text"))
 
     def labels(self, spec: DatasetSpec, table: Table, names: tuple[str, ...]) -> tuple[str, ...]:
         """Targets."""
@@ -86,7 +96,7 @@ TASK = Translation()
 
 def encoded_targets(encoder: Encoder, texts: Sequence[str]) -> dict[str, np.ndarray]:
     """Targets as ``labels`` int64 [tokens], ``positions`` and ``position_offsets``."""
-    parts = Parts()
+    parts = ArrayBuilder()
     for _, answer in encoder.chunks(texts, targets=True):
         lengths = [len(ids) for ids in answer["input_ids"]]
         parts.add("labels", np.fromiter(chain.from_iterable(answer["input_ids"]), np.int64))
@@ -100,13 +110,13 @@ def _side(spec: DatasetSpec, table: Table, column: str, side: int, key: str) -> 
     if languages := table.fields(column):
         if spec.languages is None:
             message = f"is required: give source and target, out of {', '.join(languages)}"
-            raise fault(table.where, key_of(spec, "languages"), None, message)
+            raise fault(table.where, dataset_key(spec, "languages"), None, message)
         language = spec.languages[side]
         if language not in languages:
-            raise fault(table.where, key_of(spec, "languages"), language, nearest(language, languages))
+            raise fault(table.where, dataset_key(spec, "languages"), language, nearest(language, languages))
         table, key = Table(table.where, {column: table.values(column, language)}), f"{key}.{language}"
-    texts = strings(table, column, key)
-    require(table, key, column, "texts are empty", texts, [bool(text.strip()) for text in texts])
+    texts = text_column(table, column, key)
+    check_column(table, key, column, "texts are empty", texts, [bool(text.strip()) for text in texts])
     return texts
 
 

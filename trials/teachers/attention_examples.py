@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from trials.storage import write_whole
+from trials.storage import write_atomically
 
 EXAMPLES = 3
 FEWEST, MOST = 8, 24  # tokens: enough to see something, few enough to be read
@@ -40,7 +40,7 @@ class ExampleAttention:
             with temporary.open("wb") as opened:  # of a name NumPy would append to it
                 np.savez_compressed(opened, **arrays)
 
-        write_whole(file, save)
+        write_atomically(file, save)
 
     @classmethod
     def read(cls, file: Path) -> ExampleAttention | None:

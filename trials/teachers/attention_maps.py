@@ -17,7 +17,7 @@ from torch import Tensor
 
 from trials.networks import AttentionLayout, PackedNetwork
 from trials.readers import TokenizedSplit, batches_by_length
-from trials.storage import new_array
+from trials.storage import allocate_array
 from trials.teachers.attention_examples import ExampleAttention, example_rows
 from trials.training import map_batches
 
@@ -90,7 +90,7 @@ def write_maps(network: Any, split: TokenizedSplit, layers: Sequence[int], heads
     """Keep an encoder's maps of some layers (positions, from 0, ascending) over a split, batch by batch."""
     lengths = split.lengths
     offsets = np.concatenate([[0], np.cumsum(lengths**2 * len(layers) * heads)])
-    values = new_array(file, np.float16, (int(offsets[-1]),))
+    values = allocate_array(file, np.float16, (int(offsets[-1]),))
     batches = batches_by_length(lengths)
     for _, found in map_batches(lambda rows: list(maps_of_rows(network, split, rows, layers)), batches):
         for row, maps in found:

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from trials.storage import Workspace, persistently, write_whole
+from trials.storage import Workspace, with_retries, write_atomically
 
 T = TypeVar("T")
 
@@ -52,9 +52,9 @@ class CheckpointFile:
         """
         own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
         metadata = {"values": json.dumps(values)}
-        write_whole(self.path, lambda temporary: save_file(own, temporary, metadata=metadata))
+        write_atomically(self.path, lambda temporary: save_file(own, temporary, metadata=metadata))
         if self.workspace is not None:
-            persistently(partial(self.workspace.share, self.path))
+            with_retries(partial(self.workspace.share, self.path))
         self._last = time.monotonic()
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:

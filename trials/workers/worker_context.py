@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from trials.specs import Record, StopCheck, TrialSpec, Work, record_ids, work_id, work_id_of_record
-from trials.storage import Workspace, persistently, storage_named
+from trials.storage import Workspace, explain_full_storage, with_retries
 
 if TYPE_CHECKING:
     import torch
@@ -75,7 +75,7 @@ class WorkerContext:
             StorageFull: There is no room for what must be written.
             Exception: What stopped the work.
         """
-        with storage_named(self.workspace.place):
+        with explain_full_storage(self.workspace.place):
             self._do(work, source, on_record)
 
     def _do(self, work: Sequence[Work], source: tuple[str, str], on_record: Callable[[str], None]) -> None:
@@ -83,7 +83,7 @@ class WorkerContext:
         from trials.workers.run_work import run_group, run_work
 
         def write(record: Record) -> None:
-            persistently(lambda: self.ledger.write(record))
+            with_retries(lambda: self.ledger.write(record))
             with contextlib.suppress(OSError):  # the record is safe: nothing after it may fail the trial
                 CheckpointFile.of(work_id_of_record(record), self.workspace).remove()
                 self.workspace.log_event("end", work_id_of_record(record))

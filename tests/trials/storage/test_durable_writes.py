@@ -14,7 +14,7 @@ from tiny import Tiny
 from study.ledger.record_files import Ledger
 from trials.specs.records import Status
 from trials.storage import durable_writes as persistence
-from trials.storage.durable_writes import StorageFull, new_array, persistently, storage_named
+from trials.storage.durable_writes import StorageFull, allocate_array, explain_full_storage, with_retries
 from trials.storage.workspace import Workspace
 from trials.training import checkpoints
 from trials.training.checkpoints import CheckpointFile
@@ -45,12 +45,12 @@ class Flaky:
 
 @pytest.mark.parametrize("every", [1, 2, 4])
 def test_write_that_fails_now_and_then_is_done(every: int):
-    assert persistently(Flaky(lambda: "written", every)) == "written"
+    assert with_retries(Flaky(lambda: "written", every)) == "written"
 
 
 def test_write_that_always_fails_fails_with_its_own_error():
     with pytest.raises(OSError, match="input/output"):
-        persistently(Flaky(lambda: None, 5))
+        with_retries(Flaky(lambda: None, 5))
 
 
 def test_full_storage_is_not_waited_for():
@@ -61,7 +61,7 @@ def test_full_storage_is_not_waited_for():
         full()
 
     with pytest.raises(OSError, match="No space"):
-        persistently(write)
+        with_retries(write)
     assert len(tries) == 1
 
 
@@ -75,18 +75,18 @@ def test_full_storage_is_not_waited_for():
     ],
 )
 def test_full_storage_is_named_with_its_remedy(error: Exception, said: str):
-    with pytest.raises(StorageFull) as caught, storage_named("/study"):
+    with pytest.raises(StorageFull) as caught, explain_full_storage("/study"):
         raise error
     assert str(caught.value).startswith(said)
 
 
 def test_other_errors_keep_their_names():
-    with pytest.raises(FileNotFoundError), storage_named("/study"):
+    with pytest.raises(FileNotFoundError), explain_full_storage("/study"):
         raise FileNotFoundError("model.safetensors")
 
 
 def test_array_is_on_disk_when_it_is_made(tmp_path: Path):
-    array = new_array(tmp_path / "a.npy", np.float32, (1000, 100))
+    array = allocate_array(tmp_path / "a.npy", np.float32, (1000, 100))
     assert os.stat(tmp_path / "a.npy").st_blocks * 512 >= 400_000
     array[3] = 7
     array.flush()
@@ -96,7 +96,7 @@ def test_array_is_on_disk_when_it_is_made(tmp_path: Path):
 def test_array_without_room_is_an_error_not_a_dead_process(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(OSError, match="No space left"):
-        new_array(tmp_path / "a.npy", np.float32, (10,))
+        allocate_array(tmp_path / "a.npy", np.float32, (10,))
 
 
 def test_checkpoint_that_cannot_be_written_leaves_the_one_before_and_nothing_else(tmp_path: Path, monkeypatch):

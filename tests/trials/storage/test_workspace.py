@@ -63,10 +63,10 @@ def test_running_is_what_started_and_did_not_end(tmp_path):
 
 def test_last_sign_is_the_last_start_or_the_state_saved_after_it(tmp_path):
     workspace = Workspace(tmp_path)
-    assert workspace.last_sign("a") is None
+    assert workspace.last_activity("a") is None
     for work in ("a", "b", "a"):
         workspace.log_event("start", work)
-    begun = workspace.last_sign("a")
+    begun = workspace.last_activity("a")
     assert begun.text.startswith("begun at ")
     assert begun.text.endswith(f" on {socket.gethostname()}, process {os.getpid()}")
     assert abs(begun.moment - time.time()) < 60
@@ -75,9 +75,9 @@ def test_last_sign_is_the_last_start_or_the_state_saved_after_it(tmp_path):
     state.parent.mkdir()
     state.write_bytes(b"")
     os.utime(state, (begun.moment - 9, begun.moment - 9))  # of an earlier worker
-    assert workspace.last_sign("a") == begun
+    assert workspace.last_activity("a") == begun
     os.utime(state, (begun.moment + 9, begun.moment + 9))
-    saved = workspace.last_sign("a")
+    saved = workspace.last_activity("a")
     assert saved.moment == pytest.approx(begun.moment + 9)
     assert saved.text.startswith("saved its state at ")
-    assert workspace.last_sign("b").text.startswith("begun at ")
+    assert workspace.last_activity("b").text.startswith("begun at ")
