@@ -1,4 +1,4 @@
-"""From files, the hub or packages to rows, and from rows to token ids."""
+"""Data sets read from files, the hub or packages as tables; tokenizers, token ids and word vectors."""
 
 import lazy_loader
 

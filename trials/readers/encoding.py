@@ -69,24 +69,24 @@ class Encoder:
 
 
 class ArrayBuilder:
-    """Arrays in the making, chunk by chunk."""
+    """Builds arrays chunk by chunk."""
 
     def __init__(self) -> None:
         self._parts: dict[str, list[np.ndarray]] = {}
 
     def add(self, name: str, values: np.ndarray) -> None:
-        """More of an array; of ``offsets`` and ``..._offsets`` the lengths of more rows."""
+        """Append values to an array; for ``offsets`` and ``..._offsets``, the lengths of more rows."""
         self._parts.setdefault(name, []).append(values)
 
     def add_tokens(self, answer: Any) -> None:
-        """More rows: token ids, token types and lengths of a tokenizer's answer."""
+        """Append rows: token ids, token types and lengths of a tokenizer's answer."""
         self.add("offsets", np.array([len(ids) for ids in answer["input_ids"]], dtype=np.int64))
         for name, key, dtype in (("ids", "input_ids", np.int32), ("types", "token_type_ids", np.int8)):
             if key in answer:
                 self.add(name, np.fromiter(chain.from_iterable(answer[key]), dtype))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All of them, lengths as offsets."""
+        """All arrays, with lengths as offsets."""
         whole = {name: np.concatenate(parts) for name, parts in self._parts.items()}
         return {name: offsets(values) if name.endswith("offsets") else values for name, values in whole.items()}
 

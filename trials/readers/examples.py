@@ -18,7 +18,7 @@ UNLABELLED = -1  # what GLUE's test splits hold
 
 @dataclass(frozen=True)
 class Examples:
-    """One split; what its parts are depends on the task.
+    """One split; the kinds of texts and labels depend on the task.
 
     Attributes:
         texts: The texts [rows]: strings, or of token classification tuples of words.
@@ -63,7 +63,7 @@ def text_column(table: Table, name: str, key: str) -> tuple[str, ...]:
 
 
 def check_column(table: Table, key: str, column: str, what: str, values: Sequence[Any], right: Sequence[bool]) -> None:
-    """Refuse a column unless all of its values are right.
+    """Raise a fault unless all values of a column are valid.
 
     Args:
         table: Where it is from.
@@ -106,15 +106,15 @@ def label_numbers(spec: DatasetSpec, table: Table, names: tuple[str, ...]) -> Ma
 
 
 def _same_classes(held: Sequence[str], names: Sequence[str]) -> bool:
-    """Equal sets; names that are only numbers ("0", "1") may get real ones."""
+    """Whether the sets are equal; names that are only numbers ("0", "1") may be replaced."""
     return set(held) == set(names) or list(held) == [str(number) for number in range(len(names))]
 
 
 def find_label_names(spec: DatasetSpec, tables: Mapping[Any, Table], values: Sequence[Any]) -> tuple[str, ...]:
-    """The study's label names, else the train split's own, else the distinct strings among its values, sorted.
+    """The label names of the study file, or else those of the train split, or else its distinct strings, sorted.
 
     Raises:
-        InputError: A label stands twice, or the values are no names.
+        InputError: A label occurs twice, or the values are no names.
     """
     if spec.labels is not None:
         if len(set(spec.labels)) < len(spec.labels):

@@ -32,7 +32,7 @@ CONVERTED = "refs/convert/parquet"  # the revision that holds the hub's own conv
 
 @dataclass(frozen=True)
 class Table:
-    """One split as its source holds it.
+    """One split of a data set, before it is checked.
 
     Attributes:
         where: File, or source and split.
@@ -48,7 +48,7 @@ class Table:
         return len(next(iter(self.columns.values()), ()))
 
     def values(self, name: str, field: str | None = None) -> list[Any]:
-        """A column as a list; of a column of mappings what they hold for a field."""
+        """A column as a list; with `field`, that field of each mapping in the column."""
         column = self.columns[name]
         if isinstance(column, list):
             return column if field is None else [_field(value, field) for value in column]
@@ -59,7 +59,7 @@ class Table:
         return column.to_pylist()
 
     def fields(self, name: str) -> tuple[str, ...]:
-        """What the mappings of a column hold; () of any other column."""
+        """The fields of a column of mappings; () for any other column."""
         column = self.columns[name]
         if isinstance(column, list):
             return tuple(column[0]) if column and isinstance(column[0], dict) else ()
@@ -129,7 +129,7 @@ def _hub_splits(spec: DatasetSpec, part: HubPart, key: str) -> Mapping[str, Any]
 
 
 def _held_splits(spec: DatasetSpec, part: HubPart, key: str) -> Mapping[str, Any]:
-    """What a source holds: split name -> file, columns, or `datasets.Dataset`."""
+    """The splits of a source: name -> file, columns, or `datasets.Dataset`."""
     if spec.embedded is not None:
         return load_packaged(spec.embedded, key=dataset_key(spec, "embedded"))
     if spec.path is None:
@@ -141,7 +141,7 @@ def _held_splits(spec: DatasetSpec, part: HubPart, key: str) -> Mapping[str, Any
 
 
 def read_tables(spec: DatasetSpec, faults: list[Fault]) -> dict[Split, Table]:
-    """The splits that are not carved, the transfer set too; one that cannot be read leaves a fault instead."""
+    """Read the splits that are not carved, and the transfer set; a split that cannot be read adds a fault instead."""
     wanted = (*SPLITS, *(("unlabeled",) if "unlabeled" in spec.splits else ()))
     splits = {split: _parts(spec, split) for split in wanted if split not in spec.carve}
     sources: dict[HubPart, str] = {}
@@ -162,13 +162,13 @@ def read_tables(spec: DatasetSpec, faults: list[Fault]) -> dict[Split, Table]:
 
 
 def _parts(spec: DatasetSpec, split: Split) -> dict[str, HubPart]:
-    """Where a split's rows are, each with its key."""
+    """The parts of a split, by their keys in the study file."""
     keys = [f"parts.{split}[{index}]" for index in range(len(spec.parts.get(split, ())))] or [f"splits.{split}"]
     return dict(zip(keys, spec.hub_parts(split), strict=True))
 
 
 def _source(part: HubPart) -> HubPart:
-    """What a part shares with those that only differ in their split."""
+    """The source of a part: all of it but its split."""
     return part.model_copy(update={"split": None})
 
 
@@ -186,7 +186,7 @@ def _read_split(spec: DatasetSpec, held: Mapping[str, Any], part: HubPart, key: 
 
 
 def _joined(spec: DatasetSpec, split: Split, tables: Sequence[Table]) -> Table:
-    """Tables one below the other: the columns that all of them have."""
+    """Tables one below the other, with the columns that all of them have."""
     first = tables[0]
     if len(tables) == 1:
         return first
@@ -365,7 +365,7 @@ def dataset_key(spec: DatasetSpec, part: str) -> str:
 
 @contextmanager
 def collect_faults(faults: list[Fault]) -> Iterator[None]:
-    """Faults raised inside join the list."""
+    """Add the faults that are raised inside to a list."""
     try:
         yield
     except InputError as error:

@@ -1,4 +1,4 @@
-"""Writes that must not be lost: tried again where storage fails now and then, and clearly named where it is full."""
+"""Writes that must not be lost: failed writes are tried again, and full storage is said in words."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     import numpy as np
 
 WAITS = (0.2, 1.0, 3.0)  # seconds before a write that failed is tried again
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}  # more tries would not help
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}  # trying again does not help
 SAID_FULL = re.compile(r"No space left on device|Disk quota exceeded|File too large|\d+ requested and \d+ written")
 T = TypeVar("T")
 
 
 class StorageFull(OSError):
-    """There is no room for what must be written: the whole launch stops, and goes on when there is."""
+    """Storage is full: the whole launch stops; it can be resumed when there is room."""
 
 
 def with_retries(write: Callable[[], T]) -> T:
-    """Do a write that can be repeated; after an error again, a few times.
+    """Do a write that can be repeated; after an error, try again a few times.
 
     Raises:
-        Exception: The last try's error, or the first that says that storage is full.
+        Exception: The error of the last try, or the first one that says that storage is full.
     """
     for wait in WAITS:
         try:
@@ -42,7 +42,7 @@ def with_retries(write: Callable[[], T]) -> T:
 
 
 def write_atomically(file: Path, write: Callable[[Path], object]) -> None:
-    """Make a file by `write(temporary file)`: it appears whole or not at all, and stays as it is where that fails.
+    """Make a file by `write(temporary file)`: it appears complete or not at all; an older one is kept if that fails.
 
     Raises:
         Exception: As of `with_retries`.
@@ -62,7 +62,7 @@ def write_atomically(file: Path, write: Callable[[Path], object]) -> None:
 
 @contextmanager
 def explain_full_storage(place: Path | str) -> Iterator[None]:
-    """Whatever says that storage is full becomes a `StorageFull` that says where, and what to do."""
+    """Turn each error that says that storage is full into a `StorageFull` that says where, and what to do."""
     try:
         yield
     except StorageFull:
@@ -81,7 +81,7 @@ def is_storage_full(error: BaseException) -> bool:
 
 
 def allocate_array(file: Path, dtype: Any, shape: tuple[int, ...]) -> np.memmap:
-    """A memory-mapped .npy file to be filled, its room taken at once: a mapped file that finds none kills its process.
+    """Create a memory-mapped .npy file and reserve its room; without it, a full disk would later kill the process.
 
     Raises:
         OSError: There is no room.

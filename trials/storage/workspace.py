@@ -28,11 +28,11 @@ DEFAULT_NODE_FOLDER = "~/.cache/kdstudy"
 
 @dataclass(frozen=True)
 class Activity:
-    """That a piece of work goes on.
+    """The last thing known of a piece of work.
 
     Attributes:
-        moment: When, in seconds since 1970 by the clock of who wrote it.
-        text: What, and where.
+        moment: When it happened, in seconds since 1970 by the clock of the machine that wrote it.
+        text: What happened, and on which host and process.
     """
 
     moment: float
@@ -105,7 +105,7 @@ class Workspace:
         return self.root / "teachers" / fingerprint
 
     def predictions(self, name: str) -> Path:
-        """What a trial's student, or a teacher's checkpoint, answered to each test example."""
+        """Answers of a trial's student, or of a teacher's checkpoint, to each test example."""
         return self.root / "predictions" / f"{name}.parquet"
 
     def examples(self, data_fingerprint: str) -> Path:
@@ -113,7 +113,7 @@ class Workspace:
         return self.root / "predictions" / f"examples-{data_fingerprint[:24]}.parquet"
 
     def attention(self, name: str) -> Path:
-        """What a trial's student, or a teacher's checkpoint, attends to in a few test examples."""
+        """Attention of a trial's student, or of a teacher's checkpoint, in a few test examples."""
         return self.root / "predictions" / f"{name}.attention.npz"
 
     def teacher_attention(self, fingerprint: str, data_fingerprint: str) -> Path:
@@ -147,7 +147,7 @@ class Workspace:
     def running(self) -> set[str]:
         """Ids of work that was started and has not ended: it runs now, or its worker was lost.
 
-        Whatever the nodes' clocks say: what has ended is never started again.
+        The clocks of the nodes do not matter: work that has ended is never started again.
         """
         events = list(self._events())
         return {work_id for event, work_id in events if event == "start"} - {
@@ -155,7 +155,7 @@ class Workspace:
         }
 
     def last_activity(self, work_id: str) -> Activity | None:
-        """The last that is known of work that was started: its last saved state, or its start; with host and process.
+        """The last thing known of work that was started: its last saved state, or its start.
 
         Raises:
             OSError: The storage does not answer.
@@ -197,7 +197,7 @@ class Workspace:
         return [(event.get("event", ""), event.get("id", "")) for event in map(_parsed, lines)]
 
     def remove_leftovers(self, recorded: Container[str]) -> None:
-        """Remove what killed processes left half-made, and the states of work that has its record.
+        """Remove half-made files of killed processes, and the saved states of work that has its record.
 
         Only for the one process that holds the study, while nothing of it runs.
         """
@@ -212,10 +212,10 @@ class Workspace:
                 self.discard(path)
 
     def build_once(self, folder: Path, build: Callable[[Path], None]) -> Path:
-        """`build_once` for a folder of this workspace, which no other node need build again.
+        """`build_once` for a folder of this workspace; other nodes get it and do not build it again.
 
-        In an object store a folder is one object, a tar, so that it too is there whole or not at all. Where two nodes
-        build at the same moment the later one's stays.
+        In an object store a folder is one object, a tar, so that it is there complete or not at all. If two nodes
+        build it at the same time, the later one is kept.
         """
         if self.shared is None:
             return build_once(folder, build)
@@ -238,7 +238,7 @@ class Workspace:
         return build_once(folder, fetch_or_build)
 
     def share(self, *files: Path) -> None:
-        """Let other nodes have files of this workspace as they are now; those that are not there are left out.
+        """Share files of this workspace with other nodes, as they are now; missing files are left out.
 
         Raises:
             StoreError: The object store cannot be reached; this holds of the methods below, too.
@@ -249,12 +249,12 @@ class Workspace:
                     self.shared.upload(file, self._name(file))
 
     def fetch(self, file: Path) -> None:
-        """Bring a file of this workspace up to what was shared of it, if anything was."""
+        """Get the newest shared version of a file of this workspace, if there is one."""
         if self.shared is not None:
             self.shared.download(self._name(file), file)
 
     def fetch_predictions(self) -> None:
-        """Have all predictions here, for a report."""
+        """Get all predictions, for a report."""
         if self.shared is not None:
             here, folder = self.root / "predictions", self.shared / "predictions"
             folder.download_all(sorted(name for name in folder.names() if not (here / name).is_file()), here)
