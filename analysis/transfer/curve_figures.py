@@ -15,6 +15,7 @@ from analysis.transfer.words import group_name
 LABELS = ("What few labels cost", "Test score by labelled training examples, means over seeds")
 ROWS = ("What the transfer set is worth", "Test score by rows that the teacher predicts, means over seeds")
 DRAWN = ("teacher", "no distillation", "hard", "soft")
+TALLER = 1.4  # than other panels of curves, so that curves near each other can be told apart
 
 
 def by_labels(groups: Groups) -> go.Figure:
@@ -32,6 +33,7 @@ def _panels(groups: Groups, size: str, axis: str, titles: tuple[str, str]) -> go
     for panel, group in zip(drawn.select_xaxes(), groups, strict=False):
         ticks = [getattr(each, size) for each in group]
         panel.update(tickvals=ticks, ticktext=[f"{number:,}" for number in ticks])
+    drawn.update_layout(height=TALLER * drawn.layout.height)
     return drawn.update_xaxes(type="log", title=axis, minor={"ticks": ""})
 
 
