@@ -360,7 +360,7 @@ def test_unreadable_files_are_faults(tmp_path: Path) -> None:
         ("train.csv", b'text,label\na fine film,"good\na dull film,bad\n'),  # a quote that is never closed
         ("train.csv", b'text,label\n"a fine"film,good\n'),
         ("train.csv.gz", b"text,label\na fine film,good\n"),
-        ("train.csv.gz", gzip.compress(b"text,label\na fine film,good\n" * 99)[:50]),
+        ("train.csv.gz", gzip.compress(b"text,label\na fine film,good\n" * 99, mtime=0)[:50]),
         ("train.csv.gz", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03" + b"torn" * 9),
         ("train.jsonl.xz", b"{}"),
         ("train.jsonl.bz2", b"{}"),
