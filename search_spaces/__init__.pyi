@@ -21,3 +21,4 @@ from .space import CHOICE_ORDER as CHOICE_ORDER
 from .space import DISTINCT_VALUES as DISTINCT_VALUES
 from .space import SearchSpace as SearchSpace
 from .space import load_space as load_space
+from .wording import counted as counted

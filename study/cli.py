@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from search_spaces import InputError, fault
+from search_spaces import InputError, counted, fault
 from trials.storage import StorageFull, StoreError
 
 UNFINISHED, BAD_INPUT = 3, 2
@@ -30,21 +30,21 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    help="""Measure how to distil a teacher into a student: which checkpoint, distance, temperatures and labels.
+    help="""Find out how to distil a teacher into a student: which checkpoint, loss, temperature and label weight.
 
     STUDY is a study file ([bold]study.yaml[/bold]) or a study's directory ([bold]runs/name[/bold]).
     A typical session:
 
-    [bold]kdstudy plan study.yaml[/bold]      what would run: triples, trials, hours; starts nothing
+    [bold]kdstudy plan study.yaml[/bold]      show triples, trials and hours; starts nothing
 
-    [bold]kdstudy doctor study.yaml[/bold]    what would go wrong: data, labels, models, storage
+    [bold]kdstudy doctor study.yaml[/bold]    check data, labels, models and storage
 
-    [bold]kdstudy launch study.yaml[/bold]    runs it; launched again after a kill it goes on, nothing lost
+    [bold]kdstudy launch study.yaml[/bold]    run the trials; launch again to resume
 
-    [bold]kdstudy report runs/name[/bold]     the findings, also while it runs""",
+    [bold]kdstudy report runs/name[/bold]     write the report, also while the study runs""",
 )
 
-StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="Study file, or a study's directory.")]
+StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or a study's directory.")]
 DirectoryArgument = Annotated[
     str,
     typer.Argument(metavar="DIR", help="A study's directory: a path, or an address such as s3://bucket/folder/name."),
@@ -52,30 +52,44 @@ DirectoryArgument = Annotated[
 StorageOption = Annotated[
     str,
     typer.Option(
-        help="Folder for studies' directories; on a cluster one that all nodes share, or s3://, gs://, az://."
+        help="Folder that holds the studies' directories. On a cluster: one that all nodes share, or s3://, gs://, az://."
     ),
+]
+AddressOption = Annotated[
+    str | None, typer.Option(help="A running Ray cluster; 'auto' finds it. Default: Ray starts on this machine.")
+]
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, help="Maximum number of trials at a time. Default: as many as fit.")
+]
+TrialsOption = Annotated[
+    int | None,
+    typer.Option(min=0, help="Start at most this many trials, teachers included. Resume for the rest."),
 ]
 HoursOption = Annotated[
     float | None,
-    typer.Option(metavar="H", help="Begin nothing after H hours: what runs then ends, however long; the rest stays."),
+    typer.Option(metavar="H", help="Start no new trial after H hours. Running trials finish; resume for the rest."),
+]
+AutoscalingOption = Annotated[
+    bool,
+    typer.Option(help="The cluster adds nodes on demand, up to --workers. Accept trials that fit no present node."),
 ]
 OptunaOption = Annotated[
     str | None,
-    typer.Option(metavar="URL", help="Keep an Optuna storage up with the ledger, for optuna-dashboard."),
+    typer.Option(metavar="URL", help="Copy finished trials into this Optuna storage, for optuna-dashboard."),
 ]
 SpeculateOption = Annotated[
-    bool, typer.Option("--speculate", help="Let workers that would idle run what the search will likely ask for next.")
+    bool, typer.Option("--speculate", help="Use idle workers to run trials that the search will probably need next.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 out = Console()
 
 
 @app.command()
 def plan(study: StudyArgument, as_json: JsonOption = False) -> None:
-    """Show what a study would do: triples, trials, the full grid's size, hours, disk. Starts nothing.
+    """Show a study's triples and its number of trials, hours and disk space. Starts nothing.
 
-    Of a study's directory, hours are corrected by the trials so far.
+    For a study's directory, the hours are corrected by the trials that have finished.
     """
     from study.ledger import open_study
     from study.planning import describe_work_left, make_plan, plan_lines, work_left_table
@@ -87,7 +101,7 @@ def plan(study: StudyArgument, as_json: JsonOption = False) -> None:
     if as_json:
         _print_json(asdict(made) | ({} if left is None else {"left": left.as_dict()}))
         return
-    counts = f"{len(made.triples)} triples, {len(made.teachers)} teachers to prepare"
+    counts = f"{counted(len(made.triples), 'triple')}, {counted(len(made.teachers), 'teacher')} to prepare"
     out.print(f"[bold]{opened.config.name}[/bold]: {counts}", highlight=False)
     for triple in made.triples:
         out.print(f"  {triple}", highlight=False)
@@ -99,7 +113,7 @@ def plan(study: StudyArgument, as_json: JsonOption = False) -> None:
 
 @app.command()
 def doctor(study: StudyArgument, storage: StorageOption = "runs") -> None:
-    """Check all that a study needs: data, columns, labels, metrics, models, tokenizers, depths, storage."""
+    """Check what a study needs: data, labels, metrics, models, tokenizers and storage. Lists all faults at once."""
     from study.checks import check_study
     from study.launching import missing_resources
     from study.ledger import open_study
@@ -118,36 +132,32 @@ def doctor(study: StudyArgument, storage: StorageOption = "runs") -> None:
             f"data {dataset.name} ({dataset.task}): {rows}{labels}", highlight=False, markup=False, soft_wrap=True
         )
     for source, config in found.models.items():
-        described = f"{config.get('model_type')}, computed {forward_path(config)}"
+        described = f"{config.get('model_type')}, {forward_path(config)}"
         out.print(f"model {source[0]}: {described}", highlight=False, markup=False, soft_wrap=True)
     resources = opened.config.resources
     gpus = num_local_gpus() if any(resources.for_kind(kind).gpu for kind in resources.node_kinds) else 0
-    for lack in missing_resources(resources, os.cpu_count() or 1, gpus):
-        out.print(f"not on this machine alone: {lack}", highlight=False, markup=False, soft_wrap=True)
+    for missing in missing_resources(resources, os.cpu_count() or 1, gpus):
+        out.print(f"note: {missing}", highlight=False, markup=False, soft_wrap=True)
     if found.faults:
         raise InputError(found.faults)
-    out.print("nothing is wrong")
+    out.print("no faults found")
 
 
 @app.command()
 def launch(
     study: StudyArgument,
     storage: StorageOption = "runs",
-    address: Annotated[
-        str | None, typer.Option(help="Join a running Ray cluster, 'auto' finds it; without it Ray starts here.")
-    ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Most trials at a time; default: as many as fit.")] = None,
-    max_trials: Annotated[int | None, typer.Option(min=0, help="Stop after this many; the rest stays to do.")] = None,
+    address: AddressOption = None,
+    workers: WorkersOption = None,
+    max_trials: TrialsOption = None,
     max_hours: HoursOption = None,
-    autoscaling: Annotated[
-        bool, typer.Option(help="The cluster adds nodes on demand, up to --workers: do not refuse what fits no node.")
-    ] = False,
+    autoscaling: AutoscalingOption = False,
     optuna_storage: OptunaOption = None,
     speculate: SpeculateOption = False,
 ) -> None:
-    """Run a study, or go on with it: what has a record is never run again. Ctrl-C stops it cleanly.
+    """Run a study, or resume it. Finished trials are never run again. Ctrl-C stops it cleanly.
 
-    Exit code 0: all chains finished. 3: unfinished or failed chains, named. 2: bad input.
+    Exit code 0: all triples are finished. 3: some are unfinished or failed; they are listed. 2: bad input.
     """
     from study.ledger import open_study
 
@@ -169,15 +179,15 @@ def launch(
 @app.command()
 def resume(
     directory: DirectoryArgument,
-    address: Annotated[str | None, typer.Option(help="As for launch.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="As for launch.")] = None,
-    max_trials: Annotated[int | None, typer.Option(min=0, help="As for launch.")] = None,
+    address: AddressOption = None,
+    workers: WorkersOption = None,
+    max_trials: TrialsOption = None,
     max_hours: HoursOption = None,
-    autoscaling: Annotated[bool, typer.Option(help="As for launch.")] = False,
+    autoscaling: AutoscalingOption = False,
     optuna_storage: OptunaOption = None,
     speculate: SpeculateOption = False,
 ) -> None:
-    """Go on with the study in DIR: launch, with the study file that is kept there."""
+    """Resume the study in DIR with the study file that is kept there."""
     opened, workspace = _directory(directory)
     _launch(
         opened,
@@ -194,7 +204,7 @@ def resume(
 
 @app.command()
 def status(directory: DirectoryArgument, as_json: JsonOption = False) -> None:
-    """Show where a study stands, from its ledger, also while it runs elsewhere."""
+    """Show how far each triple is. Reads the ledger only, so it also works while the study runs elsewhere."""
     from study.planning import describe_work_left, duration_text
     from study.views import read_status
 
@@ -205,10 +215,10 @@ def status(directory: DirectoryArgument, as_json: JsonOption = False) -> None:
     state = "finished" if found.finished else "unfinished"
     work = duration_text(3600 * found.hours)
     stopped = f", {found.stopped_trials} of them stopped early" if found.stopped_trials else ""
-    extra = f" and {found.extra_trials} not asked for" if found.extra_trials else ""
-    counts = f"{found.trials} trials of at most {found.most_trials}{stopped}{extra}, {work} of work"
+    extra = f", {found.extra_trials} more that the search did not request" if found.extra_trials else ""
+    counts = f"{found.trials} of at most {counted(found.most_trials, 'trial')} done{stopped}{extra}; {work} of work"
     table = Table(title=f"{found.name}: {state}, {counts}", title_justify="left")
-    for column in ("triple", "state", "trials", "best validation", "steps (kept ones marked *)"):
+    for column in ("triple", "state", "trials", "best validation", "steps (* kept)"):
         table.add_column(column, overflow="fold")
     for chain in found.chains:
         steps = ", ".join(f"{step['changed_to']}{'*' if step['kept'] else ''}" for step in chain.steps)
@@ -219,9 +229,9 @@ def status(directory: DirectoryArgument, as_json: JsonOption = False) -> None:
     if found.left is not None:
         out.print(describe_work_left(found.left), highlight=False, markup=False, soft_wrap=True)
     for title, lines in (
-        ("failed trials", found.failed_trials),
-        ("started and not ended", found.unfinished_work),
-        ("files in the ledger that are no records", found.bad_files),
+        ("failed trial", found.failed_trials),
+        ("started, not finished", found.unfinished_work),
+        ("ignored file in the ledger", found.bad_files),
     ):
         for line in lines:
             out.print(f"{title}: {line}", highlight=False, markup=False, soft_wrap=True)
@@ -231,13 +241,13 @@ def status(directory: DirectoryArgument, as_json: JsonOption = False) -> None:
 def report(
     directory: DirectoryArgument,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder of the report; default: DIR/report.")
+        Path | None, typer.Option("--output", "-o", help="Folder for the report. Default: DIR/report.")
     ] = None,
     include_stopped: Annotated[
-        bool, typer.Option("--include-stopped", help="Let trials that were stopped early count by their scores so far.")
+        bool, typer.Option("--include-stopped", help="Count trials that were stopped early by their best score so far.")
     ] = False,
 ) -> None:
-    """Write report.html, figures and tables; works on a running study, with what is missing shown as missing."""
+    """Write report.html with its figures and tables. Also works while the study runs."""
     from analysis.report import write_report
     from study.ledger import Ledger
 
@@ -261,40 +271,48 @@ def report(
 @app.command()
 def export(
     directory: DirectoryArgument,
-    triple: Annotated[str, typer.Option("--triple", help="teacher/student/dataset.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The student's folder, which is not there yet.")],
-    experiment: Annotated[str | None, typer.Option("--experiment", help="A named configuration.")] = None,
-    stable: Annotated[bool, typer.Option("--stable", help="The stable configuration, not the triple's best.")] = False,
+    triple: Annotated[str, typer.Option("--triple", help="Triple of the student: teacher/student/dataset.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="New folder for the student.")],
+    experiment: Annotated[
+        str | None, typer.Option("--experiment", help="Export this experiment, not the triple's best configuration.")
+    ] = None,
+    stable: Annotated[
+        bool, typer.Option("--stable", help="Export the stable configuration, not the triple's best one.")
+    ] = False,
 ) -> None:
-    """Write a trained student as a folder to use: its trial is run again on this machine, and its weights are kept."""
+    """Train one student of a study again on this machine, and write it to a folder, ready to use."""
     from study.ledger import Ledger
     from study.views import model_card, trial_to_export
 
     opened, workspace = _directory(directory)
     record = trial_to_export(opened, Ledger(workspace.ledger).refresh(), triple, experiment=experiment, stable=stable)
     if output.exists():
-        raise fault("command line", "--output", str(output), "is there already")
+        raise fault("command line", "--output", str(output), "already exists; give a new folder")
     from trials.workers import export_student
 
-    out.print(f"training again: {record.configuration}", highlight=False, markup=False, soft_wrap=True)
+    out.print(f"training the student again: {record.configuration}", highlight=False, markup=False, soft_wrap=True)
     output.parent.mkdir(parents=True, exist_ok=True)
     source = opened.student_source(record.spec.triple.student)
     threads = max(1, int(opened.config.resources.cpu))
     again = export_student(record.spec, source, workspace, output, threads=threads)
     if not again.status.has_scores:
-        raise fault("command line", "--triple", triple, f"the training failed this time: {again.reason}")
+        raise fault("command line", "--triple", triple, f"training failed this time: {again.reason}")
     (output / "README.md").write_text(model_card(record, again), encoding="utf-8")
-    scores = f"test {again.test_score:.4f}, in the study {record.test_score:.4f}"
-    out.print(f"student: {_shown(output)}: {scores}", highlight=False, markup=False, soft_wrap=True)
+    scores = f"test score {again.test_score:.4f}; in the study {record.test_score:.4f}"
+    out.print(f"student: {_shown(output)} ({scores})", highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
 def compare(
-    directories: Annotated[list[str], typer.Argument(metavar="DIR", help="Directories of studies that share triples.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of tables and figure.")] = Path("compare"),
+    directories: Annotated[
+        list[str], typer.Argument(metavar="DIR", help="Directories of two or more studies that share triples.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the tables and the figure.")] = Path(
+        "compare"
+    ),
     as_json: JsonOption = False,
 ) -> None:
-    """Compare what studies found on triples that they share, with how many trials; a grid says what was possible."""
+    """Compare the searches of studies that share triples: best scores, numbers of trials, distance to a grid's best."""
     from analysis.searches import open_studies, write_comparison
 
     found, note = write_comparison(open_studies(directories), output)
@@ -316,17 +334,17 @@ def mirror(
     directory: DirectoryArgument,
     url: Annotated[str, typer.Argument(metavar="URL", help="An Optuna storage, such as sqlite:///studies.db.")],
 ) -> None:
-    """Copy a study's trials into an Optuna storage, for optuna-dashboard; what is there already stays as it is."""
+    """Copy a study's trials into an Optuna storage, for optuna-dashboard. Existing trials are kept."""
     from study.views import OptunaMirror, open_optuna_storage
 
     added = OptunaMirror(*_directory(directory), open_optuna_storage(url, "URL")).update()
-    out.print(f"mirror: {added} trial{'s' * (added != 1)} added", highlight=False, markup=False)
+    out.print(f"mirror: {counted(added, 'trial')} added", highlight=False, markup=False)
 
 
 @app.command()
 def make_model(
-    specification: Annotated[Path, typer.Argument(metavar="SPEC", help="File that says what model.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The model's folder, which is not there yet.")],
+    specification: Annotated[Path, typer.Argument(metavar="SPEC", help="File that describes the model.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="New folder for the model.")],
 ) -> None:
     """Make a model from scratch: random weights, and a tokenizer trained on a data set's training texts."""
     from study.config import make_model_from_file
@@ -334,7 +352,7 @@ def make_model(
     spec, made = make_model_from_file(specification, output)
     wanted, vocabulary = spec.tokenizer.vocabulary, f"{made.vocabulary:,} tokens"
     if made.vocabulary < wanted:
-        vocabulary += f" (the texts give no {wanted:,})"
+        vocabulary += f" (the texts do not yield {wanted:,})"
     described = f"{made.architecture}, {made.parameters:,} parameters, {vocabulary}"
     out.print(f"model: {_shown(output)}: {described}", highlight=False, markup=False, soft_wrap=True)
 
@@ -361,25 +379,25 @@ def _launch(opened: Any, workspace: Any, *, max_hours: float | None, **options: 
     if max_hours is not None and not max_hours > 0:
         raise fault("command line", "--max-hours", max_hours, "must be above 0")
     if options["autoscaling"] and options["workers"] is None:
-        message = "is needed with --autoscaling: the most trials that the grown cluster shall run at a time"
+        message = "is required with --autoscaling: the maximum number of trials at a time"
         raise fault("command line", "--workers", None, message)
     from study.launching import LaunchOptions, Progress, launch
 
     deadline = None if max_hours is None else began + 3600 * max_hours
     result = launch(opened, workspace, LaunchOptions(deadline=deadline, **options), Progress(out))
     for bad in result.bad_files:
-        out.print(f"left alone: {bad}", highlight=False, markup=False, soft_wrap=True)
+        out.print(f"ignored file in the ledger: {bad}", highlight=False, markup=False, soft_wrap=True)
     where = workspace.place if workspace.shared else _shown(workspace.root)
     if result.finished:
-        out.print(f"finished; see it with: kdstudy report {where}", highlight=False, soft_wrap=True)
+        out.print(f"finished; write the report with: kdstudy report {where}", highlight=False, soft_wrap=True)
         return
     for name, reason in result.unfinished.items():
         out.print(f"unfinished: {name}: {reason}", highlight=False, markup=False, soft_wrap=True)
     if result.storage_full:
         out.print(f"storage is full: {result.storage_full}", highlight=False, markup=False, soft_wrap=True)
     stopped = "stopped, nothing is lost; " if result.interrupted or result.storage_full else ""
-    stopped = stopped or ("time is up; " if result.time_is_up else "")
-    out.print(f"{stopped}go on with: kdstudy resume {where}", highlight=False, soft_wrap=True)
+    stopped = stopped or ("time limit reached; " if result.time_is_up else "")
+    out.print(f"{stopped}resume with: kdstudy resume {where}", highlight=False, soft_wrap=True)
     raise typer.Exit(UNFINISHED)
 
 

@@ -113,10 +113,10 @@ def triple_faults(
             continue
         model_type = configs[source].get("model_type", "unknown")
         if not has_head(model_type, task.head):
-            message = f"{model_type} models do no {dataset.task} (data {dataset.name})"
+            message = f"{model_type} models have no head for {dataset.task} (data set {dataset.name})"
             yield Fault("study file", key, source[0], message)
         elif task.head in (Head.TOKENS, Head.SPANS) and not (facts[source].aligned and facts[source].first):
-            message = f"its tokenizer says not which words and characters tokens are from, as data {dataset.name} need"
+            message = f"its tokenizer does not map tokens to words and characters, as data set {dataset.name} requires"
             yield Fault("study file", key, source[0], message)
         elif task.head is Head.SEQ2SEQ and (special := facts[source].languages) is not None:
             yield from _language_faults(dataset, special)
@@ -136,9 +136,9 @@ def _adaptation_faults(study: Study, triple: Triple, facts: dict[tuple[str, ...]
         return
     source = study.teacher_source(triple.teacher, triple.dataset)
     if task_of(triple.dataset).head is Head.SEQ2SEQ:
-        message = f"masked tokens are predicted by encoders, and data {triple.dataset.name} are for encoder-decoders"
+        message = f"only encoders predict masked tokens, but data set {triple.dataset.name} needs an encoder-decoder"
     elif source in facts and not facts[source].masks:
-        message = f"the tokenizer of {source[0]} has no token for masked ones"
+        message = f"the tokenizer of {source[0]} has no mask token"
     else:
         return
     yield Fault("study file", f"teachers.{triple.teacher.name}.adapt", None, message)
@@ -151,7 +151,7 @@ def _internal_faults(
     shape = student_config(source, triple.student)
     deep, own = layer_counts(teacher).get("layers"), layer_counts(shape).get("layers")
     if deep is None or own is None:
-        message = f"are compared of encoders, not of those of {triple.triple_id}"
+        message = f"layers are compared for encoders only, and {triple.triple_id} has an encoder-decoder"
         yield Fault("study file", "search.space (layers)", None, message)
         return
     for name in dict.fromkeys(each.layer_map for each in teaching):
@@ -164,12 +164,14 @@ def _internal_faults(
             return
     heads = [config.get(config_key(config, HEAD_COUNT_KEYS)) for config in (teacher, shape)]
     if heads[0] != heads[1] and any(each.attention_weight for each in teaching):
-        message = f"attention maps are compared head by head, but teacher and student have {heads[0]} and {heads[1]}"
+        message = (
+            f"attention maps are compared head by head, but the teacher has {heads[0]} heads and the student {heads[1]}"
+        )
         yield Fault("study file", f"students.{triple.student.name}.heads", triple.student.heads, message)
     epochs = study.student_recipe(triple.dataset).epochs
     longest = max(_epochs_of_layers(each, layer_map(each.layer_map, own, deep)) for each in teaching)
     if longest >= epochs:
-        message = f"leaves {triple.triple_id} no epoch for its last stage: its layers may take {longest}"
+        message = f"leaves no epoch for the last stage of {triple.triple_id}: its layers may take {longest}"
         yield Fault("study file", "training.epochs", epochs, message)
 
 
@@ -178,13 +180,11 @@ def _inside_faults(
 ) -> Iterator[Fault]:
     """A model whose layers say nothing that could be compared."""
     if facts is not None and not facts.first:
-        message = "its tokenizer starts texts with no token of its own, whose states could stand for them"
+        message = "its tokenizer adds no start token, whose hidden states would be compared"
         yield Fault("study file", key, source, message)
     known = why_not_packed(config) is None or any(name in config for name in ATTENTION_DROPOUTS)
     if not known and any(each.attention_weight for each in teaching):
-        message = (
-            f"attention of {config.get('model_type')} models is known after dropout only, which cannot be compared"
-        )
+        message = f"{config.get('model_type')} models give attention after dropout only, which cannot be compared"
         yield Fault("study file", key, source, message)
 
 
@@ -203,17 +203,16 @@ def _token_faults(
     teacher, student = study.teacher_source(triple.teacher, dataset), study.student_source(triple.student)
     of_teacher, of_student = f"teachers.{triple.teacher.name}", f"students.{triple.student.name}"
     if facts[teacher].behaviour != facts[student].behaviour:
-        message = (
-            f"reads other tokens than teacher {triple.teacher.name}; on data {dataset.name} both must read the same"
-        )
+        other = f"its tokenizer differs from that of teacher {triple.teacher.name}"
+        message = f"{other}; on data set {dataset.name} both must read the same tokens"
         yield Fault("study file", of_student, student[0], message)
     outputs = _vocabulary(configs[teacher]), _vocabulary(configs[student])
     if task_of(dataset).head is Head.SEQ2SEQ and outputs[0] != outputs[1]:
-        message = f"has outputs for {outputs[1]} tokens, teacher {triple.teacher.name} for {outputs[0]}"
+        message = f"has a vocabulary of {outputs[1]} tokens, teacher {triple.teacher.name} one of {outputs[0]}"
         yield Fault("study file", of_student, student[0], message)
     lengths = study.teacher_recipe(triple.teacher, dataset).max_length, study.student_recipe(dataset).max_length
     if lengths[0] != lengths[1]:
-        message = f"must be the students' {lengths[1]}: on data {dataset.name} both must read the same tokens"
+        message = f"must equal the students' {lengths[1]}: on data set {dataset.name} both must read the same tokens"
         yield Fault("study file", f"{of_teacher}.training.max_length", lengths[0], message)
 
 
@@ -235,11 +234,13 @@ def head_faults(key: str, folder: Path, dataset: DatasetSpec) -> Iterator[Fault]
         return
     held, wanted = ", ".join(config.get("architectures") or ("none",)), task.head.removeprefix("AutoModel")
     if wanted not in held:
-        message = f"is not fine-tuned for {dataset.task} (data {dataset.name}): its class must be a ...{wanted}"
+        message = f"is not fine-tuned for {dataset.task} (data set {dataset.name}): its class must be a ...{wanted}"
         yield Fault(str(folder), key, held, message)
     width = len(config.get("id2label") or range(config.get("num_labels", 2)))
     if task.output_names and width != len(task.output_names):
-        message = f"{dataset.task} (data {dataset.name}) has {len(task.output_names)}: {', '.join(task.output_names)}"
+        message = (
+            f"{dataset.task} (data set {dataset.name}) needs {len(task.output_names)}: {', '.join(task.output_names)}"
+        )
         yield Fault(str(folder), f"{key} (number of outputs)", width, message)
 
 
@@ -252,10 +253,10 @@ def _language_faults(dataset: DatasetSpec, special: tuple[str, ...]) -> Iterator
     """Languages that a tokenizer which marks them does not know."""
     known, key = ", ".join(token for token in special if "_" in token), dataset_key(dataset, "languages")
     if dataset.languages is None:
-        yield Fault("study file", key, None, f"is required, for the tokenizer marks languages: {known}")
+        yield Fault("study file", key, None, f"is required because the tokenizer marks languages; known: {known}")
     for language in dataset.languages or ():
         if language_code(special, language) is None:
-            yield Fault("study file", key, language, f"the tokenizer has no such language: {known}")
+            yield Fault("study file", key, language, f"the tokenizer does not know this language; known: {known}")
 
 
 @cache

@@ -53,7 +53,7 @@ def make_model_from_file(path: Path, folder: Path) -> tuple[ModelSpec, CreatedMo
     """
     spec = load_model_spec(path)
     if folder.exists():
-        raise fault("command line", "--output", str(folder), "is there already: give another, or take it away")
+        raise fault("command line", "--output", str(folder), "already exists; give a new folder")
     texts = _texts(spec, path)
     disable_progress_bar()  # type: ignore[no-untyped-call]  # of a single file
     temporary = folder.parent / f".{folder.name}.{uuid.uuid4().hex}"

@@ -47,7 +47,7 @@ def expand_dataset(
     if any(values.get(source) for source in SOURCE_KEYS):
         preset = {k: v for k, v in preset.items() if k not in (*SOURCE_KEYS, *OF_THE_HUB)}
     elif not any(preset.get(source) for source in SOURCE_KEYS):
-        raise fault(where, key, name, "its data are not public: give your copy as `path`")
+        raise fault(where, key, name, "its data are not public: give the path of your copy as `path`")
     if isinstance(values.get("path"), str):
         preset = _fit(preset, Path(values["path"]))
     if isinstance(values.get("splits"), dict):  # which may add the transfer set alone

@@ -27,7 +27,7 @@ class ResourceShare(FrozenSpec):
     @classmethod
     def _several_are_whole(cls, gpu: float | None) -> float | None:
         if gpu is not None and gpu > 1 and gpu % 1:
-            raise ValueError("only one GPU can be shared: several are a whole number")
+            raise ValueError("must be a whole number above 1: only one GPU can be shared")
         return gpu
 
 
@@ -61,7 +61,7 @@ class Resources(ResourceShare):
         cls, accelerators: Mapping[str, ResourceShare], info: ValidationInfo
     ) -> Mapping[str, ResourceShare]:
         if accelerators and info.data.get("group", 1) > 1:
-            raise ValueError("groups take the same share on all nodes: leave it out, or set group to 1")
+            raise ValueError("groups use the same share on all nodes: leave it out, or set group to 1")
         return accelerators
 
     @property

@@ -127,10 +127,10 @@ class SearchConfig(FrozenSpec):
     @model_validator(mode="after")
     def _experiments_are_there(self) -> Self:
         if self.strategy is Strategy.EXPERIMENTS and not self.space.experiments:
-            raise ValueError(f"strategy experiments needs a space with experiments, and {self.space.name} has none")
+            raise ValueError(f"strategy experiments needs a space with experiments, but {self.space.name} has none")
         if self.strategy is not Strategy.EXPERIMENTS and self.space.experiments:
             raise ValueError(
-                f"{self.strategy} search tries no experiments, and {self.space.name} has some: say experiments"
+                f"{self.strategy} search runs no experiments, but {self.space.name} has some: use strategy experiments"
             )
         return self
 
@@ -355,11 +355,13 @@ def _cross_faults(values: dict[str, Any], path: Path) -> list[Fault]:
     for kind, given in names.items():
         for index, name in enumerate(given):
             if name is not None and name in given[:index]:
-                faults.append(Fault(str(path), f"{kind}[{index}].name", name, f"stands twice among the {kind}"))
+                faults.append(Fault(str(path), f"{kind}[{index}].name", name, f"appears twice in {kind}"))
     for kind, reserved in RESERVED.items():
         for index, name in enumerate(names[kind]):
             if name in reserved:
-                faults.append(Fault(str(path), f"{kind}[{index}].name", name, "is the report's own name: take another"))
+                faults.append(
+                    Fault(str(path), f"{kind}[{index}].name", name, "is reserved for the report: choose another name")
+                )
     triples = values.get("triples")
     for index, triple in enumerate(triples if isinstance(triples, list) else ()):
         for kind, name in zip(NOUNS, triple if isinstance(triple, list) else (), strict=False):
@@ -375,7 +377,7 @@ def _cross_faults(values: dict[str, Any], path: Path) -> list[Fault]:
         own: dict[str, Any] = training if isinstance(training, dict) else {}
         for name in TRANSLATION_KEYS:
             if own.get(name):
-                message = "is for students: it says how they learn from their teacher's translations"
+                message = "is for students only: it says how they learn from their teacher's translations"
                 faults.append(Fault(str(path), f"teachers[{index}].training.{name}", own[name], message))
     return faults
 
@@ -384,7 +386,7 @@ def _top_k_faults(study: Study) -> Iterator[Fault]:
     """Searches of what a teacher's likeliest tokens alone do not say."""
     if all(study.student_recipe(dataset).teacher_top_k is None for dataset in study.config.datasets):
         return
-    why = "the likeliest tokens alone (training.teacher_top_k)"
+    why = "the likeliest tokens only (training.teacher_top_k)"
     distances = sorted({str(each.distance) for each in study.tried})
     if distances != [Distance.CE]:
         yield Fault(str(study.path), "search.space.choices.distance", distances, f"{why} allow [ce] only")
@@ -400,11 +402,11 @@ def _stopping_faults(study: Study) -> Iterator[Fault]:
         return
     schedules = sorted({str(each.schedule) for each in study.tried if each.schedule is not Schedule.JOINT})
     if schedules:
-        message = f"students that learn in stages ({', '.join(schedules)}) do not compare by epoch: leave it out"
+        message = f"scores of training in stages ({', '.join(schedules)}) cannot be compared by epoch: leave it out"
         yield Fault(str(study.path), "search.stopping", str(stopping.rule), message)
     longest = max(study.student_recipe(dataset).epochs for dataset in study.config.datasets)
     if stopping.grace_epochs >= longest:
-        message = f"nothing would be stopped: students are trained for {longest:g} epochs, so let it be less"
+        message = f"must be less than the {longest:g} epochs of training, or no trial would be stopped"
         yield Fault(str(study.path), "search.stopping.grace_epochs", stopping.grace_epochs, message)
 
 

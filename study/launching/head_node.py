@@ -31,7 +31,7 @@ def watch_head_node(address: str, say: Callable[[str], None]) -> Iterator[None]:
             if is_listening(address):
                 answered = time.monotonic()
             elif time.monotonic() - answered >= LOST_SECONDS and not over.is_set():
-                say(f"the head of the Ray cluster, {address}, is gone: it has not answered for {LOST_SECONDS:g} s")
+                say(f"the head node of the Ray cluster, {address}, has not answered for {LOST_SECONDS:g} s")
                 os._exit(UNFINISHED)
 
     threading.Thread(target=watch, name="head", daemon=True).start()

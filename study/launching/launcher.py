@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from filelock import FileLock, Timeout
 
-from search_spaces import InputError, fault
+from search_spaces import InputError, counted, fault
 from study.checks import CheckCache, check_study
 from study.config import Study
 from study.launching.options import LaunchOptions, LaunchResult
@@ -32,10 +32,14 @@ def launch(study: Study, workspace: Workspace, options: LaunchOptions, progress:
         StorageFull: There is no room to begin.
     """
     if options.speculate and study.config.resources.group > 1:
-        message = "is not for groups: a unit of guesses would keep its GPU from the trials that are waited for"
+        message = (
+            "cannot be combined with resources.group above 1: they would keep the GPU from trials that the search needs"
+        )
         raise fault("command line", "--speculate", None, message)
     if options.speculate and study.config.search.stopping is not None:
-        message = "is not for searches that stop trials early: trials that nobody asked for would stop others"
+        message = (
+            "cannot be combined with search.stopping: speculative trials would decide which other trials are stopped"
+        )
         raise fault("command line", "--speculate", None, message)
     with explain_full_storage(workspace.place):
         return _launch(study, workspace, options, progress)
@@ -85,7 +89,9 @@ def _alone(workspace: Workspace) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise fault(workspace.root, "(folder)", None, "another process is launching this study") from None
+        raise fault(
+            workspace.root, "(folder)", None, "another process is launching this study; wait until it ends"
+        ) from None
     try:
         yield
     finally:
@@ -93,10 +99,10 @@ def _alone(workspace: Workspace) -> Iterator[None]:
 
 
 def _speculated(search: StudySearch, ahead: set[str]) -> str:
-    """What came of the trials that were run before the search asked for them."""
+    """How many trials were run before the search requested them, and how many it then requested."""
     done = [record for record in search.trials if record.spec.trial_id in ahead]
     asked = sum(map(search.has_requested, done))
-    return f"speculation: {len(done)} trial{'s' * (len(done) != 1)} run ahead, {asked} of them asked for"
+    return f"speculation: {counted(len(done), 'trial')} run ahead; the search requested {asked} of them"
 
 
 def _result(search: StudySearch, ledger: Ledger, blocked: Mapping[str, str] = MappingProxyType({})) -> LaunchResult:

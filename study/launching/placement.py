@@ -59,7 +59,7 @@ def next_node_kind(free: Mapping[str, int], *, wait: bool) -> str | None:
 def describe_largest_node(nodes: Sequence[Node], *, gpu: bool) -> str:
     """What the largest of some nodes has, counted in GPUs or in CPUs."""
     if not nodes:
-        return "there is none"
+        return "there is no such node"
     first, second = ("GPU", "CPU") if gpu else ("CPU", "GPU")
     best = max(nodes, key=lambda node: (node.resources.get(first, 0), node.resources.get(second, 0)))
     return f"the largest has {resource_text(best.resources.get('CPU', 0), best.resources.get('GPU', 0))}"
@@ -85,22 +85,23 @@ def placement_faults(
         of_kind, share = [node for node in nodes if node.kind(resources) == kind], resources.for_kind(kind)
         key = f"resources.accelerators.{kind}"
         if not of_kind:
-            message = f"no node is of this type; {nearest(kind, types or known)}"
+            message = f"no node has this type; {nearest(kind, types or known)}"
             absent.append(Fault(str(where), key, str(share), message))
         elif not room[kind]:
-            message = f"no node of this type holds one trial: {describe_largest_node(of_kind, gpu=share.gpu > 0)}"
+            message = f"one trial fits on no node of this type: {describe_largest_node(of_kind, gpu=share.gpu > 0)}"
             faults.append(Fault(str(where), key, str(share), message))
     if any(room.values()):
         return faults, absent
-    message = f"no node holds one trial: {describe_largest_node(nodes, gpu=resources.gpu > 0)}"
+    message = f"one trial fits on no node: {describe_largest_node(nodes, gpu=resources.gpu > 0)}"
     return [Fault(str(where), "resources", str(resources.for_kind(OTHER_NODES)), message), *absent, *faults], []
 
 
 def missing_resources(resources: Resources, cpus: float, gpus: float) -> Iterator[str]:
-    """What a machine lacks for one trial, share by share."""
+    """Resources of one trial that this machine does not have, one message for each kind of node."""
     here = {"CPU": cpus, "GPU": gpus}
     for kind in resources.node_kinds:
         share = resources.for_kind(kind)
         if not share.fits(here):
             key = f"resources.accelerators.{kind}" if kind else "resources"
-            yield f"{key}: a trial occupies {share}; here are {resource_text(cpus, gpus)}"
+            held = resource_text(cpus, gpus)
+            yield f"{key}: one trial needs {share}, but this machine has {held}; launch it on a cluster"

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from search_spaces import counted
 from study.planning import PlannedSeconds, duration_text, estimate_work_left, planned_seconds, total_trial_bounds
 from study.search import StudySearch, describe_progress, work_name
 from trials.specs import (
@@ -71,8 +72,8 @@ class Progress:
         self._most = total_trial_bounds(search.study)[1]
         self._time_left = _TimeLeft(search, workers)
         self.say(
-            f"{len(search.study.triples)} triples, {search.num_trials} trials in the ledger, "
-            f"at most {self._most} in all, {workers} at a time"
+            f"{counted(len(search.study.triples), 'triple')}; {search.num_trials} of at most "
+            f"{counted(self._most, 'trial')} done; up to {workers} at a time"
         )
         if self._console.is_terminal:
             self._live = Live(self._table(), console=self._console, auto_refresh=False)
@@ -101,7 +102,7 @@ class Progress:
             self._log(_teacher_line(record))
         else:
             speeds = ", ".join(f"{model.name} {model.median:.0f}" for model in record.models)
-            self._log(f"samples a second on {record.task.dataset.name}: {speeds}")
+            self._log(f"samples per second on {record.task.dataset.name}: {speeds}")
 
     def tick(self) -> None:
         """Time passes: redraw the table now and then."""
@@ -147,7 +148,7 @@ class Progress:
     def _table(self) -> Table:
         count = self.count()
         left = "" if count.eta_seconds is None else f", about {duration_text(count.eta_seconds)} left"
-        table = Table(title=f"{count.done} of at most {count.most} trials{left}", title_justify="left")
+        table = Table(title=f"{count.done} of at most {counted(count.most, 'trial')}{left}", title_justify="left")
         for column in ("triple", "state", "best so far", "running"):
             table.add_column(column, overflow="fold")
         for triple in self._search.study.triples if self._search else ():

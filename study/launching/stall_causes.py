@@ -143,36 +143,40 @@ def _no_worker(facts: LaunchState, kind: str) -> Iterator[tuple[tuple[str, ...],
     share, nodes = facts.resources.for_kind(kind), [node for node in facts.nodes if node.kind(facts.resources) == kind]
     room = trial_slots(facts.resources, nodes)[kind]
     running = sum(piece.state is WorkState.RUNNING and piece.kind == kind for piece in facts.pieces)
-    head = f"{_names(waiting)}: no worker for {duration_text(longest)}: "
+    head = f"{_names(waiting)}: waiting for a worker for {duration_text(longest)}: "
     of_type = f" of type {kind}" if kind else ""
     if not room:
-        more = "; the cluster has not added one yet" if facts.autoscaling else "; it goes on when one is there"
+        more = "; the cluster has not added one yet" if facts.autoscaling else "; it continues when one joins"
         there = describe_largest_node(nodes, gpu=share.gpu > 0)
-        yield ("no node", kind), f"{head}no node alive{of_type} holds {share}: {there}{more}"
+        yield ("no node", kind), f"{head}no live node{of_type} holds {share}: {there}{more}"
         return
     late = [start for start in facts.starts if start.seconds > START_SECONDS]
     if late:
         where = ", ".join(dict.fromkeys(start.where for start in late))
-        yield ("start", kind), f"{head}it has been starting for {duration_text(late[0].seconds)}, on {where}"
+        yield ("start", kind), f"{head}a worker has been starting for {duration_text(late[0].seconds)} on {where}"
     if running + len(facts.starts) >= room:
         return
     free = [node for node in nodes if share.fits(node.free)]
     if free:
-        yield ("unplaced", kind), f"{head}{free[0].name} has room for {share}, but Ray has not given it away"
+        yield ("unplaced", kind), f"{head}{free[0].name} has {share} free, but Ray has not assigned them"
     else:
         rest = describe_largest_node([Node(node.name, node.free) for node in nodes], gpu=share.gpu > 0)
-        yield ("taken", kind), f"{head}{share} are free on no node{of_type}, others use them: {rest} left"
+        yield ("taken", kind), f"{head}other programs use the nodes: no node{of_type} has {share} free, {rest} left"
 
 
 def _no_sign(facts: LaunchState) -> Iterator[tuple[tuple[str, ...], str]]:
     """Work that runs but says nothing. It is left alone: nobody knows whether it would not end after all."""
     for piece in facts.pieces:
         if piece.state is WorkState.RUNNING and piece.quiet_seconds > quiet_limit(piece, facts):
-            usual = "" if piece.usual_seconds is None else f"; trials there take {duration_text(piece.usual_seconds)}"
-            sign = piece.sign or "not begun by its worker"
+            usual = (
+                ""
+                if piece.usual_seconds is None
+                else f"; trials of this triple take {duration_text(piece.usual_seconds)}"
+            )
+            sign = piece.sign or "its worker has not begun it"
             quiet = duration_text(piece.quiet_seconds)
-            line = f"{piece.name}: {piece.work_id} runs, but no sign of it for {quiet}: {sign}"
-            yield ("quiet", piece.work_id), f"{line}{usual}; it is left alone"
+            line = f"{piece.name}: {piece.work_id} is running but has shown no sign of progress for {quiet}: {sign}"
+            yield ("quiet", piece.work_id), f"{line}{usual}; it keeps running"
 
 
 def quiet_limit(piece: WorkInProgress, facts: LaunchState) -> float:
@@ -184,8 +188,11 @@ def quiet_limit(piece: WorkInProgress, facts: LaunchState) -> float:
 def _given_up(facts: LaunchState) -> Iterator[tuple[tuple[str, ...], str]]:
     """Chains that cannot go on in this launch."""
     for loss in facts.losses:
-        waiting = f"; {_few(loss.teaches)} wait for it" if loss.teaches else ""
-        yield ("lost", loss.work_id), f"{loss.name}: {loss.work_id} is given up for this launch: {loss.reason}{waiting}"
+        waiting = f"; waiting for it: {_few(loss.teaches)}" if loss.teaches else ""
+        yield (
+            ("lost", loss.work_id),
+            f"{loss.name}: {loss.work_id} is given up until the next launch: {loss.reason}{waiting}",
+        )
 
 
 def _no_teacher(facts: LaunchState) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -196,8 +203,8 @@ def _no_teacher(facts: LaunchState) -> Iterator[tuple[tuple[str, ...], str]]:
         return
     for piece in running:
         if piece.teaches:
-            line = f"{_few(piece.teaches)} wait for {piece.name}, which has run for {duration_text(piece.seconds)}"
-            yield ("teacher", piece.work_id), f"{idle} of {facts.workers} workers are idle: {line}"
+            line = f"waiting for {piece.name}, which has run for {duration_text(piece.seconds)}: {_few(piece.teaches)}"
+            yield ("teacher", piece.work_id), f"idle workers: {idle} of {facts.workers}; {line}"
 
 
 def _names(pieces: Sequence[WorkInProgress]) -> str:

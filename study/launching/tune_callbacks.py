@@ -11,6 +11,7 @@ from ray import tune
 from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler
 
+from search_spaces import counted
 from study.launching import cluster_nodes as cluster
 from study.launching.progress import Progress
 from study.launching.stall_causes import (
@@ -114,7 +115,7 @@ class LaunchMonitor(tune.Callback):
         if handed_out and error not in self._told:
             self._told.add(error)
             name, key = work_name(handed_out.work), work_id(handed_out.work)
-            self._progress.say(f"{name}: {key} lost its worker and is tried again: {error or 'unknown why'}")
+            self._progress.say(f"{name}: {key} lost its worker and is retried: {error or 'unknown reason'}")
 
     def on_step_end(self, iteration: int, trials: list[tune.experiment.Trial], **info: object) -> None:
         """Tune's hook: an event was handled, or some tenths of a second passed without any."""
@@ -124,7 +125,8 @@ class LaunchMonitor(tune.Callback):
         if self._searcher.events.time_is_up and "time" not in self._told:
             self._told.add("time")
             running = sum(trial.status == "RUNNING" for trial in live)
-            self._progress.say(f"time is up: nothing more is begun; what runs comes to its end first ({running} of it)")
+            waits = f"waiting for {counted(running, 'running trial')} to finish"
+            self._progress.say(f"time limit reached: no new trial starts; {waits}")
         self._since = {trial.trial_id: self._status(trial, now) for trial in live}
         try:
             if now - self._looked > LOOK_SECONDS:
@@ -133,7 +135,7 @@ class LaunchMonitor(tune.Callback):
                     self._progress.say(line)
             self._progress.tick()
         except Exception as error:  # what only shows things must not end a launch
-            if (line := f"cannot say how it stands: {error}") not in self._told:
+            if (line := f"cannot show the progress: {error}") not in self._told:
                 self._told.add(line)
                 self._progress.say(line)
 

@@ -173,7 +173,7 @@ def _watching_head_node(
     """Of a cluster that was joined; a local Ray ends with its driver."""
     if options.address is None:
         return nullcontext()
-    go_on = f"nothing is lost; when a cluster is up go on with: kdstudy resume {workspace.place} --address ..."
+    go_on = f"nothing is lost; start a cluster and resume with: kdstudy resume {workspace.place} --address ..."
     return watch_head_node(ray.get_runtime_context().gcs_address, lambda what: progress.say(f"{what}; {go_on}"))
 
 
@@ -214,7 +214,7 @@ def _connect(study: Study, options: LaunchOptions) -> None:
         _check_reachable(options.address)
         ray.init(options.address, log_to_driver=False, logging_level=logging.CRITICAL)
     except ConnectionError as error:
-        raise fault("command line", "--address", options.address, f"no Ray cluster: {error}") from None
+        raise fault("command line", "--address", options.address, f"no Ray cluster answers: {error}") from None
 
 
 def _check_reachable(address: str) -> None:

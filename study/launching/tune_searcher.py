@@ -25,7 +25,7 @@ NODE_LOST = re.compile(
 )  # a worker's node is gone, or not there
 WORKER_LOST = re.compile(rf"{NODE_LOST.pattern}|actor died|actor is dead|ActorDied|worker process has died")
 LOW_ON_MEMORY = "running low on memory"  # Ray's memory monitor has ended the worker
-USE_LESS_MEMORY = "launch with fewer --workers, or with a smaller training.batch_size"
+USE_LESS_MEMORY = "launch with fewer --workers or a smaller training.batch_size"
 RECORD_ATTEMPTS, LOOK_SECONDS = 5, 0.2  # for a record that must be there
 NODES_SECONDS = 5  # after which nodes may have come or gone
 EXTRA_ATTEMPTS = 2  # of work that met workers of lost nodes alone: Tune tries it with each that it keeps of them
@@ -321,11 +321,9 @@ def failure_reason(report: str) -> str:
     """Why a Tune trial ended without a record, from its report of errors: what its last one means, or its last line."""
     last = _last_of(report)
     if LOW_ON_MEMORY in last:
-        return f"its worker was ended again and again, as its node ran low on memory: {USE_LESS_MEMORY}"
+        return f"its workers were killed repeatedly because the node ran low on memory; {USE_LESS_MEMORY}"
     if WORKER_LOST.search(last):
-        return (
-            f"its worker was lost again and again, killed or with its node; if memory ran out there, {USE_LESS_MEMORY}"
-        )
+        return f"its workers were lost repeatedly (killed, or their node failed); if memory ran out, {USE_LESS_MEMORY}"
     return last.splitlines()[-1]
 
 

@@ -172,16 +172,16 @@ def _parse(name: str, content: bytes | OSError) -> Record:
             raise content
         values = json.loads(content)
     except (OSError, ValueError, RecursionError) as error:  # RecursionError: nested too deeply
-        raise _NotARecord(f"is torn or no JSON ({error}); move it away to run this trial again") from None
+        raise _NotARecord(f"is torn or not JSON ({error}); move it away to run this trial again") from None
     version = values.get("version") if isinstance(values, dict) else None
     if isinstance(version, int) and version > RECORD_VERSION:
         raise _NotARecord(f"was written by a newer kdstudy (record version {version}, this one reads {RECORD_VERSION})")
     try:
         record = parse_record(values if isinstance(values, dict) else {})
     except ValidationError as error:
-        raise _NotARecord(f"is no kdstudy record ({error.error_count()} faults)") from None
+        raise _NotARecord(f"is not a kdstudy record ({error.error_count()} faults)") from None
     if name != _name(record.record_id):
-        raise _NotARecord(f"is named after another record than it holds ({record.record_id})")
+        raise _NotARecord(f"holds another record than its name says ({record.record_id})")
     return record
 
 

@@ -30,7 +30,7 @@ def open_study(target: str | Path) -> tuple[Study, Workspace | None]:
     workspace = Workspace.at(str(target))
     workspace.fetch(workspace.study_file)
     if not workspace.study_file.is_file():
-        raise fault(target, "(folder)", None, "is no study's directory: it holds no study.yaml")
+        raise fault(target, "(folder)", None, "is not a study's directory: it holds no study.yaml")
     return load_study(workspace.study_file, find_models=False), workspace
 
 
@@ -70,7 +70,4 @@ def _differences(there: Study, here: Study, workspace: Workspace) -> list[Fault]
 
 
 def _other(workspace: Workspace, before: Any) -> str:
-    return (
-        f"the ledger in {workspace.place} was made by another study file, where it is {before!r}; "
-        "give this study another name or --storage"
-    )
+    return f"was {before!r} when the ledger in {workspace.place} was made; give this study another name or --storage"

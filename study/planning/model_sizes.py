@@ -267,7 +267,7 @@ def attention_memory(
 ) -> float:
     """Bytes that a trial takes for a teacher whose attention it compares, beside `trial_memory`.
 
-    A worker keeps the teacher's weights from trial to trial. Where maps are computed again for each batch there is a
+    A worker keeps the teacher's weights from trial to trial. Where maps are computed for each batch there is a
     second copy, which computes them, and a batch's maps: logarithms and probabilities, single precision.
 
     Args:
@@ -286,7 +286,9 @@ def attention_memory(
 def forward_path(config: Config) -> str:
     """How a model is computed, in words."""
     reason = why_not_packed(config)
-    return "packed" if reason is None else f"by Transformers' own forward ({reason})"
+    return (
+        "fast path: packed batches" if reason is None else f"slow path: padded batches through Transformers ({reason})"
+    )
 
 
 def _loaded_size(dataset: DatasetSpec) -> DatasetSize:

@@ -1,7 +1,8 @@
-"""What `kdstudy plan` says, line by line."""
+"""The lines that `kdstudy plan` prints."""
 
 from __future__ import annotations
 
+from search_spaces import counted
 from study.config import Study
 from study.planning.study_plan import Plan
 from study.planning.work_left import WorkLeft
@@ -9,37 +10,37 @@ from study.planning.work_left_text import describe_hours
 
 
 def plan_lines(study: Study, made: Plan, left: WorkLeft | None) -> list[tuple[str, str]]:
-    """Names and values; of a study that has begun, hours are those corrected by its trials."""
+    """Names and values; if a study has started, its hours are corrected by its trials."""
     rows = [
-        ("trials per triple", f"{_span(made.fewest, made.most)} ({made.seeds} seed{'s' * (made.seeds > 1)})"),
+        ("trials per triple", f"{_span(made.fewest, made.most)} ({counted(made.seeds, 'seed')})"),
         ("trials in all", _span(made.fewest_in_all, made.most_in_all)),
-        *_extent(made, len(made.triples) * made.seeds),
+        *_search_rows(made, len(made.triples) * made.seeds),
         *([("stopped early", str(stopping))] if (stopping := study.config.search.stopping) else []),
         ("hours of one worker", describe_hours(made.hours, left)),
         ("disk", "unknown" if made.disk_gigabytes is None else f"about {made.disk_gigabytes:.2f} GB"),
         ("memory of a trial", "unknown" if made.memory_gigabytes is None else f"up to {made.memory_gigabytes:.1f} GB"),
     ]
-    rows += [("computed", f"{model}: {path}") for model, path in made.forward.items()]
+    rows += [("model", f"{model}: {path}") for model, path in made.forward.items()]
     rows += [("student", f"{name}: {shape}") for name, shape in made.students.items()]
     rows += [("layers compared", f"{pair}: {pairs} (student's-teacher's)") for pair, pairs in made.layer_maps.items()]
     rows += [("stages", f"{name}: {stages}") for name, stages in made.stages.items()]
     rows += [("attention maps", f"{triple}: {how}") for triple, how in made.attention.items()]
     if made.unknown:
-        rows.append(("not at hand", ", ".join(made.unknown)))
+        rows.append(("not found here", ", ".join(made.unknown)))
     return rows
 
 
-def _extent(made: Plan, times: int) -> list[tuple[str, str]]:
-    """What of the search space is tried."""
+def _search_rows(made: Plan, runs: int) -> list[tuple[str, str]]:
+    """Which part of the search space is tried."""
     if made.experiments:
         return [("experiments", ", ".join(made.experiments))]
     if made.strategy != "greedy":
-        of_all = f"{made.exhaustive_grid:,} configurations, learning rates included"
+        size = f"{counted(made.exhaustive_grid, 'configuration')}, learning rates included"
         values = ", ".join(f"{value:g}" for value in made.temperatures)
-        return [("search", made.strategy), ("exhaustive grid", of_all), ("its temperatures", values)]
+        return [("search", made.strategy), ("exhaustive grid", size), ("grid temperatures", values)]
     return [
         ("choices visited", f"{made.choices_visited} of {made.choices_in_space} at the default soft-label weight"),
-        ("full grid instead", _grid(made.grid_per_triple, made.grid_paper, made.learning_rates, times)),
+        ("full grid", _grid(made.grid_per_triple, made.grid_paper, made.learning_rates, runs)),
     ]
 
 
@@ -48,6 +49,6 @@ def _span(fewest: int, most: int) -> str:
 
 
 def _grid(size: int, paper: int, learning_rates: int, runs: int) -> str:
-    rates = f"{learning_rates} learning rate{'s' * (learning_rates > 1)}"
-    per_triple = f"{size} configuration{'s' * (size > 1)} a triple ({paper} if MSE had no temperature)"
-    return f"{per_triple} x {rates}: {size * learning_rates * runs:,} trials"
+    rates = counted(learning_rates, "learning rate")
+    per_triple = f"{counted(size, 'configuration')} per triple ({paper:,} if MSE had no temperature)"
+    return f"{counted(size * learning_rates * runs, 'trial')}: {per_triple} x {rates}"

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from search_spaces import UNFREEZING_SCHEDULES, Configuration, LayerMap, SearchSpace, StudentTemperature, layer_map
+from search_spaces import (
+    UNFREEZING_SCHEDULES,
+    Configuration,
+    LayerMap,
+    SearchSpace,
+    StudentTemperature,
+    counted,
+    layer_map,
+)
 from study.config import SearchConfig, Strategy, Study
 from study.planning.model_sizes import (
     DatasetSize,
@@ -133,7 +141,7 @@ def make_plan(study: Study) -> Plan:
         layer_maps=_layer_maps(study, sizes),
         stages=dict(_stages(study, sizes)),
         attention={
-            triple: f"{size / 1e9:.2f} GB" if size else "computed again for each batch"
+            triple: f"{size / 1e9:.2f} GB" if size else "computed for each batch"
             for triple, size in (_map_bytes(study, sizes) if known else {}).items()
         },
         unknown=sizes.missing,
@@ -141,19 +149,21 @@ def make_plan(study: Study) -> Plan:
 
 
 def _shape(student: StudentSpec, config: Config) -> str:
-    """A student in words."""
-    layers = " and ".join(f"{depth} {key.replace('_', ' ')}" for key, depth in layer_counts(config).items())
+    """A student's shape as text."""
+    layers = " and ".join(
+        counted(depth, key.removesuffix("s").replace("_", " ")) for key, depth in layer_counts(config).items()
+    )
     if student.is_recurrent:
         words = (
             f"{student.architecture}, {config['hidden_size']} units each way, embeddings of {config['embedding_size']}"
         )
         return f"{words}, about {num_parameters(config) / 1e6:.1f} million parameters"
     heads = config.get(config_key(config, HEAD_COUNT_KEYS))
-    shape = [layers, f"{heads} heads" if heads else "", f"width {hidden_size(config)}"]
+    shape = [layers, counted(heads, "head") if heads else "", f"width {hidden_size(config)}"]
     if "decoder_layers" not in layer_counts(config):
         shape.append(f"{num_parameters(config) / 1e6:.1f} million parameters")
     chosen = student.layer_choice
-    start = f"init {student.init}" if chosen is None else f"layers {', '.join(map(str, chosen))} from 0"
+    start = f"init {student.init}" if chosen is None else f"init from layers {', '.join(map(str, chosen))} (from 0)"
     return ", ".join(part for part in (*shape, start) if part)
 
 
@@ -372,7 +382,7 @@ def planned_seconds(study: Study) -> PlannedSeconds | None:
 def _seconds(study: Study, sizes: _Sizes) -> PlannedSeconds:
     """Operations over the assumed rate: 6 per weight and token that is trained, 2 where it is only computed.
 
-    Where a teacher's attention is computed again for each batch its forward counts too.
+    Where a teacher's attention is computed for each batch its forward counts too.
     """
     resources, kept = study.config.resources, _map_bytes(study, sizes)
     rate = GPU_FLOPS * resources.gpu if resources.gpu else CPU_FLOPS * resources.cpu

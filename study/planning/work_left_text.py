@@ -1,24 +1,25 @@
-"""The work that a study has left, in words and as a table."""
+"""The work that a study has left, as text and as a table."""
 
 from __future__ import annotations
 
 from rich.table import Table
 
+from search_spaces import counted
 from study.planning.work_left import WorkLeft
 
 
 def describe_work_left(left: WorkLeft) -> str:
-    """``about 1.3 h of work left (54.0 min to 1.6 h), 40.0 min at 2 workers``."""
+    """``about 1.3 h of work left (54.0 min to 1.6 h), 40.0 min with 2 workers``."""
     lower, expected, upper = (
         duration_text(3600 * hours) for hours in (left.hours.lower, left.hours.expected, left.hours.upper)
     )
     wall = duration_text(3600 * left.wall_hours.expected)
-    workers = f"{left.workers} worker{'s' * (left.workers > 1)}"
-    return f"about {expected} of work left ({lower} to {upper}), {wall} at {workers}"
+    workers = counted(left.workers, "worker")
+    return f"about {expected} of work left ({lower} to {upper}), {wall} with {workers}"
 
 
 def describe_hours(planned: float | None, left: WorkLeft | None) -> str:
-    """Hours of a whole study: those planned, corrected where something was measured."""
+    """Hours of the whole study: the planned ones, or the corrected ones once trials were measured."""
     shown = "unknown" if planned is None else f"about {planned:.1f}"
     if left is None:
         return shown if planned is None else f"{shown} (a rough estimate)"

@@ -8,7 +8,7 @@ from study.search.study_search import TripleSearch
 def describe_progress(started: TripleSearch | None) -> str:
     """Where a triple stands, in words."""
     if started is None:
-        return "waits for its teacher"
+        return "waiting for its teacher"
     if started.failure:
         return f"failed: {started.failure}"
     if started.searched:

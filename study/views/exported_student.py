@@ -37,7 +37,7 @@ def trial_to_export(
     completed = [record for record in trained if record.status.has_scores]
     if not completed:
         raise fault(
-            "command line", "--triple", triple, "that configuration has no finished trial yet: launch the study"
+            "command line", "--triple", triple, "this configuration has no finished trial yet: launch the study"
         )
     return max(completed, key=lambda record: record.validation_score or 0.0)
 
@@ -53,7 +53,7 @@ def _configuration(found: TripleSearch, experiment: str | None, stable: bool) ->
     if stable:
         candidate = None if found.stable is None else found.stable.candidate
         if candidate is None:
-            message = "is known once all searches have ended, of studies that evaluate it"
+            message = "is not known: all searches must end first, and the study must evaluate it"
             raise fault("command line", "--stable", found.triple.triple_id, message)
         return candidate.configuration
     return None if found.search.incumbent is None else found.search.incumbent.configuration

@@ -132,7 +132,7 @@ def _follow(mirror: OptunaMirror, over: threading.Event, say: Callable[[str], No
 
 
 def _behind(why: str) -> str:
-    return f"the Optuna storage is behind the ledger ({why}); kdstudy mirror brings it up to date"
+    return f"the Optuna storage is out of date ({why}); update it with: kdstudy mirror"
 
 
 def open_optuna_storage(url: str, option: str = OPTION) -> optuna.storages.RDBStorage:
@@ -153,10 +153,10 @@ def open_optuna_storage(url: str, option: str = OPTION) -> optuna.storages.RDBSt
     try:
         parsed = make_url(url)
     except SQLAlchemyError:
-        raise fault("command line", option, url, "is no database URL, such as sqlite:///studies.db") from None
+        raise fault("command line", option, url, "is not a database URL, such as sqlite:///studies.db") from None
     if parsed.drivername.startswith("sqlite"):
         if not parsed.database or parsed.database == ":memory:":
-            message = "a database in memory is seen by nobody: name a file, such as sqlite:///studies.db"
+            message = "nobody else can read a database in memory: name a file, such as sqlite:///studies.db"
             raise fault("command line", option, url, message)
         parsed = parsed.set(database=str(Path(parsed.database).resolve()))  # a launch changes the current folder
     try:

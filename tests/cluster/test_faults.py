@@ -73,7 +73,7 @@ def test_launch_that_lost_its_head_says_so_and_goes_on_with_another(
         os.kill(pid, signal.SIGKILL)
     output, _ = process.communicate(timeout=600)
     before = {path.name: path.read_bytes() for path in (study / "ledger").glob("[!.]*.json")}
-    assert (process.returncode, "go on with: kdstudy resume" in output) == (3, True), output
+    assert (process.returncode, "resume with: kdstudy resume" in output) == (3, True), output
     assert "Traceback" not in output
 
     code, output = run(*launch, new_cluster()["address"], folder=tmp_path, timeout=900)

@@ -67,7 +67,10 @@ def test_translators_fit_translation(tiny_translator, tmp_path):
 @pytest.mark.parametrize("task", TOKEN_TASKS)
 def test_other_tokens_where_outputs_belong_to_tokens(task, tiny_model, other_words, tmp_path):
     (fault,) = validation_faults(task, tiny_model, tmp_path, student={"from": str(other_words)})
-    assert f"students.small = '{other_words}': reads other tokens than teacher tiny; on data made both must" in fault
+    assert (
+        f"students.small = '{other_words}': its tokenizer differs from that of teacher tiny; on data set made both must"
+        in fault
+    )
 
 
 @pytest.mark.parametrize("task", TEXT_TASKS)
@@ -78,7 +81,7 @@ def test_other_tokens_are_fine_where_outputs_belong_to_texts(task, tiny_model, o
 @pytest.mark.parametrize("task", TOKEN_TASKS)
 def test_other_lengths_where_outputs_belong_to_tokens(task, tiny_model, tmp_path):
     (fault,) = validation_faults(task, tiny_model, tmp_path, teacher={"training": {"max_length": 24}})
-    assert "teachers.tiny.training.max_length = 24: must be the students' 16" in fault
+    assert "teachers.tiny.training.max_length = 24: must equal the students' 16" in fault
 
 
 def test_other_numbers_of_outputs_where_vocabularies_are_compared(tiny_translator, tmp_path):
@@ -90,7 +93,7 @@ def test_other_numbers_of_outputs_where_vocabularies_are_compared(tiny_translato
     (other / "config.json").write_text(json.dumps(config | larger))
     student = {"from": str(other)}
     (fault,) = validation_faults(TaskName.TRANSLATION, tiny_translator, tmp_path, student=student)
-    assert f"students.small = '{other}': has outputs for {words + 8} tokens, teacher tiny for {words}" in fault
+    assert f"students.small = '{other}': has a vocabulary of {words + 8} tokens, teacher tiny one of {words}" in fault
 
 
 HEADS = {
@@ -123,18 +126,18 @@ def test_given_checkpoints_must_have_the_tasks_head(task, given, tiny_model, tmp
     elif head is HEADS[task][0]:  # another number of outputs
         assert any(folder in fault for fault in faults)
     else:
-        assert f"{folder}: teachers.tiny = '{head.__name__}': is not fine-tuned for {task} (data made)" in faults[0]
+        assert f"{folder}: teachers.tiny = '{head.__name__}': is not fine-tuned for {task} (data set made)" in faults[0]
 
 
 def test_encoder_does_no_translation(tiny_model, tmp_path):
     faults = validation_faults(TaskName.TRANSLATION, tiny_model, tmp_path)
     assert len(faults) == 1
-    assert "bert models do no translation (data made)" in faults[0]
+    assert "bert models have no head for translation (data set made)" in faults[0]
 
 
 def test_translator_does_no_entities(tiny_translator, tmp_path):
     faults = validation_faults(TaskName.TOKEN_CLASSIFICATION, tiny_translator, tmp_path)
-    assert "marian models do no token_classification (data made)" in "\n".join(faults)
+    assert "marian models have no head for token_classification (data set made)" in "\n".join(faults)
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_model_is_made_and_a_study_takes_it(make_model, write, tmp_path):
     code, output = make_model(write(), "-o", "models/tiny")
     assert code == 0, output
     assert output.startswith("model: models/tiny: marian, ")
-    assert "(the texts give no 400)" in output
+    assert "(the texts do not yield 400)" in output
     # the folder alone is there, with nothing half made beside it
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["tiny"]
     values = {
@@ -176,7 +176,7 @@ def test_faults_of_the_data_name_the_specifications_keys(make_model, write, tmp_
 
 def test_folder_that_is_there_is_left_alone(make_model, write, tmp_path):
     (tmp_path / "made").mkdir()
-    refused(make_model(write(), "-o", "made"), "command line: --output = 'made': is there already")
+    refused(make_model(write(), "-o", "made"), "command line: --output = 'made': already exists")
     assert list((tmp_path / "made").iterdir()) == []
 
 

@@ -165,7 +165,7 @@ def test_expand_makes_paths_absolute(tmp_path: Path) -> None:
         ({"preset": "sst3"}, r"study\.yaml: datasets\[0\]\.preset = 'sst3': no such preset; did you mean 'sst2'\?"),
         ({"preset": ["sst2"]}, r"datasets\[0\]\.preset = \['sst2'\]: no such preset"),
         (3, r"datasets\[0\] = 3: must be a preset's name or a mapping"),
-        ("klue3", r"datasets\[0\] = 'klue3': its data are not public: give your copy as `path`"),
+        ("klue3", r"datasets\[0\] = 'klue3': its data are not public: give the path of your copy as `path`"),
     ],
 )
 def test_expand_faults(entry: Any, message: str) -> None:

@@ -118,12 +118,12 @@ def test_faults_come_all_at_once(tmp_path: Path) -> None:
         ("students[0].layer", "unknown key; did you mean 'layers'?"),
         ("datasets[0]", "no such preset; "),
         ("datasets[1].txt", "unknown key; did you mean 'text'?"),
-        ("datasets[2].name", "stands twice among the datasets"),
+        ("datasets[2].name", "appears twice in datasets"),
         ("datasets[2].task", "Input should be 'classification'"),
         ("datasets[3]", "give exactly one of path, hub and embedded"),
         ("teachers[0].model", "no such folder"),
         ("teachers[0].training.epoch", "unknown key; did you mean 'epochs'?"),
-        ("teachers[1].name", "stands twice among the teachers"),
+        ("teachers[1].name", "appears twice in teachers"),
         ("teachers[1].checkpoints", "did you mean 'news'?"),
         ("students[1].from", "no such folder"),
         ("students[2]", "layers (2) and the length of layer_choice (3) differ"),
@@ -272,7 +272,7 @@ def test_student_from_a_teacher_is_not_a_folder_of_that_name(tmp_path: Path) -> 
     ],
 )
 def test_names_of_the_reports_own_are_refused(tmp_path: Path, kind: str, entry: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match=rf"{kind}\[0\]\.name = '{entry['name']}': is the report's own name"):
+    with pytest.raises(InputError, match=rf"{kind}\[0\]\.name = '{entry['name']}': is reserved for the report"):
         load(tmp_path, **{kind: [entry]})
 
 

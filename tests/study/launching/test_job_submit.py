@@ -101,7 +101,7 @@ def test_job_runs_a_study_and_a_stranger_is_refused(head: Head, launched: Launch
     launch = ("launch", launched.file, "--address", "auto", "--storage", tmp_path, "--workers", 2)
     code, output = head.submit(KDSTUDY, *launch)
     assert code == 0, output
-    assert "finished; see it with: kdstudy report" in output
+    assert "finished; write the report with: kdstudy report" in output
     assert scores(tmp_path / "tiny") == scores(launched.folder)
 
 

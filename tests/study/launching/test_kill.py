@@ -100,7 +100,7 @@ def interrupted(launched: Launched, tmp_path_factory: pytest.TempPathFactory) ->
 
 def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(interrupted: Interrupted) -> None:
     assert interrupted.code == 3, interrupted.output
-    assert "stopped, nothing is lost; go on with: kdstudy resume tiny" in interrupted.output
+    assert "stopped, nothing is lost; resume with: kdstudy resume tiny" in interrupted.output
     assert "Traceback" not in interrupted.output
 
 
@@ -188,7 +188,7 @@ def test_sigterm_lets_running_trials_save_their_states(tiny_study, tmp_path: Pat
     os.kill(process.pid, signal.SIGTERM)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 3, output
-    assert "stopped, nothing is lost; go on with: kdstudy resume tiny" in output
+    assert "stopped, nothing is lost; resume with: kdstudy resume tiny" in output
     saved = [CheckpointFile(path).step for path in states.glob("*.safetensors")]
     assert len(saved) == 2
     assert all(step > 0 for step in saved)
@@ -198,7 +198,7 @@ def test_sigterm_lets_running_trials_save_their_states(tiny_study, tmp_path: Pat
 def test_launch_whose_time_is_up_begins_nothing_and_says_how_to_go_on(launched: Launched, tmp_path: Path):
     code, output = run("launch", launched.file, "--storage", tmp_path, "--max-hours", 1e-9, folder=tmp_path)
     assert code == 3
-    assert "time is up; go on with: kdstudy resume tiny" in output
+    assert "time limit reached; resume with: kdstudy resume tiny" in output
     assert results(tmp_path / "tiny") == {}
     assert not (tmp_path / "tiny" / "events.jsonl").exists()
 

@@ -147,7 +147,7 @@ def test_work_of_nodes_that_are_lost_goes_on_elsewhere(nodes: Nodes, tmp_path: P
 def test_launch_whose_time_is_up_in_mid_sweep_lets_what_runs_end(nodes: Nodes, tmp_path: Path):
     deadline = time.monotonic() + 40  # of a clock that all processes share
     output, _ = start(nodes, tmp_path / "study", 2, deadline=deadline).communicate(timeout=500)
-    assert "time is up: nothing more is begun" in output
+    assert "time limit reached: no new trial starts" in output
     assert "Traceback" not in output, output
     ended = json.loads(output.splitlines()[-1])
     assert (ended["up"], ended["blocked"]) == (True, {})
@@ -171,6 +171,6 @@ def test_launch_whose_nodes_are_all_gone_says_so_and_goes_on_when_one_is_back(no
     assert process.returncode == 0, lines
     said = [line for line in lines if "no node alive" in line]
     assert said, lines
-    assert "there is none" in said[0] or "the largest has 0 CPUs" in said[0]
+    assert "there is no such node" in said[0] or "the largest has 0 CPUs" in said[0]
     ended = json.loads(lines[-1])
     assert (ended["started"], ended["recorded"], ended["blocked"]) == (12, 12, {})

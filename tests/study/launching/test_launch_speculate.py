@@ -27,11 +27,11 @@ STOPPING = {"strategy": "grid", "space": load_space("demo"), "stopping": {"rule"
 
 @pytest.mark.parametrize(
     ("changes", "why"),
-    [({"resources": {"group": 4}}, "groups"), ({"search": STOPPING}, "searches that stop trials early")],
+    [({"resources": {"group": 4}}, "resources.group"), ({"search": STOPPING}, "search.stopping")],
 )
 def test_groups_and_early_stopping_are_refused(tmp_path: Path, changes: dict[str, Any], why: str) -> None:
     study = make_study(**changes)
-    with pytest.raises(InputError, match=f"command line: --speculate: is not for {why}"):
+    with pytest.raises(InputError, match=f"command line: --speculate: cannot be combined with {why}"):
         launch(study, Workspace(tmp_path / "study"), LaunchOptions(speculate=True), Progress(Console()))
     assert not (tmp_path / "study").exists()
 
@@ -49,7 +49,7 @@ def test_launch_finds_what_it_finds_without_guesses(launched: Launched, tmp_path
     assert code == 3, output
     code, output = run("launch", launched.file, *options, folder=tmp_path)
     assert code == 0, output
-    counts = re.search(r"speculation: (\d+) trials? run ahead, (\d+) of them asked for", output)
+    counts = re.search(r"speculation: (\d+) trials? run ahead; the search requested (\d+) of them", output)
     assert counts, output
     ahead, asked = map(int, counts.groups())
     assert 0 < asked <= ahead

@@ -89,7 +89,7 @@ def test_study_of_recurrent_students(
     runs_without_kdstudy(tmp_path / "student", workspace, staged)
     code, output = kdstudy("export", workspace.root, *choice, "-o", tmp_path / "student")
     assert code == 2
-    assert "is there already" in output
+    assert "already exists" in output
 
 
 def runs_without_kdstudy(folder: Path, workspace: Workspace, record: TrialRecord) -> None:
@@ -115,6 +115,6 @@ def test_all_that_cannot_be_is_said_at_once(kdstudy, tiny_model: Path, tiny_data
     found = " ".join(output.split())
     assert "teachers.tiny.adapt" in found  # its tokenizer has no mask
     assert "students.bilstm.embeddings = 'nowhere.txt'" in found
-    assert "students.2L.architecture = 'transformer': schedule staged thaws recurrent students" in found
+    assert "students.2L.architecture = 'transformer': schedule staged is for recurrent students" in found
     assert "training.epochs = 3" in found
     assert "Traceback" not in output

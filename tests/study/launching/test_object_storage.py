@@ -243,7 +243,7 @@ def test_launch_killed_and_resumed_on_another_node_ends_like_an_undisturbed_one(
     monkeypatch.setenv(NODE_FOLDER, str(tmp_path / "fresh"))
     code, output = run("resume", address, "--workers", 2, folder=tmp_path)
     assert code == 0, output
-    assert f"finished; see it with: kdstudy report {address}" in output
+    assert f"finished; write the report with: kdstudy report {address}" in output
     # every record once, with the numbers of a study on a file system
     assert results(address) == results(str(launched.folder))
     ended = Counter(event["id"] for event in events(address) if event["event"] == "end")
@@ -301,7 +301,7 @@ def test_address_has_no_superfluous_slashes() -> None:
 @pytest.mark.parametrize("command", ["status", "report", "resume", "plan"])
 def test_address_without_a_study_is_refused(tmp_path: Path, command: str) -> None:
     code, output = run(command, f"s3://{BUCKET}/nothing/here", folder=tmp_path)
-    assert (code, "is no study's directory: it holds no study.yaml" in output) == (2, True), output
+    assert (code, "is not a study's directory: it holds no study.yaml" in output) == (2, True), output
 
 
 def test_store_that_does_not_answer_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

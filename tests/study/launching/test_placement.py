@@ -79,10 +79,10 @@ def test_share_that_no_node_holds_is_a_fault_with_the_largest_node() -> None:
     faults, notes = placement_faults(Resources(cpu=2, gpu=2), [node(64, 1), node(8, 1), node(96, 0)], "study.yaml")
     assert notes == []
     assert [str(fault) for fault in faults] == [
-        "study.yaml: resources = '2 CPUs and 2 GPUs': no node holds one trial: the largest has 64 CPUs and 1 GPU"
+        "study.yaml: resources = '2 CPUs and 2 GPUs': one trial fits on no node: the largest has 64 CPUs and 1 GPU"
     ]
     (fault,), _ = placement_faults(Resources(cpu=2), [], "study.yaml")
-    assert "no node holds one trial: there is none" in str(fault)
+    assert "one trial fits on no node: there is no such node" in str(fault)
 
 
 def test_type_that_the_cluster_lacks_is_noted_with_the_nearest_one() -> None:
@@ -90,7 +90,7 @@ def test_type_that_the_cluster_lacks_is_noted_with_the_nearest_one() -> None:
     faults, notes = placement_faults(resources, [node(4, 1, "A10G"), node(4, 1, "T4")], "study.yaml")
     assert faults == []
     assert [(note.key, note.message) for note in notes] == [
-        ("resources.accelerators.A10", "no node is of this type; did you mean 'A10G'? known: A10G, T4")
+        ("resources.accelerators.A10", "no node has this type; did you mean 'A10G'? known: A10G, T4")
     ]
     # without any node that is left it is a fault, and Ray's own names are shown
     faults, notes = placement_faults(resources, [node(4, 0)], "study.yaml", ["A10G", "T4"])
@@ -102,13 +102,14 @@ def test_type_whose_nodes_are_too_small_is_a_fault_though_others_are_left() -> N
     resources = Resources.model_validate({"accelerators": {"T4": {"cpu": 2, "gpu": 2}}})
     (fault,), notes = placement_faults(resources, [node(8, 1, "T4"), node(4, 0)], "study.yaml")
     assert (fault.key, notes) == ("resources.accelerators.T4", [])
-    assert "no node of this type holds one trial: the largest has 8 CPUs and 1 GPU" in fault.message
+    assert "one trial fits on no node of this type: the largest has 8 CPUs and 1 GPU" in fault.message
 
 
 def test_what_a_machine_lacks() -> None:
     assert list(missing_resources(MIXED, 2, 1)) == []
     assert list(missing_resources(MIXED, 1, 1)) == [
-        "resources.accelerators.A100: a trial occupies 2 CPUs and 0.25 GPUs; here are 1 CPU and 1 GPU"
+        "resources.accelerators.A100: one trial needs 2 CPUs and 0.25 GPUs, but this machine has 1 CPU and 1 GPU; "
+        "launch it on a cluster"
     ]
     assert [line.split(":")[0] for line in missing_resources(MIXED, 8, 0)] == [
         "resources.accelerators.A100",

@@ -51,10 +51,12 @@ def test_nothing_is_said_of_work_that_goes_on() -> None:
     assert lines(facts(nodes=[], pieces=[replace(WAITING, seconds=59)])) == []
 
 
-def test_no_node_that_is_alive_holds_it() -> None:
+def test_no_live_node_holds_it() -> None:
     line = only(facts(resources=Resources(cpu=8), pieces=[WAITING]))
-    assert line.startswith("t/2L/news: no worker for 1.0 min: no node alive holds 8 CPUs and 0 GPUs: the largest has 4")
-    assert "there is none; it goes on when one is there" in only(facts(nodes=[], pieces=[WAITING]))
+    assert line.startswith(
+        "t/2L/news: waiting for a worker for 1.0 min: no live node holds 8 CPUs and 0 GPUs: the largest has 4"
+    )
+    assert "there is no such node; it continues when one joins" in only(facts(nodes=[], pieces=[WAITING]))
     assert "has not added one yet" in only(facts(nodes=[], pieces=[WAITING], autoscaling=True))
 
 
@@ -62,23 +64,25 @@ def test_no_node_of_a_type_holds_it_while_others_work() -> None:
     resources = Resources.model_validate({"accelerators": {"T4": {"gpu": 1}}})
     pieces = [RUNNING, replace(WAITING, kind="T4")]
     line = only(facts(resources=resources, workers=2, pieces=pieces))
-    assert "no node alive of type T4 holds 1 CPU and 1 GPU: there is none" in line
+    assert "no live node of type T4 holds 1 CPU and 1 GPU: there is no such node" in line
 
 
 def test_others_use_the_nodes() -> None:
-    assert "1 CPU and 0 GPUs are free on no node, others use them" in only(facts(pieces=[RUNNING, WAITING]))
+    assert "other programs use the nodes: no node has 1 CPU and 0 GPUs free" in only(facts(pieces=[RUNNING, WAITING]))
 
 
-def test_room_that_ray_does_not_give() -> None:
+def test_room_that_ray_does_not_assign() -> None:
     node = replace(CPU_NODE, free={"CPU": 3.0})
-    assert "one has room for 1 CPU and 0 GPUs" in only(facts(nodes=[node], pieces=[RUNNING, WAITING]))
+    assert "one has 1 CPU and 0 GPUs free" in only(facts(nodes=[node], pieces=[RUNNING, WAITING]))
 
 
 def test_worker_that_does_not_come_up() -> None:
     found = facts(
         pieces=[WAITING], starts=[StartingWorker("10.0.0.3", 200.0)], workers=1, nodes=[Node("one", {"CPU": 1.0})]
     )
-    assert only(found) == "t/2L/news: no worker for 1.0 min: it has been starting for 3.3 min, on 10.0.0.3"
+    assert (
+        only(found) == "t/2L/news: waiting for a worker for 1.0 min: a worker has been starting for 3.3 min on 10.0.0.3"
+    )
     assert lines(replace(found, starts=[StartingWorker("10.0.0.3", 100.0)])) == []
 
 
@@ -98,20 +102,20 @@ def test_work_without_a_sign(quiet: float, usual: float | None, saves: float, sa
     found = lines(facts(pieces=[piece], workers=1, checkpoint_seconds=saves))
     assert bool(found) == said
     if said:
-        assert "t/3L/news: id2 runs, but no sign of it for" in found[0]
+        assert "t/3L/news: id2 is running but has shown no sign of progress for" in found[0]
         assert "begun at 12:00 on host, 7" in found[0]
 
 
 def test_work_that_was_given_up_names_its_error_and_who_waits_for_it() -> None:
     loss = LostWork("id3", "teacher t on news", "OSError: no space left on device", ("a", "b", "c", "d"))
-    line = "teacher t on news: id3 is given up for this launch: OSError: no space left on device"
-    assert only(facts(losses=[loss])) == f"{line}; a, b, c and 1 more wait for it"
+    line = "teacher t on news: id3 is given up until the next launch: OSError: no space left on device"
+    assert only(facts(losses=[loss])) == f"{line}; waiting for it: a, b, c and 1 more"
 
 
 def test_everything_waits_for_a_teacher() -> None:
     teacher = replace(RUNNING, name="teacher t on news", teaches=("t/2L/news", "t/3L/news"))
     line = only(facts(pieces=[teacher]))
-    assert line.startswith("3 of 4 workers are idle: t/2L/news, t/3L/news wait for teacher t on news, which has run")
+    assert line.startswith("idle workers: 3 of 4; waiting for teacher t on news, which has run")
     # not while all workers have work, nor at once
     assert lines(facts(pieces=[teacher], workers=1)) == []
     assert lines(facts(pieces=[replace(teacher, seconds=5)])) == []
@@ -122,7 +126,7 @@ def test_cause_is_said_once_until_it_comes_back() -> None:
     assert len(dog.new_causes(gone)) == 1
     assert dog.new_causes(replace(gone, pieces=[replace(WAITING, seconds=500)])) == []
     # another cause of the same wait is news
-    assert "room" in dog.new_causes(facts(nodes=[replace(CPU_NODE, free={"CPU": 4.0})], pieces=[WAITING]))[0]
+    assert "free" in dog.new_causes(facts(nodes=[replace(CPU_NODE, free={"CPU": 4.0})], pieces=[WAITING]))[0]
     assert dog.new_causes(facts(pieces=[])) == []
     assert len(dog.new_causes(gone)) == 1
 
@@ -153,4 +157,4 @@ def test_launch_goes_on_though_it_cannot_say_how_it_stands(monkeypatch: pytest.M
         hooks.on_step_end(0, [])
     # what must be done was done each time; why nothing is shown is said once
     assert Searching.reconciled == [set()] * 3
-    assert said == ["cannot say how it stands: no time at all"]
+    assert said == ["cannot show the progress: no time at all"]

@@ -63,9 +63,9 @@ def teachers_done(ledger: Ledger) -> None:
 @pytest.mark.parametrize(
     ("report", "reason"),
     [
-        (KILLED, "its worker was lost again and again, killed or with its node; if memory ran out there, launch with"),
-        (AWAY, "its worker was lost again and again, killed or with its node"),
-        (LOW, "its worker was ended again and again, as its node ran low on memory: launch with fewer --workers"),
+        (KILLED, "its workers were lost repeatedly (killed, or their node failed); if memory ran out, launch with"),
+        (AWAY, "its workers were lost repeatedly (killed, or their node failed)"),
+        (LOW, "its workers were killed repeatedly because the node ran low on memory; launch with fewer --workers"),
         (FULL, "trials.storage.durable_writes.StorageFull: /data/runs/x: No space left on device; make room there"),
         (CHANGED, "trials.datasets.tokenized_data.InputsChanged: the data changed"),
     ],
@@ -196,4 +196,4 @@ def test_lost_head_is_said_and_ends_the_process_once(monkeypatch: pytest.MonkeyP
     with head.watch_head_node("127.0.0.1:1", said.append):
         assert ended.wait(30)
     released.set()
-    assert said == ["the head of the Ray cluster, 127.0.0.1:1, is gone: it has not answered for 0.05 s", 3]
+    assert said == ["the head node of the Ray cluster, 127.0.0.1:1, has not answered for 0.05 s", 3]

@@ -105,15 +105,15 @@ def test_teachers_and_trials_are_told_apart(ledger: Ledger, records: list[Record
 
 
 BAD: dict[str, tuple[str, str]] = {
-    "empty": ("", "torn or no JSON"),
-    "binary": ("\x00\x01", "torn or no JSON"),
-    "nested": ("[" * 200_000, "torn or no JSON"),
-    "list": ("[1, 2]", "no kdstudy record"),
-    "number": ("3", "no kdstudy record"),
-    "null": ("null", "no kdstudy record"),
-    "foreign": ('{"name": "package", "version": "1.0.0"}', "no kdstudy record"),
+    "empty": ("", "torn or not JSON"),
+    "binary": ("\x00\x01", "torn or not JSON"),
+    "nested": ("[" * 200_000, "torn or not JSON"),
+    "list": ("[1, 2]", "not a kdstudy record"),
+    "number": ("3", "not a kdstudy record"),
+    "null": ("null", "not a kdstudy record"),
+    "foreign": ('{"name": "package", "version": "1.0.0"}', "not a kdstudy record"),
     "newer": (json.dumps({"kind": "trial", "version": RECORD_VERSION + 1, "new": {}}), "newer kdstudy"),
-    "teacher": ('{"kind": "teacher", "version": 1}', "no kdstudy record"),
+    "teacher": ('{"kind": "teacher", "version": 1}', "not a kdstudy record"),
 }
 
 

@@ -101,8 +101,8 @@ def test_claim_refuses_another_recipe(tmp_path: Path, workspace: Workspace) -> N
     )
     # each difference by its key, with what it was
     assert set(found) == {"training.epochs", "training.batch_size"}
-    assert "where it is 3.0" in found["training.epochs"]
-    assert "where it is 32" in found["training.batch_size"]
+    assert "was 3.0 when" in found["training.epochs"]
+    assert "was 32 when" in found["training.batch_size"]
     assert str(workspace.root) in found["training.epochs"]
 
 
@@ -152,7 +152,7 @@ def test_open_study_by_file_or_by_directory(tmp_path: Path, workspace: Workspace
 
 
 def test_open_study_of_a_folder_without_one(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"is no study's directory: it holds no study\.yaml"):
+    with pytest.raises(InputError, match=r"is not a study's directory: it holds no study\.yaml"):
         open_study(tmp_path)
 
 

@@ -186,7 +186,7 @@ def test_progress_says_what_is_left() -> None:
     lines = [line for line in console.file.getvalue().splitlines() if line.startswith("[")]  # type: ignore[attr-defined]
     assert len(lines) == sum(isinstance(record, TrialRecord) for record in records)
     assert all("left] teacher/" in line for line in lines)
-    assert words_of(2.0, 1.0, 4.0, 3) == "about 2.0 h of work left (60.0 min to 4.0 h), 40.0 min at 3 workers"
+    assert words_of(2.0, 1.0, 4.0, 3) == "about 2.0 h of work left (60.0 min to 4.0 h), 40.0 min with 3 workers"
 
 
 def words_of(expected: float, lower: float, upper: float, workers: int) -> str:

@@ -172,8 +172,8 @@ def test_extended_space_goes_on_in_the_same_study(workspace: Workspace, url: str
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("nonsense", "--optuna-storage = 'nonsense': is no database URL"),
-        ("sqlite://", "a database in memory is seen by nobody"),
+        ("nonsense", "--optuna-storage = 'nonsense': is not a database URL"),
+        ("sqlite://", "nobody else can read a database in memory"),
         ("sqlite:////nowhere/x.db", "cannot be opened: .*unable to open database file"),
         ("postgresql://me:secret@nowhere/x", r"'postgresql://me:\*\*\*@nowhere/x': cannot be opened"),
     ],
@@ -214,9 +214,7 @@ def test_storage_that_fails_is_named_and_stops_nothing(study, workspace, url, mo
         while len(updates) < 5:
             time.sleep(0.01)
     # once when it begins, once at the end
-    assert said == 2 * [
-        "the Optuna storage is behind the ledger (database or disk is full); kdstudy mirror brings it up to date"
-    ]
+    assert said == 2 * ["the Optuna storage is out of date (database or disk is full); update it with: kdstudy mirror"]
     monkeypatch.setattr(OptunaMirror, "update", real)
     assert OptunaMirror(study, workspace, open_optuna_storage(url)).update() > 0
 
@@ -229,7 +227,7 @@ def test_storage_that_hangs_ends_with_the_launch(study, workspace, url, monkeypa
     with mirror_while_running(study, workspace, open_optuna_storage(url), said.append):
         time.sleep(0.05)
     free.set()
-    assert said == ["the Optuna storage is behind the ledger (it takes too long); kdstudy mirror brings it up to date"]
+    assert said == ["the Optuna storage is out of date (it takes too long); update it with: kdstudy mirror"]
 
 
 def test_without_a_storage_nothing_is_made(study: Study, workspace: Workspace) -> None:
@@ -254,7 +252,7 @@ def test_launch_with_a_storage(tiny_study, tmp_path: Path) -> None:
     assert (code, output.strip()) == (0, "mirror: 0 trials added")
     code, output = run("mirror", tmp_path / "runs" / "tiny", "nonsense", folder=tmp_path)
     assert code == 2
-    assert "URL = 'nonsense': is no database URL" in output
+    assert "URL = 'nonsense': is not a database URL" in output
 
 
 @pytest.mark.skipif(find_spec("optuna_dashboard") is None, reason="needs optuna-dashboard (the extra dashboard)")

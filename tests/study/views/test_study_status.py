@@ -50,7 +50,7 @@ def test_status_of_an_empty_study(study: Study, workspace: Workspace) -> None:
     assert not status.finished
     assert (status.trials, status.hours) == (0, 0)
     assert [chain.triple for chain in status.chains] == [triple.triple_id for triple in study.triples]
-    assert {chain.stage for chain in status.chains} == {"waits for its teacher"}
+    assert {chain.stage for chain in status.chains} == {"waiting for its teacher"}
     assert all(chain.incumbent is None and chain.steps == () for chain in status.chains)
     assert status.failed_trials == status.unfinished_work == status.bad_files == ()
     # looking makes nothing
@@ -139,7 +139,7 @@ def test_status_of_a_failed_teacher(study: Study, workspace: Workspace) -> None:
     status = status_of(study, workspace, [failed])
     stages = {chain.triple: chain.stage for chain in status.chains}
     assert stages["teacher/2L/data0"] == stages["teacher/3L/data0"] == "failed: teacher teacher: labels differ"
-    assert stages["teacher/2L/data1"] == "waits for its teacher"
+    assert stages["teacher/2L/data1"] == "waiting for its teacher"
     assert not status.finished
 
 

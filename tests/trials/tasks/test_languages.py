@@ -123,7 +123,7 @@ def test_student_keeps_codes_and_ties(mbart, tmp_path):
 @pytest.mark.parametrize(
     ("languages", "message"),
     [
-        (("xx", "en"), "languages = 'xx': the tokenizer has no such language: ar_AR, cs_CZ"),
+        (("xx", "en"), "languages = 'xx': the tokenizer does not know this language; known: ar_AR, cs_CZ"),
         (None, "languages: is required"),
     ],
 )
