@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces import InputError
-from study.config import preset_row_counts
+from study.config import Study, preset_row_counts
 from trials.datasets import load_dataset_splits
 from trials.models import (
     FEED_FORWARD_KEYS,
@@ -22,10 +22,11 @@ from trials.models import (
     Config,
     config_key,
     layer_counts,
+    student_config,
     why_not_packed,
 )
 from trials.readers import package_folder
-from trials.specs import EVALUATION_TOKENS, DatasetSpec, Precision, Split, TrainingRecipe
+from trials.specs import EVALUATION_TOKENS, DatasetSpec, Precision, Split, StudentSpec, TrainingRecipe
 from trials.tasks import Head, Task, task_of
 
 CHARACTERS_PER_TOKEN = 4.5
@@ -151,6 +152,38 @@ class DatasetSize:
             known = self.output_characters
             positions = self.rows * recipe.max_length if known is None else known / CHARACTERS_PER_TOKEN
         return positions * self.task.output_bytes(self.labels, hidden_size, recipe.teacher_top_k)
+
+
+@dataclass(frozen=True)
+class StudySizes:
+    """Sizes of all data sets and models of a study, as far as they are known on this machine.
+
+    Attributes:
+        data: Data sets by name.
+        models: Each model's config.json by its reference.
+        missing: Names of data sets and models of unknown size.
+    """
+
+    data: dict[str, DatasetSize]
+    models: dict[str, dict[str, Any]]
+    missing: tuple[str, ...]
+
+    @classmethod
+    def of(cls, study: Study) -> StudySizes:
+        """The sizes of one study."""
+        data = {dataset.name: dataset_size(dataset) for dataset in study.config.datasets}
+        references = {study.teacher_source(*pair)[0]: pair[0].revision or "" for pair in study.teacher_pairs}
+        references |= dict(study.student_source(student) for student in study.config.students)
+        models = {reference: model_config(reference, revision) for reference, revision in references.items()}
+        return cls(
+            {name: size for name, size in data.items() if size},
+            {name: config for name, config in models.items() if config},
+            tuple(name for found in (data, models) for name, size in found.items() if not size),
+        )
+
+    def student(self, study: Study, student: StudentSpec) -> dict[str, Any]:
+        """The config.json of a student."""
+        return student_config(self.models[study.student_source(student)[0]], student)
 
 
 def dataset_size(dataset: DatasetSpec) -> DatasetSize | None:

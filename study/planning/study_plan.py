@@ -20,14 +20,12 @@ from search_spaces import (
 )
 from study.config import SearchConfig, Strategy, Study
 from study.planning.model_sizes import (
-    DatasetSize,
+    StudySizes,
     attention_memory,
-    dataset_size,
     embedding_weights,
     forward_path,
     hidden_size,
     layer_weights,
-    model_config,
     num_parameters,
     token_weights,
     trial_memory,
@@ -39,7 +37,6 @@ from trials.models import (
     Config,
     config_key,
     layer_counts,
-    student_config,
     why_not_packed,
 )
 from trials.specs import StudentSpec, Triple
@@ -110,7 +107,7 @@ def make_plan(study: Study) -> Plan:
     """Plan a study; data and models whose sizes are not known leave hours and disk unknown."""
     fewest, most = trial_bounds(study)
     fewest_in_all, most_in_all = total_trial_bounds(study)
-    sizes = _Sizes.of(study)
+    sizes = StudySizes.of(study)
     known = not sizes.missing
     return Plan(
         triples=tuple(triple.triple_id for triple in study.triples),
@@ -167,7 +164,7 @@ def _shape(student: StudentSpec, config: Config) -> str:
     return ", ".join(part for part in (*shape, start) if part)
 
 
-def _taught(study: Study, sizes: _Sizes) -> Iterator[tuple[str, str, Configuration, LayerMap]]:
+def _taught(study: Study, sizes: StudySizes) -> Iterator[tuple[str, str, Configuration, LayerMap]]:
     """Student, teacher, configuration and layer map wherever layers are learned; `doctor` says which cannot be."""
     teaching = [each for each in study.tried if each.compares_layers]
     pairs = dict.fromkeys((triple.teacher.name, triple.student.name) for triple in study.triples)
@@ -187,7 +184,7 @@ def _taught(study: Study, sizes: _Sizes) -> Iterator[tuple[str, str, Configurati
                 )
 
 
-def _layer_maps(study: Study, sizes: _Sizes) -> dict[str, str]:
+def _layer_maps(study: Study, sizes: StudySizes) -> dict[str, str]:
     """The maps of each pair, usually one."""
     found: dict[str, list[str]] = {}
     for student, teacher, _, pairs in _taught(study, sizes):
@@ -198,7 +195,7 @@ def _layer_maps(study: Study, sizes: _Sizes) -> dict[str, str]:
     return {pair: "; or ".join(maps) for pair, maps in found.items()}
 
 
-def _stages(study: Study, sizes: _Sizes) -> Iterator[tuple[str, str]]:
+def _stages(study: Study, sizes: StudySizes) -> Iterator[tuple[str, str]]:
     """Stages in words, of each configuration and pair that has several."""
     names = {configuration: name for name, configuration in study.space.named().items()}
     for configuration in (each for each in study.tried if each.schedule in UNFREEZING_SCHEDULES):
@@ -213,7 +210,7 @@ def _stages(study: Study, sizes: _Sizes) -> Iterator[tuple[str, str]]:
             yield f"{name}: {student} of {teacher}", words
 
 
-def _map_bytes(study: Study, sizes: _Sizes) -> dict[str, float]:
+def _map_bytes(study: Study, sizes: StudySizes) -> dict[str, float]:
     """Bytes of the attention maps that are kept for each triple that compares any; 0 where they are not kept."""
     pairs = {(s, t, pairs) for s, t, each, pairs in _taught(study, sizes) if each.attention_weight}
     found: dict[str, float] = {}
@@ -331,29 +328,6 @@ def _trials_of(space: SearchSpace, config: SearchConfig, path: _Path, softmax: b
 
 
 @dataclass(frozen=True)
-class _Sizes:
-    data: dict[str, DatasetSize]
-    models: dict[str, dict[str, Any]]
-    missing: tuple[str, ...]
-
-    @classmethod
-    def of(cls, study: Study) -> _Sizes:
-        data = {dataset.name: dataset_size(dataset) for dataset in study.config.datasets}
-        references = {study.teacher_source(*pair)[0]: pair[0].revision or "" for pair in study.teacher_pairs}
-        references |= dict(study.student_source(student) for student in study.config.students)
-        models = {reference: model_config(reference, revision) for reference, revision in references.items()}
-        return cls(
-            {name: size for name, size in data.items() if size},
-            {name: config for name, config in models.items() if config},
-            tuple(name for found in (data, models) for name, size in found.items() if not size),
-        )
-
-    def student(self, study: Study, student: StudentSpec) -> dict[str, Any]:
-        """The config.json of a student."""
-        return student_config(self.models[study.student_source(student)[0]], student)
-
-
-@dataclass(frozen=True)
 class PlannedSeconds:
     """What work takes by its floating-point operations, at the assumed rate of one worker.
 
@@ -375,11 +349,11 @@ class PlannedSeconds:
 
 def planned_seconds(study: Study) -> PlannedSeconds | None:
     """Planned seconds; None if data or models are not at hand."""
-    sizes = _Sizes.of(study)
+    sizes = StudySizes.of(study)
     return None if sizes.missing else _seconds(study, sizes)
 
 
-def _seconds(study: Study, sizes: _Sizes) -> PlannedSeconds:
+def _seconds(study: Study, sizes: StudySizes) -> PlannedSeconds:
     """Operations over the assumed rate: 6 per weight and token that is trained, 2 where it is only computed.
 
     Where a teacher's attention is computed for each batch its forward counts too.
@@ -411,7 +385,7 @@ def _seconds(study: Study, sizes: _Sizes) -> PlannedSeconds:
     return planned
 
 
-def _memory(study: Study, sizes: _Sizes) -> float:
+def _memory(study: Study, sizes: StudySizes) -> float:
     """Of the largest trial; trials side by side share a process, but not their weights."""
     maps = _map_bytes(study, sizes)
 
@@ -431,7 +405,7 @@ def _memory(study: Study, sizes: _Sizes) -> float:
     return max(of(triple) for triple in study.triples)
 
 
-def _bytes(study: Study, sizes: _Sizes) -> float:
+def _bytes(study: Study, sizes: StudySizes) -> float:
     """Of each teacher two checkpoints with their outputs, and the untrained one; token ids; untrained students."""
     total = len(study.space.choices.teacher_checkpoint) * sum(_map_bytes(study, sizes).values())
     for teacher, dataset in study.teacher_pairs:
