@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -131,6 +134,34 @@ def test_store_that_does_not_answer_is_tried_again_and_said(monkeypatch: pytest.
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     with pytest.raises(StoreError, match=f"s3://b/x/a: could not connect to the object store: .*{RETRIES} retries"):
         SharedFolder("s3://b/x").read("a")
+
+
+class CutShort(BaseHTTPRequestHandler):
+    """Ends each answer after a tenth of it."""
+
+    def do_GET(self):
+        self.send_response(200)
+        for name, value in {"Content-Length": "1000", "ETag": '"a"', "Last-Modified": formatdate(usegmt=True)}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(b"x" * 100)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.mark.usefixtures("fresh")
+def test_download_that_is_cut_short_leaves_the_older_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "file").write_bytes(b"older")
+    with ThreadingHTTPServer(("127.0.0.1", 0), CutShort) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "REGION"):
+            monkeypatch.setenv(f"AWS_{name}", name)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+        with pytest.raises(StoreError, match="s3://b/x/a: "):
+            SharedFolder("s3://b/x").download("a", tmp_path / "file")
+        server.shutdown()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"file": b"older"}
 
 
 @pytest.mark.usefixtures("fresh")
