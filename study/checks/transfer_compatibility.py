@@ -9,12 +9,11 @@ from search_spaces import UNFREEZING_SCHEDULES, Configuration, Distance, Fault, 
 from study.config import Study
 from trials.models import NUM_RECURRENT_PARTS
 from trials.readers import dataset_key
-from trials.specs import Architecture, Triple
+from trials.specs import Triple
 from trials.tasks import Head, task_of
 from trials.training import training_stages
 
 OF_TEXTS = (Head.SEQUENCE,)
-OF_RECURRENT = {Architecture.BILSTM: (Head.SEQUENCE, Head.TOKENS), Architecture.RNN: OF_TEXTS}
 
 
 def transfer_faults(study: Study, triple: Triple) -> Iterator[Fault]:
@@ -50,7 +49,8 @@ def _student_faults(study: Study, triple: Triple) -> Iterator[Fault]:
     """Tasks and layers that a student is not made for, and schedules without an epoch for their last stage."""
     student, dataset = triple.student, triple.dataset
     key, head = f"students.{student.name}.architecture", task_of(dataset).head
-    if student.is_recurrent and head not in OF_RECURRENT[student.architecture]:
+    heads = OF_TEXTS if student.architecture.has_own_words else (Head.SEQUENCE, Head.TOKENS)
+    if student.is_recurrent and head not in heads:
         yield Fault("study file", key, str(student.architecture), f"cannot do {dataset.task} (data set {dataset.name})")
     if not student.distil and not study.space.without_teacher().experiments:
         message = "this student learns without a teacher, but no experiment does: add one with soft_label_weight 0"

@@ -78,8 +78,8 @@ def teacher_forced_loss(task: Task, network: Seq2SeqNetwork, split: TokenizedSpl
 
 
 @torch.no_grad()
-def write_hidden_states(network: Any, split: TokenizedSplit, file: Path) -> None:
-    """What each layer says of rows' first tokens, float32 [rows, layers, hidden], into a .npy file batch by batch."""
+def write_hidden_states(network: Any, split: TokenizedSplit, order: Sequence[int], folder: Path) -> None:
+    """States of rows' first tokens after each layer, float32 [rows, layers, hidden], into a .npy file by batches."""
     network.eval()
     found: np.ndarray | None = None
 
@@ -89,7 +89,7 @@ def write_hidden_states(network: Any, split: TokenizedSplit, file: Path) -> None
     for rows, states in map_batches(said, batches_by_length(split.lengths)):
         if found is None:
             shape = (len(split), *states.shape[1:])
-            found = allocate_array(file, np.float32, shape)
+            found = allocate_array(folder / "states.npy", np.float32, shape)
         found[rows] = states
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from search_spaces import Fault, InputError, fault
 from trials.readers import vectors_size
-from trials.specs import Architecture, Initialisation, StudentSpec
+from trials.specs import Initialisation, StudentSpec
 
 SHARED = ("albert",)  # architectures with one layer's weights for all
 INNER_FACTOR = 4  # the feed-forward part's width over the model's, where a student names its width (B, section 4)
@@ -80,8 +80,8 @@ def recurrent_config(student: StudentSpec, *, vocabulary: int, embedding_size: i
     """
     given = {name: getattr(student, name) for name in RECURRENT_DEFAULTS if getattr(student, name) is not None}
     size = {} if embedding_size is None else {"embedding_size": embedding_size}
-    pooling = "max" if student.architecture is Architecture.BILSTM else "last"
-    shape = {"model_type": RECURRENT_MODEL_TYPE, "architecture": str(student.architecture), "pooling": pooling}
+    kind = student.architecture
+    shape = {"model_type": RECURRENT_MODEL_TYPE, "architecture": str(kind), "pooling": kind.pooling}
     return shape | {"vocab_size": vocabulary} | RECURRENT_DEFAULTS | given | size
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import json
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -20,7 +21,7 @@ from trials.networks.packed_network import PackedNetwork
 from trials.networks.recurrent_network import RecurrentNetwork
 from trials.networks.seq2seq_network import Seq2SeqNetwork
 from trials.networks.transformers_network import TransformersNetwork
-from trials.specs import Precision
+from trials.specs import Architecture, Precision
 from trials.tasks import Head
 
 Network = PackedNetwork | TransformersNetwork | Seq2SeqNetwork | RecurrentNetwork
@@ -45,9 +46,15 @@ def open_network(
 def _opened(folder: Path, data: TokenizedData, precision: Precision, attention: bool) -> Network:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if config["model_type"] == RECURRENT_MODEL_TYPE:
-        return RecurrentNetwork.open(folder, precision)
+        return network_class(Architecture(config["architecture"])).open(folder, precision)
     if why_not_packed(config) is None:
         return PackedNetwork.open(folder, config, data, precision)
     if data.head is Head.SEQ2SEQ:
         return Seq2SeqNetwork.open(folder, precision)
     return TransformersNetwork.open(folder, precision, data.head, attention=attention)
+
+
+def network_class(architecture: Architecture) -> type[RecurrentNetwork]:
+    """The network of an architecture that is no Transformers model."""
+    kind: type[RecurrentNetwork] = import_module(f"trials.networks.{architecture.network}").NETWORK
+    return kind

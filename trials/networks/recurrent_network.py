@@ -123,6 +123,9 @@ class RecurrentNetwork(nn.Module):
         return states.float()
 
 
+NETWORK = RecurrentNetwork
+
+
 def _reversed(lengths: Tensor, size: int) -> Tensor:
     """Positions that turn each row around inside its length, and leave its padding: int64 [rows, size]."""
     steps = torch.arange(size, device=lengths.device)

@@ -11,11 +11,28 @@ from trials.specs.dataset import FrozenSpec, Name
 
 
 class Architecture(StrEnum):
-    """The kind of network of a student."""
+    """The kind of network of a student, a line each: its name in study files, then its attributes.
+
+    Attributes:
+        network: Name of the file in `trials.networks` that has its network; "" for Transformers models.
+        pooling: How a network over positions comes to a text: their maximum (``max``) or the last states (``last``).
+        has_own_words: Whether it reads the lower-cased words of its data, not the tokens of its source.
+    """
+
+    network: str
+    pooling: str
+    has_own_words: bool
+
+    def __new__(cls, value: str, network: str = "", pooling: str = "max", has_own_words: bool = False) -> Architecture:
+        """A member: its name in study files and its attributes."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.network, member.pooling, member.has_own_words = network, pooling, has_own_words
+        return member
 
     TRANSFORMER = "transformer"  # like its source
-    BILSTM = "bilstm"  # word pieces, a bidirectional LSTM, the maximum over positions (D, section 3.1)
-    RNN = "rnn"  # lower-cased words, the same LSTM, its last states (D's RNN encoder, section 6)
+    BILSTM = "bilstm", "recurrent_network"  # a bidirectional LSTM over word pieces (D, section 3.1)
+    RNN = "rnn", "recurrent_network", "last", True  # the same LSTM over words (D's RNN encoder, section 6)
 
 
 class Initialisation(StrEnum):

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from trials.datasets import InputsChanged, load_dataset_splits
 from trials.models import recurrent_config
-from trials.networks import RecurrentNetwork
+from trials.networks import network_class
 from trials.readers import WordVectors, copy_files, load_tokenizer, load_word_vectors, tokenizer_files
 from trials.specs import DatasetSpec, StudentSpec
 from trials.tasks import Head
@@ -46,7 +46,7 @@ def build_recurrent(
     config["head"] = str(head)
     config |= {"id2label": dict(enumerate(label_names)), "label2id": {name: i for i, name in enumerate(label_names)}}
     torch.manual_seed(seed)
-    network = RecurrentNetwork(config)
+    network = network_class(student.architecture)(config)
     with torch.no_grad():
         network.embedding.weight.uniform_(-UNKNOWN, UNKNOWN)
         if vectors is not None:

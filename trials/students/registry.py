@@ -7,7 +7,7 @@ from pathlib import Path
 from search_spaces import digest
 from trials.models import model_fingerprint
 from trials.readers import tokenizer_fingerprint, vectors_fingerprint
-from trials.specs import Architecture, DatasetSpec, StudentSpec
+from trials.specs import DatasetSpec, StudentSpec
 from trials.storage import Workspace
 from trials.tasks import Head
 
@@ -70,7 +70,7 @@ def tokenizer_folder(
     Raises:
         InputError, InputsChanged: Its words are the data's, and those are not to be had.
     """
-    if student.architecture is not Architecture.RNN:
+    if not student.architecture.has_own_words:
         return source
 
     def build(target: Path) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,6 +37,14 @@ from trials.teachers.attention_maps import CachedMaps, ComputedMaps, example_att
 from trials.teachers.checkpoints import SETTINGS_FILE, TeacherSettings, stored_teacher
 
 HEAD = "head.safetensors"
+
+OutputWriter = Callable[[Any, TokenizedSplit, Sequence[int], Path], None]
+"""Writes .npy files of a network's outputs over a split, rows first, into a folder; columns in the labels' order."""
+
+TEXT_OUTPUTS: dict[str, OutputWriter] = {  # what is kept of encoders besides their plain outputs, by its cache's name
+    "states": write_hidden_states,
+    "spoken": write_outputs_and_states,
+}
 
 
 @dataclass(frozen=True)
@@ -106,14 +115,7 @@ class Teacher:
 
     def states(self, split: str, device: torch.device) -> np.ndarray:
         """What each of its layers says of the split's first tokens: float32 [rows, layers, hidden], from the cache."""
-        key = digest([self.data.key, self.fingerprint, split, "states"])[:24]
-
-        def build(target: Path) -> None:
-            network = open_network(self.folder, self.data, Precision.FP32, device)
-            assert not isinstance(network, Seq2SeqNetwork)
-            write_hidden_states(network, self.data.splits[split], target / "states.npy")
-
-        return np.load(self._built_once(key, build) / "states.npy", mmap_mode="r")
+        return self.arrays("states", split, device)["states"]
 
     def outputs_and_states(self, split: str, device: torch.device) -> tuple[TeacherOutputs, np.ndarray]:
         """What D's students learn of a split, from the cache: its outputs, and z of eq. 7.
@@ -121,15 +123,20 @@ class Teacher:
         Returns:
             Its outputs, as of `outputs`; its last layer's states of rows' first tokens, float32 [rows, hidden].
         """
-        key = digest([self.data.key, self.fingerprint, split, "spoken"])[:24]
+        found = self.arrays("spoken", split, device)
+        return TeacherOutputs(found["outputs"]), found["states"]
+
+    def arrays(self, name: str, split: str, device: torch.device) -> dict[str, np.ndarray]:
+        """One of `TEXT_OUTPUTS` over a split, from the cache: each array by its name."""
+        key = digest([self.data.key, self.fingerprint, split, name])[:24]
 
         def build(target: Path) -> None:
             network = open_network(self.folder, self.data, Precision.FP32, device)
-            write_outputs_and_states(network, self.data.splits[split], self.settings.label_order, target)
+            assert not isinstance(network, Seq2SeqNetwork)
+            TEXT_OUTPUTS[name](network, self.data.splits[split], self.settings.label_order, target)
 
         built = self._built_once(key, build)
-        outputs, states = (np.load(built / f"{name}.npy", mmap_mode="r") for name in ("outputs", "states"))
-        return TeacherOutputs(outputs), states
+        return {file.stem: np.load(file, mmap_mode="r") for file in sorted(built.glob("*.npy"))}
 
     def attention(
         self, split: str, layers: tuple[int, ...], device: torch.device, student: Network
