@@ -1,4 +1,4 @@
-"""What a teacher's attention maps cost a batch of its student's: kept in half precision, or computed again.
+"""The cost of a teacher's attention maps per batch of the student: read from disk in half precision, or computed again.
 
     python -m benchmarks.attention_maps
 
@@ -42,7 +42,7 @@ BATCHES = 20
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, write and print."""
     parser = argparse.ArgumentParser(description="The cost of a teacher's attention maps, kept or computed.")
-    parser.add_argument("--data", type=Path, default=DATA, help="where mrpc and sst2 lie, as parquet folders")
+    parser.add_argument("--data", type=Path, default=DATA, help="folder that holds mrpc and sst2 as parquet folders")
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)

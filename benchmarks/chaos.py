@@ -66,11 +66,11 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, help="of what is killed when; drawn if not given")
-    parser.add_argument("--seeds", type=int, default=15, help="of the study: trials of each configuration and student")
-    between = "starts and ends of trials between two kills, at least and at most"
+    parser.add_argument("--seed", type=int, help="seed for what is killed and when; drawn if not given")
+    parser.add_argument("--seeds", type=int, default=15, help="number of seeds of the study")
+    between = "minimum and maximum number of trial starts and ends between two kills"
     parser.add_argument("--between", type=int, nargs=2, default=(4, 20), help=between)
-    parser.add_argument("--dry", action="store_true", help="keep no results")
+    parser.add_argument("--dry", action="store_true", help="do not save the results")
     return parser.parse_args()
 
 

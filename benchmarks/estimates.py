@@ -1,4 +1,4 @@
-"""Is a plan right that is corrected by what was measured? Finished studies are replayed, and estimates kept.
+"""Accuracy of the time estimates: finished studies are replayed, and the estimates are compared with the real times.
 
 At a share of a study's trials the hours of work that it takes in all are estimated: those so far and those left. The
 error is against what it took in the end. Trials come as they did when the study ran, or as a launch proposes them now.

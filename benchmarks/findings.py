@@ -1,4 +1,4 @@
-"""What the measurements say: times, ratios, shares of the floor, and whether the students are as good. No drawing."""
+"""Findings from the measurements: times, ratios, shares of the floor, quality of the students. No drawing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The matrix-multiply floor: the products that a student's training cannot do without, at the speed of bare ones.
+"""The matrix-multiply floor: the time of the matrix products alone that a student's training needs.
 
 An encoder's training steps need, for every true token, each linear layer's product and its two gradients, and for
 every row the products of attention; of the last layer, only keys and values of tokens other than the first. Padding,

@@ -1,4 +1,4 @@
-"""kdstudy's own grid: a study of one triple whose search space is a list of learning rates, launched as any."""
+"""kdstudy's own grid: a study of one triple whose search space is a list of learning rates, launched like any other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a trial and its caches take, beside what `kdstudy plan` says they will: peak memory, and bytes on disk.
+"""Peak memory of a trial and disk space of its caches, measured and as predicted by `kdstudy plan`.
 
     python -m benchmarks.memory
 

@@ -1,4 +1,4 @@
-"""The tuned peer: the best that we could configure with the same libraries, without writing a training loop.
+"""The tuned peer: the fastest configuration that we found for the same libraries, without an own training loop.
 
 Workers are reused and keep data and models, rows of like length share a batch, evaluation takes large sorted batches,
 one thread a worker at usual priority. The teacher still runs in every step; `cached` variants compute its outputs once.

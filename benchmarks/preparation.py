@@ -1,4 +1,4 @@
-"""What all variants are given before anything is timed: token ids, the fine-tuned teacher, the untrained student."""
+"""Inputs that all variants share and that are not timed: token ids, the fine-tuned teacher, the untrained student."""
 
 from __future__ import annotations
 

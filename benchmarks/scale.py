@@ -1,4 +1,4 @@
-"""What a study costs as it grows: the driver's time and memory per trial, and what reading a large ledger takes.
+"""The cost of large studies: the driver's time and memory per trial, and the time to read a large ledger.
 
     python -m benchmarks.scale
 
@@ -48,9 +48,11 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--launched", type=int, nargs="*", default=LAUNCHED, help="trials of the launch, ascending")
-    parser.add_argument("--read", type=int, nargs="*", default=READ, help="records of the ledgers that are read")
-    parser.add_argument("--dry", action="store_true", help="keep no results")
+    parser.add_argument(
+        "--launched", type=int, nargs="*", default=LAUNCHED, help="numbers of trials of the launch, ascending"
+    )
+    parser.add_argument("--read", type=int, nargs="*", default=READ, help="numbers of records of the ledgers to read")
+    parser.add_argument("--dry", action="store_true", help="do not save the results")
     parser.add_argument("--child", choices=sorted(CHILDREN), help=argparse.SUPPRESS)
     parser.add_argument("child_arguments", nargs="*", help=argparse.SUPPRESS)
     return parser.parse_args()

@@ -1,4 +1,4 @@
-"""What is the order of trials worth, and what is speculation? Makespans of whole studies, simulated or measured.
+"""Time saved by the order of trials and by speculation: makespans of whole studies, simulated or measured.
 
     python -m benchmarks.scheduling              # simulated: results/scheduling.json
     python -m benchmarks.scheduling --measure    # a small real study, with and without --speculate:
@@ -282,9 +282,9 @@ def _tiny() -> dict[str, Any]:
 def main() -> None:
     """Simulate and keep the results, or measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=5, help="simulated studies of each kind")
+    parser.add_argument("--seeds", type=int, default=5, help="number of simulated studies of each kind")
     parser.add_argument("--measure", action="store_true", help="launch a small real study instead")
-    parser.add_argument("--rounds", type=int, default=8, help="of the real study, each twice")
+    parser.add_argument("--rounds", type=int, default=8, help="rounds of the real study, each with two launches")
     options = parser.parse_args()
     results: dict[str, Any] = {"command": " ".join(["python -m benchmarks.scheduling", *sys.argv[1:]])}
     if options.measure:

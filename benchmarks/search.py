@@ -172,8 +172,8 @@ def main() -> None:
     """Print a table for each kind of scores."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("grid", nargs="?", type=Path, help="a finished grid study's directory")
-    parser.add_argument("--space", default="paper_a", help="search space of simulated tables")
-    parser.add_argument("--tables", type=int, default=100, help="simulated tables")
+    parser.add_argument("--space", default="paper_a", help="search space of the simulated score tables")
+    parser.add_argument("--tables", type=int, default=100, help="number of simulated score tables")
     parser.add_argument("--seeds", type=int, default=3, help="seeds of random search and TPE on each table")
     options = parser.parse_args()
     if options.grid:

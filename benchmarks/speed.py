@@ -102,7 +102,9 @@ class Results:
 def main(arguments: list[str] | None = None) -> None:
     """Measure what is missing, print the tables, draw the figures."""
     parser = command_line("speed", __doc__, CPU_VARIANTS, rounds=ROUNDS, trials=TRIALS)
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="trials at a time (number of cores)")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, help="number of trials at a time (number of cores)"
+    )
     parser.set_defaults(variants=list(DEFAULT_VARIANTS))
     options = parser.parse_args(arguments)
     trials = options.trials or (2 if options.quick else TRIALS)
@@ -229,16 +231,24 @@ def command_line(
     """The options that the benchmarks share; the parsed `program` is none of them, but names the module."""
     program = f"benchmarks.{module}"
     parser = argparse.ArgumentParser(prog=f"python -m {program}", description=description)
-    parser.add_argument("--rounds", type=int, help=f"rounds, each with a seed of its own ({rounds})")
+    parser.add_argument("--rounds", type=int, help=f"number of rounds, each with its own seed ({rounds})")
     numbers = range(1, len(LEARNING_RATES) + 1)
-    parser.add_argument("--trials", type=int, choices=numbers, metavar="N", help=f"trials of a grid ({trials})")
-    parser.add_argument("--epochs", type=int, default=3, help="epochs of a trial (3)")
+    parser.add_argument(
+        "--trials", type=int, choices=numbers, metavar="N", help=f"number of trials of a grid ({trials})"
+    )
+    parser.add_argument("--epochs", type=int, default=3, help="number of epochs of a trial (3)")
     parser.add_argument("--datasets", nargs="+", metavar="NAME", help="data sets (mrpc sst2)")
-    parser.add_argument("--variants", nargs="+", choices=variants, metavar="NAME", help=f"of {', '.join(variants)}")
+    parser.add_argument(
+        "--variants",
+        nargs="+",
+        choices=variants,
+        metavar="NAME",
+        help=f"variants to measure, out of {', '.join(variants)}",
+    )
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the data sets")
     parser.add_argument("--output", type=Path, help="results file; figures are written beside it")
-    parser.add_argument("--quick", action="store_true", help="a smoke run of minutes: its numbers mean nothing")
-    parser.add_argument("--fresh", action="store_true", help="prepare and measure anew instead of going on")
+    parser.add_argument("--quick", action="store_true", help="a test run of a few minutes; its numbers mean nothing")
+    parser.add_argument("--fresh", action="store_true", help="prepare and measure everything again instead of resuming")
     parser.set_defaults(program=program)
     return parser
 

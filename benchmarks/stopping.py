@@ -1,4 +1,4 @@
-"""What does early stopping save, and does it lose the best? A finished grid study is replayed, each trial by its curve.
+"""Time saved by early stopping, and whether it loses the best trial: a finished grid study, replayed from its curves.
 
 Without training: trials start in some order on some workers, each validation comes when its record says, and the
 arbiter of a launch is asked. Many orders, rules and numbers of workers then cost seconds.
@@ -153,7 +153,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("grid", type=Path, help="a finished grid study's directory")
     parser.add_argument("--workers", type=int, nargs="+", default=[2, 16], help="trials at a time")
-    parser.add_argument("--orders", type=int, default=100, help="random orders beside the study's own")
+    parser.add_argument(
+        "--orders", type=int, default=100, help="number of random orders in addition to the study's own order"
+    )
     options = parser.parse_args()
     study, workspace = open_study(options.grid)
     if workspace is None or study.config.search.strategy is not Strategy.GRID or study.config.search.stopping:

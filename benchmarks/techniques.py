@@ -1,4 +1,4 @@
-"""What each technique of the hot path is worth: kdstudy's training step with one of them switched off at a time.
+"""The speed-up of each technique: kdstudy's training step with one technique switched off at a time.
 
     python -m benchmarks.techniques
     python -m benchmarks.techniques --parts threads   # measures one part anew, keeps the others
@@ -504,8 +504,8 @@ def _circumstances() -> dict[str, Any]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--parts", nargs="+", choices=REPEATS, default=list(REPEATS), help="what to measure (all)")
-    parser.add_argument("--repeats", type=int, help=f"steps, evaluations, rounds, processes ({REPEATS})")
+    parser.add_argument("--parts", nargs="+", choices=REPEATS, default=list(REPEATS), help="parts to measure (all)")
+    parser.add_argument("--repeats", type=int, help=f"number of repeats of each part ({REPEATS})")
     parser.add_argument("--datasets", nargs="+", help="data sets (mrpc sst2)")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the data sets")
     parser.add_argument("--output", type=Path, default=RESULTS, help="results file; parts not measured are kept")

@@ -1,4 +1,4 @@
-"""What one GPU does in an hour: trials of each variant, against the idiomatic peer's; how groups ran. No drawing."""
+"""Throughput of one GPU: trials per hour of each variant against the idiomatic peer; sizes of groups. No drawing."""
 
 from __future__ import annotations
 

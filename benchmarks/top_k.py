@@ -1,4 +1,4 @@
-"""What keeping a translation teacher's likeliest tokens alone costs and saves, on a real study's teacher.
+"""Keeping only the likeliest tokens of a translation teacher: cost and savings, on a real study's teacher.
 
     python -m benchmarks.top_k runs/paper_a_local --triple marian3/mt-2L/multi30k
 
@@ -51,8 +51,10 @@ CPU = torch.device("cpu")
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, compare, write and print."""
     parser = argparse.ArgumentParser(description="The cost of keeping a teacher's likeliest tokens alone.")
-    parser.add_argument("study", type=Path, help="a study's directory with the triple's teacher and a trial of it")
-    parser.add_argument("--triple", required=True)
+    parser.add_argument(
+        "study", type=Path, help="directory of a study that has prepared the triple's teacher and run one of its trials"
+    )
+    parser.add_argument("--triple", required=True, help="teacher/student/dataset")
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
     study, workspace = load_study(options.study / "study.yaml"), Workspace(options.study)

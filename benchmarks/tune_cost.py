@@ -1,4 +1,4 @@
-"""What running a study costs beside its training: Tune's seconds per trial, and those from command to first step.
+"""The overhead of a launch: seconds of Ray Tune per trial, and seconds from the command to the first training step.
 
     python -m benchmarks.tune_cost
 
@@ -66,11 +66,13 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=200, help="pieces of work for the cost per trial")
-    parser.add_argument("--work", type=float, nargs="*", default=[0.0, 0.3], help="seconds that each of them sleeps")
-    parser.add_argument("--repeats", type=int, default=5, help="launches for the start-up")
-    parser.add_argument("--study", type=Path, default=ROOT / "study" / "demo.yaml", help="study of the start-up")
-    parser.add_argument("--dry", action="store_true", help="keep no results")
+    parser.add_argument("--trials", type=int, default=200, help="number of trials for the cost per trial")
+    parser.add_argument("--work", type=float, nargs="*", default=[0.0, 0.3], help="seconds that each trial sleeps")
+    parser.add_argument("--repeats", type=int, default=5, help="launches that measure the start-up")
+    parser.add_argument(
+        "--study", type=Path, default=ROOT / "study" / "files" / "demo.yaml", help="study file for the start-up"
+    )
+    parser.add_argument("--dry", action="store_true", help="do not save the results")
     parser.add_argument("--child", choices=sorted(CHILDREN), help=argparse.SUPPRESS)
     parser.add_argument("child_arguments", nargs="*", help=argparse.SUPPRESS)
     return parser.parse_args()

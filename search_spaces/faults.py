@@ -108,7 +108,8 @@ def _message_of(item: Any, model: type[BaseModel]) -> str:
         return f"unknown key; {nearest(str(item['loc'][-1]), _keys_at(model, item['loc'][:-1]))}"
     if item["type"] == "missing":
         return "is required"
-    return str(item["msg"]).removeprefix("Value error, ")
+    message = str(item["msg"]).removeprefix("Value error, ").replace("Input should", "must", 1)
+    return message.replace("a valid tuple", "a list").replace("a valid dictionary", "a mapping")
 
 
 def _keys_at(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:

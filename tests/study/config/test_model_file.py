@@ -141,16 +141,16 @@ def test_faults_come_all_at_once_with_file_key_and_nearest_match(make_model, wri
     ("changes", "key", "message"),
     [
         ({"architecture": None}, "architecture", "is required"),
-        ({"architecture": ["bert"]}, "architecture", "Input should be a valid string"),
+        ({"architecture": ["bert"]}, "architecture", "must be a valid string"),
         ({"architecture": "brt"}, "architecture", "no such model type; did you mean 'bert'?"),
-        ({"config": [1]}, "config", "Input should be a valid dictionary"),
+        ({"config": [1]}, "config", "must be a mapping"),
         ({"config": {**CONFIG, "d_model": 17}}, "config", "makes no marian: "),
         ({"data": None}, "data", "is required"),
         ({"data": {"task": "translation", "path": "data", "txt": "x"}}, "data.txt", "did you mean 'text'?"),
         ({"data": {"task": "translation"}}, "data", "give exactly one of path, hub and embedded"),
         ({"data": 7}, "data", "must be a preset's name or a mapping"),
         ({"tokenizer": {"kind": "wordpiece"}}, "tokenizer.kind", "take bpe or unigram"),
-        ({"seed": "many"}, "seed", "Input should be a valid integer"),
+        ({"seed": "many"}, "seed", "must be a valid integer"),
     ],
 )
 def test_single_fault_is_one_message(write, changes, key, message):

@@ -119,7 +119,7 @@ def test_faults_come_all_at_once(tmp_path: Path) -> None:
         ("datasets[0]", "no such preset; "),
         ("datasets[1].txt", "unknown key; did you mean 'text'?"),
         ("datasets[2].name", "appears twice in datasets"),
-        ("datasets[2].task", "Input should be 'classification'"),
+        ("datasets[2].task", "must be 'classification'"),
         ("datasets[3]", "give exactly one of path, hub and embedded"),
         ("teachers[0].model", "no such folder"),
         ("teachers[0].training.epoch", "unknown key; did you mean 'epochs'?"),
