@@ -15,6 +15,11 @@ from typing import Any
 import pytest
 from rooms import PACKAGES, ROOT
 
+from search_spaces.configuration import Distance
+from study.config.study_file import Strategy
+from trials.specs.dataset import TaskName
+from trials.specs.student import Architecture
+
 TOYS = ROOT / "tests" / "recipes"
 
 
@@ -132,6 +137,18 @@ def test_costs_are_those_that_contributing_states(name: str) -> None:
     assert not (ROOT / recipe.adds).exists()
     table = (ROOT / "CONTRIBUTING.md").read_text().splitlines()
     assert f"| {name} | `{recipe.adds.rpartition('/')[0]}/` | `{recipe.registry}` | {recipe.cost[0]} |" in table
+
+
+@pytest.mark.parametrize("name", [name for name, recipe in RECIPES.items() if not recipe.imports])
+def test_each_name_of_an_enum_has_its_file(name: str) -> None:
+    files = {
+        "task": set(TaskName),
+        "loss": {distance for distance in Distance if not distance.by_regression},
+        "student": {architecture.network for architecture in Architecture if architecture.network},
+        "searcher": set(Strategy),
+    }
+    folder = (ROOT / RECIPES[name].adds).parent
+    assert [file for file in files[name] if not (folder / f"{file}.py").is_file()] == []
 
 
 def test_task_is_read_trained_and_scored(found: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ import torch
 from made_tasks import made_dataset, poison
 from tiny import Tiny, prepare
 
+from search_spaces.configuration import Distance
 from trials.datasets.tokenized_data import TokenizedData, load_tokenized
 from trials.evaluation.outputs import as_tensors, predict, write_decoder_states
 from trials.models.pretrained import load_model
@@ -118,7 +119,7 @@ def outputs_of(network, split, rows):
     return network.eval()(network.inputs(split, np.array(rows)))
 
 
-@pytest.mark.parametrize("distance", ["ce", "mse"])
+@pytest.mark.parametrize("distance", [Distance.CE, Distance.MSE])
 def test_padding_changes_neither_loss_nor_gradients(made, task, teacher_folder, data, cached, distance):
     # Packed without padding against Transformers' padded batches, with rows of all lengths
     split, rows = data.splits["train"], np.arange(24)
