@@ -227,7 +227,7 @@ def test_last_sign_is_seen_from_any_node(nodes: list[Workspace]) -> None:
 
 
 def test_launch_killed_and_resumed_on_another_node_ends_like_an_undisturbed_one(
-    launched: Launched, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kdstudy, launched: Launched, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     storage = address.rpartition("/")[0]
     monkeypatch.setenv(NODE_FOLDER, str(tmp_path / "killed"))
@@ -251,25 +251,25 @@ def test_launch_killed_and_resumed_on_another_node_ends_like_an_undisturbed_one(
     # what was ready before the kill was fetched: no teacher was prepared twice
     (teacher,) = ledger.teachers
     assert [event["event"] for event in events(address) if event["id"] == teacher.record_id] == ["start", "end"]
-    reading_it_needs_no_more_than_its_address(launched, address, tmp_path, monkeypatch)
+    reading_it_needs_no_more_than_its_address(kdstudy, launched, address, tmp_path, monkeypatch)
 
 
 def reading_it_needs_no_more_than_its_address(
-    launched: Launched, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kdstudy, launched: Launched, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once more on a third machine; one launch serves both tests."""
     monkeypatch.setenv(NODE_FOLDER, str(tmp_path / "third"))
-    code, output = run("status", address, "--json", folder=tmp_path)
+    code, output = kdstudy("status", address, "--json")
     assert code == 0, output
     found = json.loads(output)
     assert (found["finished"], found["unfinished_work"], found["bad_files"]) == (True, [], [])
-    assert run("plan", address, folder=tmp_path)[0] == 0
-    assert run("doctor", address, folder=tmp_path)[0] == 0
-    code, output = run("report", address, folder=tmp_path)
+    assert kdstudy("plan", address)[0] == 0
+    assert kdstudy("doctor", address)[0] == 0
+    code, output = kdstudy("report", address)
     assert (code, f"report: {address}/report/report.html" in output) == (0, True), output
     assert {"report.html"} <= (SharedFolder(address) / "report").names()
-    assert run("report", address, "-o", tmp_path / "out", folder=tmp_path)[0] == 0
-    assert run("report", launched.folder, "-o", tmp_path / "same", folder=tmp_path)[0] == 0
+    assert kdstudy("report", address, "-o", tmp_path / "out")[0] == 0
+    assert kdstudy("report", launched.folder, "-o", tmp_path / "same")[0] == 0
     # predictions were fetched too: what is told by examples is told of both studies
     tables = [{path.name for path in (tmp_path / name / "tables").iterdir()} for name in ("out", "same")]
     assert tables[0] == tables[1]
@@ -288,8 +288,8 @@ def events(address: str) -> list[dict[str, str]]:
         ("s3://nobodys/runs", "--storage = 's3://nobodys/runs/tiny': is not writable: "),
     ],
 )
-def test_launch_refuses_what_is_no_storage(launched: Launched, tmp_path: Path, storage: str, message: str) -> None:
-    code, output = run("launch", launched.file, "--storage", storage, folder=tmp_path)
+def test_launch_refuses_what_is_no_storage(kdstudy, launched: Launched, storage: str, message: str) -> None:
+    code, output = kdstudy("launch", launched.file, "--storage", storage)
     assert (code, message in output) == (2, True), output
     assert "Traceback" not in output
 
@@ -299,8 +299,8 @@ def test_address_has_no_superfluous_slashes() -> None:
 
 
 @pytest.mark.parametrize("command", ["status", "report", "resume", "plan"])
-def test_address_without_a_study_is_refused(tmp_path: Path, command: str) -> None:
-    code, output = run(command, f"s3://{BUCKET}/nothing/here", folder=tmp_path)
+def test_address_without_a_study_is_refused(kdstudy, command: str) -> None:
+    code, output = kdstudy(command, f"s3://{BUCKET}/nothing/here")
     assert (code, "is not a study's directory: it holds no study.yaml" in output) == (2, True), output
 
 
