@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from search_spaces.faults import counted
+
 LayerMap = tuple[tuple[int, int], ...]
 
 Table = dict[
@@ -75,11 +77,13 @@ def layer_map(name: str | LayerMap, student: int, teacher: int) -> LayerMap:
     """
     if not isinstance(name, str):
         if any(not (1 <= own <= student and 1 <= other <= teacher) for own, other in name):
-            raise ValueError(f"has layers outside a student of {student} and a teacher of {teacher} layers")
+            raise ValueError(f"has layers outside a student of {student} and a teacher of {counted(teacher, 'layer')}")
         return name
     if name in FORMULAS:
         if student > teacher:
-            raise ValueError(f"the student has {student} layers, more than the teacher's {teacher}: reduce its layers")
+            raise ValueError(
+                f"the student has {counted(student, 'layer')}, more than the teacher's {teacher}: reduce its layers"
+            )
         if name.startswith("pkd") and student == 1:
             raise ValueError("leaves out the student's last layer, but it has only one layer: use uniform or ends")
         return FORMULAS[name](student, teacher)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search_spaces import Fault, InputError, digest, fault, nearest
+from search_spaces import Fault, InputError, counted, digest, fault, nearest
 from trials.datasets.transfer_sets import unlabelled, with_transfer_set
 from trials.readers import (
     SPLITS,
@@ -107,7 +107,9 @@ def _carve(spec: DatasetSpec, splits: dict[Split, Examples]) -> dict[Split, Exam
             raise fault(source_name(spec), f"{key}.source", carve.source, "is carved itself: carve from another split")
         source = splits[carve.source]
         if carve.rows >= len(source):
-            raise fault(source_name(spec), f"{key}.rows", carve.rows, f"{carve.source} has only {len(source)} rows")
+            raise fault(
+                source_name(spec), f"{key}.rows", carve.rows, f"{carve.source} has only {counted(len(source), 'row')}"
+            )
         rows = seeded_permutation(len(source), carve.seed)
         splits |= {split: source.take(np.sort(rows[: carve.rows]))}
         splits |= {carve.source: source.take(np.sort(rows[carve.rows :]))}

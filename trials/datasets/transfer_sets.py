@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from search_spaces import fault
+from search_spaces import counted, fault
 from trials.readers import UNLABELLED, Examples, dataset_key, seeded_permutation, source_name
 from trials.specs import DatasetSpec, Split, TaskName
 
@@ -56,12 +56,12 @@ def labelled_rows(spec: DatasetSpec, splits: Mapping[Split, Examples], names: tu
     if wanted.per_class is not None:
         counts = np.bincount(labels, minlength=len(names))
         if counts.min() < wanted.per_class:
-            message = f"train has only {counts.min()} examples of {names[int(counts.argmin())]}"
+            message = f"train has only {counted(int(counts.min()), 'example')} of {names[int(counts.argmin())]}"
             raise fault(source_name(spec), dataset_key(spec, "labelled.per_class"), wanted.per_class, message)
         return rows_per_class(labels, wanted.per_class, wanted.seed)
     rows = wanted.rows if isinstance(wanted.rows, int) else len(splits["test"])
     if rows > len(labels):
-        message = f"train has only {len(labels)} rows, but {rows} should keep their labels: lower it"
+        message = f"train has only {counted(len(labels), 'row')}, but {rows} should keep their labels: lower it"
         raise fault(source_name(spec), dataset_key(spec, "labelled.rows"), wanted.rows, message)
     return balanced_rows(labels, rows, wanted.seed)
 

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from search_spaces import Fault, InputError, fault
+from search_spaces import Fault, InputError, counted, fault
 from trials.readers import vectors_size
 from trials.specs import Initialisation, StudentSpec
 
@@ -112,7 +112,7 @@ def kept_layers(student: StudentSpec, depth: int, stack: Stack | None = None) ->
     count = len(wanted) or of_stack or student.layers or depth
     if count > depth or any(layer >= depth for layer in wanted):
         asked = list(wanted) or count
-        message = f"the source has only {depth} layers"
+        message = f"the source has only {counted(depth, 'layer')}"
         key = "layer_choice" if wanted else f"{stack}_layers" if of_stack else "layers"
         raise fault("study file", f"students.{student.name}.{key}", asked, message)
     if wanted:
@@ -148,7 +148,7 @@ def shape_faults(student: StudentSpec, source: str, config: Config) -> Iterator[
     width, heads = (shape.get(config_key(shape, names)) for names in (WIDTH_KEYS, HEAD_COUNT_KEYS))
     if width and heads and width % heads:
         asked = "hidden_size" if student.hidden_size else "heads"
-        message = f"a width of {width} cannot be divided among {heads} heads"
+        message = f"a width of {width} cannot be divided among {counted(heads, 'head')}"
         yield Fault("study file", f"{key}.{asked}", getattr(student, asked), message)
     most = config.get(config_key(config, WIDTH_KEYS))
     if student.init is Initialisation.SLICED and width and most and width > most:
@@ -167,5 +167,5 @@ def _layer_count_faults(student: StudentSpec, source: str, layer_counts: dict[st
         wanted = getattr(student, stack) or chosen
         if wanted > depth:
             key = stack if getattr(student, stack) else "layers"
-            what = "layers" if stack == "layers" else stack.replace("_", " ")
-            yield Fault("study file", f"students.{student.name}.{key}", wanted, f"{source} has only {depth} {what}")
+            what = counted(depth, "layer" if stack == "layers" else stack.removesuffix("s").replace("_", " "))
+            yield Fault("study file", f"students.{student.name}.{key}", wanted, f"{source} has only {what}")

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field, ValidationInfo, field_validator
 
+from search_spaces import counted
 from trials.specs.dataset import FrozenSpec
 
 Curve = Sequence[tuple[float, float]]  # (epoch, validation score) of each validation so far, in the order of epochs
@@ -103,7 +104,7 @@ def _asha(stopping: StoppingRule, curve: Curve, others: Sequence[Curve]) -> str 
     scores = [there[0] for other in others if (there := _on(rung, other))]
     if not scores or score >= (cutoff := float(np.percentile(scores, (1 - 1 / stopping.reduction_factor) * 100))):
         return None
-    best = f"the best 1 in {stopping.reduction_factor:g} of {len(scores)} trials"
+    best = f"the best 1 in {stopping.reduction_factor:g} of {counted(len(scores), 'trial')}"
     return f"at epoch {epoch:g}: validation {score:.4f} is below {cutoff:.4f}, which {best} reach there"
 
 
@@ -135,7 +136,7 @@ def _median(stopping: StoppingRule, curve: Curve, others: Sequence[Curve]) -> st
     known = [average for average in averages if average is not None]
     if len(known) < stopping.least_trials or best >= (median := float(np.median(known))):
         return None
-    against = f"the median of the averages of {len(known)} others"
+    against = f"the median of the averages of {counted(len(known), 'other')}"
     return f"at epoch {epoch:g}: best validation {best:.4f} is below {median:.4f}, {against}"
 
 

@@ -1,6 +1,7 @@
-"""The arbiter of a launch, whom its workers ask at each validation whether a trial goes on: one actor of the driver's.
+"""The early stopper of a launch: an actor that workers ask at each validation whether a trial should stop.
 
-It begins with what the ledger says, and is told each trial's whole curve each time, so that it has nothing to lose.
+It starts from the records of the ledger, and each request has the whole curve of a trial. A restart therefore loses
+nothing.
 """
 
 from __future__ import annotations
@@ -16,17 +17,17 @@ from trials.specs import CurvePoint, EarlyStopper, Record, TrialRecord, TrialSpe
 
 
 class RecordSource(Protocol):
-    """The study's ledger, as far as the arbiter needs it."""
+    """The part of the study's ledger that early stopping needs."""
 
     def refresh(self) -> Iterable[Record]:
         """The records."""
 
 
 class EarlyStopperActor:
-    """An actor: judges the trials of a study.
+    """An actor that compares the trials of a study.
 
     Args:
-        ledger: What it knows before anybody asks.
+        ledger: The records that it starts from.
     """
 
     def __init__(self, ledger: RecordSource):
@@ -36,7 +37,7 @@ class EarlyStopperActor:
                 self._stopper.add_curve(record.spec.case_id, record.spec.trial_id, score_curve(record.curve))
 
     def reason_to_stop(self, spec: TrialSpec, curve: Sequence[CurvePoint]) -> str | None:
-        """Why a trial should stop now; None if it should go on."""
+        """Why a trial should stop now; None if it should continue."""
         return self._stopper.reason_to_stop(spec.case_id, spec.trial_id, score_curve(curve), spec.stopping)
 
 

@@ -1,4 +1,4 @@
-"""A trained student as a folder to use: its trial is run again, and this time its weights are kept."""
+"""Export of a trained student: its trial is run again, and its weights are kept."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ def export_student(
     threads: int = 1,
     device: torch.device | None = None,
 ) -> TrialRecord:
-    """Train a student as its trial did, and write weights, configuration, tokenizer; of recurrent ones what runs them.
+    """Train a student as in its trial; write weights, configuration, tokenizer, and a script for recurrent students.
 
     Args:
         spec: The trial.
         source: Reference and revision of the model that the student starts from.
         workspace: The study's directory, where its teacher's outputs are cached.
-        target: The folder, which is not there yet.
-        threads: Torch threads; with another number than the study's, sums come in another order.
+        target: The folder, which must not exist.
+        threads: Torch threads; another number than the study's changes rounding.
         device: Where to compute; None means the CPU.
 
     Returns:
         The new record; its scores are those of the study on the same kind of machine.
 
     Raises:
-        InputsChanged, InputError, OSError, RuntimeError: As `run_work`.
+        InputsChanged, InputError, OSError, RuntimeError: As in `run_work`.
     """
     torch.set_num_threads(threads)
     records: list[TrialRecord] = []
@@ -60,7 +60,7 @@ def export_student(
 
 
 def _complete(folder: Path, spec: TrialSpec) -> None:
-    """Of a recurrent student: its longest input, and, if it is about whole texts, what runs it."""
+    """Recurrent students: add the longest input, and the script that runs a classifier of texts."""
     file = folder / "config.json"
     config = json.loads(file.read_text(encoding="utf-8"))
     if config["model_type"] != RECURRENT_MODEL_TYPE:
@@ -68,5 +68,5 @@ def _complete(folder: Path, spec: TrialSpec) -> None:
     file.write_text(json.dumps({**config, "max_length": spec.training.max_length}, indent=1), encoding="utf-8")
     if config["head"] != Head.SEQUENCE:
         return
-    load_tokenizer(folder).backend_tokenizer.save(str(folder / "tokenizer.json"))  # some sources have other files alone
+    load_tokenizer(folder).backend_tokenizer.save(str(folder / "tokenizer.json"))  # some sources have no tokenizer.json
     shutil.copyfile(str(files("trials.students") / "standalone.py"), folder / RUNNER)

@@ -1,4 +1,4 @@
-"""Work from specification to record: a student's trial, some trials side by side, or a teacher's preparation."""
+"""From specification to record: a trial, a group of trials, a teacher's preparation or a speed measurement."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import sklearn.metrics  # noqa: F401 - its 2 s belong to the worker's start, not to its first trial's scores
+import sklearn.metrics  # noqa: F401 - takes 2 s: at the worker's start, not in its first trial
 import torch
 
 from trials.datasets import InputsChanged, load_tokenized
@@ -69,20 +69,20 @@ def run_work(
     checkpoint_seconds: float = 300,
     show_attention: bool = False,
 ) -> Record:
-    """Do one piece of work to its end and return its record, also if the training diverged.
+    """Do one piece of work and return its record, even if the training diverged.
 
     Args:
-        work: The trial, the teacher, or what is to be timed.
+        work: The work.
         source: Reference and revision of the model that a trial's student starts from; unused for teachers.
         workspace: The study's directory.
         device: Where to compute; None means the CPU.
-        checkpoint_seconds: Least time between two saves of the unfinished state.
-        show_attention: Whether to keep what student and teacher attend to in a few test examples.
+        checkpoint_seconds: Shortest time between two checkpoints.
+        show_attention: Whether to keep attention maps of student and teacher for a few test examples.
 
     Raises:
-        InputsChanged: Data or model are no longer those that the study was launched with.
-        InputError: They are not to be had on this node; the launch has seen them.
-        OSError, RuntimeError: Infrastructure failed; the same may succeed elsewhere or later.
+        InputsChanged: Data or model changed since the study was launched.
+        InputError: Data or model are not available on this node.
+        OSError, RuntimeError: The infrastructure failed; a retry may succeed.
     """
     records: list[Record] = []
     if isinstance(work, TeacherTask):
@@ -110,34 +110,34 @@ def run_group(
     keep_student: Path | None = None,
     stop_check: StopCheck | None = None,
 ) -> None:
-    """Run trials of one group side by side, as one vectorised unit; each has its own record as soon as it ends.
+    """Train trials of one group together; each has its own record as soon as it ends.
 
-    A member's record is that of the trial alone, up to rounding; its seconds are its share of the group's. Where memory
-    does not hold a trial's batches it goes on with parts of them; a group that it does not hold fails, and can be run
-    one by one.
+    Apart from rounding, a record equals that of the trial alone; its seconds are its share of the group's. If memory
+    does not hold the batches of a single trial, it continues with micro-batches. If memory does not hold a group, the
+    group fails, and its trials can be run one by one.
 
     Args:
         specs: Trials of one `TrialSpec.group_id`.
-        source: As of `run_work`.
+        source: As in `run_work`.
         workspace: The study's directory.
-        on_record: Told each record.
+        on_record: Called with each record.
         device: Where to compute; None means the CPU.
-        checkpoint_seconds: Least time between two saves of the unfinished states.
-        show_attention: As of `run_work`.
-        keep_student: Folder for the trained student of a single trial, whose predictions are then not written again.
-        stop_check: Says which trials stop early; None lets all go on.
+        checkpoint_seconds: Shortest time between two checkpoints.
+        show_attention: As in `run_work`.
+        keep_student: Folder for the trained student of a single trial; its predictions are then not written again.
+        stop_check: Decides which trials stop early; None stops none.
 
     Raises:
-        InputsChanged, InputError, OSError, RuntimeError: As `run_work`.
+        InputsChanged, InputError, OSError, RuntimeError: As in `run_work`.
     """
     with _tidy(device or CPU) as start:
-        for unit in _units(specs, source, workspace):
-            how = device or CPU, checkpoint_seconds, show_attention, stop_check or _all_go_on
-            distil = partial(_distil, unit, source, workspace, *how, start, on_record, keep_student)
-            if len(unit) > 1:
+        for together in _stackable_groups(specs, source, workspace):
+            how = device or CPU, checkpoint_seconds, show_attention, stop_check or _never_stop
+            distil = partial(_distil, together, source, workspace, *how, start, on_record, keep_student)
+            if len(together) > 1:
                 distil()
             else:
-                _distil_in_memory(unit[0], distil, start.info, device or CPU, on_record)
+                _distil_in_memory(together[0], distil, start.info, device or CPU, on_record)
             start = _Start()
 
 
@@ -148,15 +148,17 @@ def _distil_in_memory(
     device: torch.device,
     on_record: Callable[[TrialRecord], None],
 ) -> None:
-    """A single trial, with as many rows at a time as memory holds; where it does not hold one the trial failed."""
+    """Run a single trial with batches that fit into memory; if a single row does not fit, the trial fails."""
     try:
         retry_with_smaller_batches(distil, spec.training.batch_size)
     except TrialFailed as failure:
         on_record(TrialRecord(spec=spec, status=Status.FAILED, run=info(device), reason=str(failure)))
 
 
-def _units(specs: Sequence[TrialSpec], source: tuple[str, str], workspace: Workspace) -> Iterable[list[TrialSpec]]:
-    """Those that can be in step: at the same step of their checkpoints, of an architecture that can be stacked."""
+def _stackable_groups(
+    specs: Sequence[TrialSpec], source: tuple[str, str], workspace: Workspace
+) -> Iterable[list[TrialSpec]]:
+    """The trials grouped by what can be trained together: stackable networks, at the same step of their checkpoints."""
     if specs[0].uses_transfer_objective:
         return [[spec] for spec in specs]
     config = json.loads((model_folder(source[0], source[1] or None) / "config.json").read_text(encoding="utf-8"))
@@ -181,11 +183,11 @@ def _distil(
     keep_student: Path | None = None,
     micro_batch: int | None = None,
 ) -> None:
-    """Distil some students on the same batches: they differ in their configurations alone."""
+    """Distil students on the same batches; they differ only in their configurations."""
     shared = specs[0]
     dataset, kind = shared.triple.dataset, task_of(shared.triple.dataset)
 
-    # Data, what the teacher says of them, and the student before training
+    # Data, teacher, and students before training
     folder = tokenizer_folder(
         shared.triple.student, _unchanged(source, shared), dataset, shared.data_fingerprint, workspace
     )
@@ -219,7 +221,7 @@ def _distil(
         record_id = spec.trial_id if run.stopped is None else spec.stopped_id
         if run.failure is not None:
             status, fields = Status.FAILED, {"reason": str(run.failure)}
-        else:  # test, once, at the validation that scored highest
+        else:  # test once, with the weights of the highest validation score
             set_weights(run.network, run.result.weights["highest_score"])
             kept = None if keep_student else workspace.predictions(record_id)
             if keep_student:
@@ -268,7 +270,7 @@ def _fields(run: TrainingRun, student: Network, test_scores: dict[str, float], m
     }
 
 
-def _all_go_on(spec: TrialSpec, curve: Sequence[CurvePoint]) -> None:
+def _never_stop(spec: TrialSpec, curve: Sequence[CurvePoint]) -> None:
     return None
 
 
@@ -294,13 +296,13 @@ def _unchanged(source: tuple[str, str], spec: TrialSpec) -> Path:
 
 @dataclass(frozen=True)
 class _Start:
-    """When some work began."""
+    """The start of a piece of work."""
 
     moment: datetime = field(default_factory=lambda: datetime.now(UTC))
     clock: float = field(default_factory=time.perf_counter)
 
     def info(self, device: torch.device, members: int = 1) -> RunInfo:
-        """How it went, at its end; of `members` that ran side by side each has its share of the seconds."""
+        """The circumstances at the end of the work; `members` trials that ran together share the seconds."""
         return RunInfo(
             started_at=self.moment.isoformat(timespec="seconds"),
             finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -314,9 +316,10 @@ class _Start:
 
 @contextmanager
 def _tidy(device: torch.device) -> Iterator[_Start]:
-    """Workers are reused: begin with a new peak and leave no memory behind; one in which work failed is ended instead.
+    """Measure peak memory from here on, and free memory at the end, because workers are reused.
 
-    What is left after a collection (modules, caches) is frozen, so that the next one need not walk it again.
+    Objects that survive a garbage collection (modules, caches) are frozen, so that later collections are fast. A worker
+    in which work failed is not reused.
     """
     reset_peak_memory(device)
     yield _Start()

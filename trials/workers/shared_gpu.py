@@ -1,8 +1,8 @@
-"""Trials that share a GPU: a study's keeper gathers them into units, and the host of each GPU trains one at a time.
+"""Trials that share a GPU: a coordinator gathers trials of a group, and a worker per GPU trains one group at a time.
 
-Tune's trials reserve their shares of the GPU, hand their work to the keeper and wait for its record. The keeper is the
-driver's and the hosts are the keeper's, so that nothing ends with the trial that came first. Hosts only compute: the
-process in which something failed is ended, since its GPU may be beyond use, and the next unit gets a new one.
+Tune's trials reserve their shares of the GPU, send their work to the coordinator and wait for its record. The driver
+owns the coordinator and the coordinator owns the GPU workers, so that no actor ends with the trial that came first. A
+GPU worker in which work failed is ended, because its GPU context may be broken; the next group gets a new worker.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from trials.specs import TrialSpec, Work, work_id
 from trials.training import Interrupted, watch_for_interrupt
 from trials.workers.worker_context import WorkerContext
 
-GATHER_SECONDS = 0.5  # work that is wanted together is announced within it
-ARRIVAL_SECONDS = 60  # announced work is waited for so long: its worker must start first
-MOST_WAITING = 10_000  # calls that the keeper holds at a time; Ray would let it hold 1000
+GATHER_SECONDS = 0.5  # time to wait for other trials of a group
+ARRIVAL_SECONDS = 60  # time to wait for announced work, whose worker may have to start first
+MOST_WAITING = 10_000  # concurrent calls of the coordinator; Ray's default is 1000
 
 
 class DeviceLocation(NamedTuple):
-    """Where trials have their shares: a node, and which of its GPUs (none: its CPUs)."""
+    """A node and its GPUs that a trial has reserved; no GPUs means the CPUs."""
 
     node_id: str
     gpus: str
@@ -35,7 +35,7 @@ class DeviceLocation(NamedTuple):
 
 @dataclass(eq=False)
 class _Member:
-    """A piece of work that somebody waits for."""
+    """A piece of work that a Tune trial waits for."""
 
     work: Work
     source: tuple[str, str]
@@ -45,34 +45,34 @@ class _Member:
 
 
 class GpuCoordinator:
-    """An actor: `run` returns when the work has its record.
+    """An actor that trains trials of a group together, on the GPU that they have reserved.
 
     Args:
-        context: How work is done on every node.
+        context: Settings and directories of the study.
     """
 
     def __init__(self, context: WorkerContext):
         self._context = context
-        self._expected: dict[str, tuple[str, float]] = {}  # group and latest moment of work that has not arrived, by id
-        self._members: dict[str, _Member] = {}  # by the id of their work, until they end
+        self._expected: dict[str, tuple[str, float]] = {}  # announced work by id: its group, and when to stop waiting
+        self._members: dict[str, _Member] = {}  # by the id of the work, until it ends
         self._workers: dict[DeviceLocation, Any] = {}
         self._serving: dict[DeviceLocation, asyncio.Task[None]] = {}
 
     async def expect(self, record_id: str, group: str) -> None:
-        """Let others of the group wait for a piece of work, whose worker is about to ask for it."""
+        """Announce a piece of work: others of its group wait for it."""
         self._expected[record_id] = group, time.monotonic() + ARRIVAL_SECONDS
 
     async def expect_no_more(self, record_id: str) -> None:
-        """Nobody will ask for this work."""
+        """Withdraw announced work."""
         self._expected.pop(record_id, None)
 
     async def run(self, work: Work, source: tuple[str, str], location: DeviceLocation) -> None:
-        """Have the work done at a place, side by side with others of its group.
+        """Do a piece of work together with others of its group; returns when it has a record.
 
-        It is done once, also if the process that waited was lost and its trial asks again, here or elsewhere.
+        The work is done once, even if the waiting process is lost and its trial calls again, here or elsewhere.
 
         Raises:
-            Exception: What stopped the work.
+            Exception: The work failed.
         """
         self._expected.pop(work_id(work), None)
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -84,18 +84,18 @@ class GpuCoordinator:
         await asyncio.shield(member.ended)
 
     async def recorded(self, record_id: str) -> None:
-        """Let go of work that has its record."""
+        """Finish the calls that wait for this record."""
         self._end(record_id, None)
 
     async def _serve(self, location: DeviceLocation) -> None:
-        """One unit after the other, until nobody waits at the place."""
+        """Train one group after the other, until no work is queued for this location."""
         while members := await self._gathered(location):
             for member in members:
                 member.queued = False
             await self._train(members, location)
 
     async def _gathered(self, location: DeviceLocation) -> list[_Member]:
-        """The group of the one that has waited longest, once all that come have come."""
+        """The group of the work that has waited longest, when its announced members have arrived."""
         count = -1
         while len(members := self._first_group(location)) < self._context.group and (
             len(members) > count or self._others_of(members)
@@ -109,18 +109,18 @@ class GpuCoordinator:
         return [member for member in queued if _group(member.work) == _group(queued[0].work)][: self._context.group]
 
     def _others_of(self, members: Sequence[_Member]) -> bool:
-        """Whether more of its group are on their way."""
+        """Whether other announced work of the group has not arrived yet."""
         coming = {group for group, latest in self._expected.values() if time.monotonic() < latest}
         return any(_group(member.work) in coming for member in members)
 
     async def _train(self, members: Sequence[_Member], location: DeviceLocation) -> None:
-        """Do a unit's work; of one that fails each member does its own alone. Every member then has ended."""
-        error: Exception = RuntimeError("the work was done, but has no record")
+        """Train a group; if it fails, train each member without a record alone. All members have ended afterwards."""
+        error: Exception = RuntimeError("the work ended without a record")
         try:
             if waiting := self._without_record(members):
                 await self._worker(location).do.remote([member.work for member in waiting], waiting[0].source)
             left = self._without_record(waiting)
-        except Interrupted:  # the launch ends: nothing is begun again
+        except Interrupted:  # the launch ends: do not start again
             for member in members:
                 self._end(work_id(member.work), Interrupted())
             return
@@ -134,7 +134,7 @@ class GpuCoordinator:
                 self._end(work_id(member.work), error)
 
     def _without_record(self, members: Sequence[_Member]) -> list[_Member]:
-        """Those that still wait, and let go of the others.
+        """The members without a record; the calls of the others are finished.
 
         Raises:
             OSError: The ledger cannot be read.
@@ -164,11 +164,11 @@ class GpuCoordinator:
 
 
 class GpuWorker:
-    """An actor: the process of one place, which does a unit's work at a time.
+    """An actor that trains one group at a time, in a process of its own on one location.
 
     Args:
-        context: How work is done on this node.
-        coordinator: Told of each record.
+        context: Settings and directories of the study.
+        coordinator: Notified of each record.
     """
 
     def __init__(self, context: WorkerContext, coordinator: Any):
@@ -178,10 +178,10 @@ class GpuWorker:
         self._coordinator = coordinator
 
     def do(self, work: Sequence[Work], source: tuple[str, str]) -> None:
-        """Do the work side by side; none of it has a record yet.
+        """Train trials of a group together; none of them has a record yet.
 
         Raises:
-            Exception: What stopped all that has no record now.
+            Exception: The work without a record has failed.
         """
         self._context.do(work, source, lambda record_id: ray.get(self._coordinator.recorded.remote(record_id)))
 
@@ -191,14 +191,14 @@ def _group(work: Work) -> str:
 
 
 def start_coordinator(context: WorkerContext) -> Any:
-    """Start the keeper of a study in the driver, whose own it is: it lives as long as this handle."""
+    """Start the coordinator of a study on the driver's node; it lives as long as the returned handle."""
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     options = {"num_cpus": 0, "max_concurrency": MOST_WAITING, "max_restarts": -1, "scheduling_strategy": here}
     return ray.remote(GpuCoordinator).options(**options).remote(context)
 
 
 def start_gpu_worker(location: DeviceLocation, context: WorkerContext) -> Any:
-    """Start the host of a place, in the keeper, whose own it is; the trials there have reserved what it uses."""
+    """Start a GPU worker, from the coordinator; its resources are those that the trials have reserved."""
     there = NodeAffinitySchedulingStrategy(location.node_id, soft=False)
     environment = {"env_vars": {"CUDA_VISIBLE_DEVICES": location.gpus}}
     options = {"num_cpus": 0, "runtime_env": environment, "scheduling_strategy": there}
@@ -206,13 +206,13 @@ def start_gpu_worker(location: DeviceLocation, context: WorkerContext) -> Any:
 
 
 def request_stop() -> None:
-    """Ask all workers of this launch to save their state and leave; they are not waited for."""
+    """Ask all workers of this launch to save their state and stop; returns at once."""
     _internal_kv_put(_stop_key(), b"1", overwrite=True)
 
 
 def watch_for_stop_request() -> None:
-    """Let this process, a worker, learn that it is asked to."""
-    if ray.is_initialized():  # Ray would start itself
+    """Make this worker process notice `request_stop`."""
+    if ray.is_initialized():  # otherwise the call would start Ray
         key = _stop_key()
         watch_for_interrupt(lambda: _internal_kv_exists(key))
 
@@ -222,20 +222,20 @@ def _stop_key() -> bytes:
 
 
 def announce_work(coordinator: Any, work: Work) -> None:
-    """Say that a worker will ask for this work: others of its group wait for it."""
+    """Announce work to the coordinator: others of its group wait for it."""
     coordinator.expect.remote(work_id(work), _group(work))
 
 
 def withdraw_work(coordinator: Any, work: Work) -> None:
-    """Say that announced work is not begun after all: nobody waits for it."""
+    """Withdraw announced work: others of its group do not wait for it."""
     coordinator.expect_no_more.remote(work_id(work))
 
 
 def run_on_shared_gpu(coordinator: Any, work: Work, source: tuple[str, str]) -> None:
-    """Have work done at the place of this process, and wait for its record.
+    """Do work on the GPU that this process has reserved, together with others of its group; wait for its record.
 
     Raises:
-        ray.exceptions.RayError: The work failed, or the keeper was lost.
+        ray.exceptions.RayError: The work failed, or the coordinator was lost.
     """
     location = DeviceLocation(ray.get_runtime_context().get_node_id(), ",".join(map(str, ray.get_gpu_ids())))
     ray.get(coordinator.run.remote(work, source, location))

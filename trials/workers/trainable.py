@@ -1,7 +1,7 @@
-"""The Tune adapter of one piece of work: with `group_host.py` the only file of this folder that knows Ray.
+"""The Tune trainable that does one piece of work.
 
-A whole trial is one `step`; its record is in the ledger before Tune hears of it. The driver imports this file too, so
-that torch and what trains are imported where they are used: in the workers.
+A whole piece of work is one `step`; its record is in the ledger before Tune gets the result. The driver imports this
+file too, so that torch and the training code are imported only in workers.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ WORK: TypeAdapter[Work] = TypeAdapter(Work)
 
 
 class KDTrainable(tune.Trainable):
-    """Runs ``config["work"]``, a trial or a teacher as JSON text; ``config["source"]`` is the student's model.
+    """Does ``config["work"]``, a piece of work as JSON text; ``config["source"]`` is the student's model.
 
-    ``config["cpu"]`` and ``config["gpu"]`` are what it occupies on the kind of nodes that it was handed to.
+    ``config["cpu"]`` and ``config["gpu"]`` are the resources that it has on the node.
     """
 
     def setup(self, config: dict[str, Any], context: WorkerContext, coordinator: Any = None) -> None:  # type: ignore[override]  # by with_parameters
-        """Take what all of a study's trials share; a worker is reused for many of them.
+        """Set up the worker, which is reused for many pieces of work.
 
         Args:
             config: The first piece of work.
-            context: How work is done on this node.
-            coordinator: The study's `GpuCoordinator`, which has work done beside others; without one it is done here.
+            context: Settings and directories of the study.
+            coordinator: The study's `GpuCoordinator`, which trains trials of a group together; None trains in this
+                process.
         """
         self.context = context
         self.coordinator = coordinator
@@ -41,13 +42,13 @@ class KDTrainable(tune.Trainable):
             context.warm_up()
 
     def step(self) -> dict[str, Any]:
-        """Do the work, alone or beside others of its group; report that its record is in the ledger."""
+        """Do the work, alone or together with others of its group; report the key of its record."""
         work = WORK.validate_json(self.config["work"])
-        if not self.context.is_done(work):  # else a worker was lost between its record and its report
+        if not self.context.is_done(work):  # it is done if a worker was lost after writing the record
             source = tuple(self.config["source"])
             try:
                 self._do(work, source)
-            except Interrupted:  # the launch ends, and asks for no report any more
+            except Interrupted:  # the launch ends and needs no result
                 return {"done": True}
         return {"done": True, "record_id": work_id(work)}
 
@@ -59,11 +60,11 @@ class KDTrainable(tune.Trainable):
         replace(self.context, threads=threads, gpu=gpu).do([work], source)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Always ready for other work: False would leave Tune waiting for ever."""
+        """Accept other work; with False Tune would wait forever."""
         return True
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Nothing: trials keep their own checkpoints, found by trial and not by Tune's directory."""
+        """Do nothing: checkpoints are in the study's directory, by trial."""
 
     def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
-        """Nothing: see `save_checkpoint`."""
+        """Do nothing, see `save_checkpoint`."""

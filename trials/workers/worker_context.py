@@ -1,6 +1,6 @@
-"""What all work of a study has in common on one node: where it reads, computes, writes its records and its events.
+"""The context of a study's work on a node: directories, ledger, device and settings.
 
-The driver imports this file too: torch and what trains are imported where they are used.
+The driver imports this file too, so that torch and the training code are imported only where they are used.
 """
 
 from __future__ import annotations
@@ -18,34 +18,34 @@ if TYPE_CHECKING:
 
 
 class RecordStore(Protocol):
-    """The study's ledger, as far as a trial needs it."""
+    """The part of the study's ledger that work needs."""
 
     def get(self, record_id: str) -> Record | None:
-        """The record of this id, if there is one."""
+        """The record with this id; None if there is none."""
 
     def write(self, record: Record) -> bool:
-        """Add a record, once."""
+        """Add a record, unless it exists."""
 
 
 def find_record(work: Work, ledger: RecordStore) -> Record | None:
-    """The record of a piece of work, if there is one."""
+    """The record of a piece of work; None if there is none."""
     found = (ledger.get(record_id) for record_id in record_ids(work))
     return next((record for record in found if record is not None), None)
 
 
 @dataclass(frozen=True)
 class WorkerContext:
-    """How a study's work is done on a node.
+    """The settings and directories of a study's work on a node.
 
     Attributes:
         workspace: The study's directory.
-        ledger: Where records are; what has one is not done again.
+        ledger: The records; work that has a record is not repeated.
         threads: Torch threads.
-        gpu: Whether to compute on the GPU; without a share of one, work keeps off it.
-        checkpoint_seconds: Least time between two saves of running work's state.
-        group: Most trials that are trained side by side.
-        show_attention: Whether trials keep what student and teacher attend to in a few test examples.
-        judge: Asked at each validation of a trial; None where none is stopped early.
+        gpu: Whether to compute on the GPU.
+        checkpoint_seconds: Shortest time between two checkpoints.
+        group: Maximal number of trials that are trained together.
+        show_attention: Whether trials keep attention maps of student and teacher for a few test examples.
+        stop_check: Called at each validation of a trial; None if no trial is stopped early.
     """
 
     workspace: Workspace
@@ -64,16 +64,16 @@ class WorkerContext:
     def do(
         self, work: Sequence[Work], source: tuple[str, str], on_record: Callable[[str], None] = lambda done: None
     ) -> None:
-        """Do one piece of work, or trials of one group side by side; each record is written as soon as it is there.
+        """Do one piece of work, or trials of one group together; each record is written as soon as it exists.
 
         Args:
-            work: What to do; none of it has a record.
+            work: The work; none of it has a record.
             source: Reference and revision of the model that students start from.
-            on_record: Told the id of each piece of work whose record is written.
+            on_record: Called with the id of each piece of work whose record is written.
 
         Raises:
-            StorageFull: There is no room for what must be written.
-            Exception: What stopped the work.
+            StorageFull: The storage is full.
+            Exception: The work failed.
         """
         with explain_full_storage(self.workspace.place):
             self._do(work, source, on_record)
@@ -84,7 +84,7 @@ class WorkerContext:
 
         def write(record: Record) -> None:
             with_retries(lambda: self.ledger.write(record))
-            with contextlib.suppress(OSError):  # the record is safe: nothing after it may fail the trial
+            with contextlib.suppress(OSError):  # the record is written: later errors must not fail the trial
                 CheckpointFile.of(work_id_of_record(record), self.workspace).remove()
                 self.workspace.log_event("end", work_id_of_record(record))
             on_record(work_id_of_record(record))
@@ -100,7 +100,7 @@ class WorkerContext:
             write(run_work(work[0], source, self.workspace, device=device, checkpoint_seconds=seconds))
 
     def warm_up(self) -> None:
-        """Import all that work needs, so that a worker's first trial finds it loaded."""
+        """Import everything that work needs before the first trial."""
         import trials.workers.run_work  # noqa: F401
 
     def _device(self) -> torch.device:
@@ -111,7 +111,7 @@ class WorkerContext:
 
 
 def num_local_gpus() -> int:
-    """How many GPUs this machine has for torch."""
+    """Number of GPUs of this machine that torch can use."""
     import torch
 
     return torch.cuda.device_count()
