@@ -16,14 +16,14 @@ BEAMS = 4
 
 @torch.no_grad()
 def translate(network: Seq2SeqNetwork, split: TokenizedSplit) -> list[str]:
-    """A translation of each row of a split, in its order.
+    """Translations of the rows of a split, in its order.
 
-    Beam search with `BEAMS` beams and Transformers' other defaults, whatever the model's own settings are: teachers
-    and students are searched alike. At most as many tokens as targets may have. The model keeps the settings, so that
-    a saved one translates in plain Transformers as it was scored.
+    Beam search has `BEAMS` beams and otherwise Transformers' defaults. The model's own settings are ignored, so that
+    teachers and students are compared fairly. Translations have at most as many tokens as targets may have. The model
+    keeps these settings, so that a saved model translates in Transformers exactly as it was scored.
     """
     network.eval()
-    # As the argument of `generate` it would get from the model's own settings what it leaves open
+    # Set on the model: as an argument of `generate` it would be merged with the model's own settings
     network.model.generation_config = _settings(network, split)
     found = [""] * len(split)
     batches = batches_by_length(split.lengths, EVALUATION_TOKENS // BEAMS)
@@ -34,7 +34,7 @@ def translate(network: Seq2SeqNetwork, split: TokenizedSplit) -> list[str]:
 
 
 def _settings(network: Seq2SeqNetwork, split: TokenizedSplit) -> GenerationConfig:
-    """How the model translates: its decoder starts as it does in training."""
+    """The settings of beam search; the decoder starts with the same token as in training."""
     config, language = network.model.config, split.texts["start"]
     return GenerationConfig(
         num_beams=BEAMS,
@@ -44,7 +44,9 @@ def _settings(network: Seq2SeqNetwork, split: TokenizedSplit) -> GenerationConfi
         forced_eos_token_id=config.eos_token_id,
         suppress_tokens=[config.pad_token_id],
         decoder_start_token_id=int(network.inputs(split, np.array([0]))["decoder_input_ids"][0, 0]),
-        forced_bos_token_id=language if language == split.labels[0] else None,  # mBART-50's targets start with theirs
+        forced_bos_token_id=language
+        if language == split.labels[0]
+        else None,  # targets of mBART-50 start with their language's code
     )
 
 

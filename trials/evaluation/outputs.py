@@ -1,4 +1,4 @@
-"""A network over a whole split: its outputs, in the split's order, and how they score."""
+"""Evaluation of a network on a split: its outputs, in the split's order, and their scores."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from trials.storage import allocate_array
 from trials.tasks import Task
 from trials.training import map_batches
 
-LOGITS = 2**25  # of an encoder-decoder at a time, in evaluation
+LOGITS = 2**25  # number of logits of an encoder-decoder at a time
 
 
 @torch.no_grad()
 def predict(network: Network, split: TokenizedSplit) -> np.ndarray:
-    """Outputs, float32 [positions, width], in the split's order; rows of like length go through the model together."""
+    """Outputs, float32 [positions, width], in the split's order; batches have rows of similar length."""
     network.eval()
     found_of = map_batches(
         lambda rows: network(network.inputs(split, rows)).cpu().numpy(), batches_by_length(split.lengths)
@@ -51,8 +51,8 @@ def evaluate(
         task: The task.
         network: The network.
         split: The split.
-        order: For each label of the data, its position in the network's output; None means they are the same.
-        keep: Where the answers to each example are kept, of tasks that have such.
+        order: The position of each label of the data in the network's output; None means the same order.
+        keep: File for the prediction of each example, for tasks that have such.
     """
     if isinstance(network, Seq2SeqNetwork):
         return task.score(translate(network, split), split), teacher_forced_loss(task, network, split)
@@ -66,7 +66,7 @@ def evaluate(
 
 @torch.no_grad()
 def teacher_forced_loss(task: Task, network: Seq2SeqNetwork, split: TokenizedSplit) -> float:
-    """Mean loss over a split's target tokens; their logits are too many to keep."""
+    """Mean loss over the target tokens of a split, summed batch by batch."""
     network.eval()
 
     def summed(rows: np.ndarray) -> float:
@@ -79,14 +79,14 @@ def teacher_forced_loss(task: Task, network: Seq2SeqNetwork, split: TokenizedSpl
 
 @torch.no_grad()
 def write_hidden_states(network: Any, split: TokenizedSplit, order: Sequence[int], folder: Path) -> None:
-    """States of rows' first tokens after each layer, float32 [rows, layers, hidden], into a .npy file by batches."""
+    """Write first-token hidden states of all layers, float32 [rows, layers, hidden], to a .npy file, batch by batch."""
     network.eval()
     found: np.ndarray | None = None
 
-    def said(rows: np.ndarray) -> np.ndarray:
+    def compute(rows: np.ndarray) -> np.ndarray:
         return network.layer_outputs(network.inputs(split, rows)).states.float().cpu().numpy()
 
-    for rows, states in map_batches(said, batches_by_length(split.lengths)):
+    for rows, states in map_batches(compute, batches_by_length(split.lengths)):
         if found is None:
             shape = (len(split), *states.shape[1:])
             found = allocate_array(folder / "states.npy", np.float32, shape)
@@ -95,14 +95,21 @@ def write_hidden_states(network: Any, split: TokenizedSplit, order: Sequence[int
 
 @torch.no_grad()
 def write_outputs_and_states(network: Any, split: TokenizedSplit, order: Sequence[int], folder: Path) -> None:
-    """Outputs [rows, classes], ordered, and the last layer's states of first tokens [rows, hidden]: .npy files."""
+    """Write outputs [rows, classes] and first-token hidden states of the last layer [rows, hidden] to .npy files.
+
+    Args:
+        network: The network.
+        split: The split.
+        order: The position of each label of the data in the network's output.
+        folder: Folder of the files.
+    """
     network.eval()
 
-    def said(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def compute(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         answer = network.layer_outputs(network.inputs(split, rows))
         return answer.outputs.cpu().numpy()[:, list(order)], answer.states[:, -1].float().cpu().numpy()
 
-    batches, found = zip(*map_batches(said, batches_by_length(split.lengths)), strict=True)
+    batches, found = zip(*map_batches(compute, batches_by_length(split.lengths)), strict=True)
     back = np.argsort(np.concatenate(batches))
     for name, parts in zip(("outputs", "states"), zip(*found, strict=True), strict=True):
         np.save(folder / f"{name}.npy", np.concatenate(parts)[back])
@@ -110,17 +117,17 @@ def write_outputs_and_states(network: Any, split: TokenizedSplit, order: Sequenc
 
 @torch.no_grad()
 def write_decoder_states(network: Seq2SeqNetwork, split: TokenizedSplit, file: Path) -> None:
-    """The decoder's last hidden states of each target token, float16 [positions, hidden], in the split's order.
+    """Write the decoder's last hidden state of each target token, float16 [positions, hidden], in the split's order.
 
-    They go into a .npy file batch by batch: together they may be more than memory holds.
+    The .npy file is written batch by batch, because it may be larger than memory.
     """
     network.eval()
     found: np.ndarray | None = None
 
-    def said(rows: np.ndarray) -> np.ndarray:
+    def compute(rows: np.ndarray) -> np.ndarray:
         return network.states(network.inputs(split, rows)).to(torch.float16).cpu().numpy()
 
-    for rows, states in map_batches(said, batches_by_length(split.lengths)):
+    for rows, states in map_batches(compute, batches_by_length(split.lengths)):
         if found is None:
             shape = (int(split.position_offsets[-1]), states.shape[1])
             found = allocate_array(file, np.float16, shape)
@@ -129,7 +136,7 @@ def write_decoder_states(network: Seq2SeqNetwork, split: TokenizedSplit, file: P
 
 @torch.no_grad()
 def write_top_k(network: Seq2SeqNetwork, split: TokenizedSplit, folder: Path, k: int) -> None:
-    """A `TopK` of each target token, in the split's order: a .npy file of tokens, one of log-probabilities."""
+    """Write the `TopK` of each target token, in the split's order: .npy files of tokens and of log-probabilities."""
     network.eval()
     positions = int(split.position_offsets[-1])
     shape = (positions, min(k, network.model.config.vocab_size - 1))
@@ -146,7 +153,7 @@ def write_top_k(network: Seq2SeqNetwork, split: TokenizedSplit, folder: Path, k:
 
 
 def logits_budget(network: Seq2SeqNetwork) -> int:
-    """Tokens per batch whose logits over the vocabulary take some hundred megabytes."""
+    """Tokens per batch, so that the logits over the vocabulary take a few hundred megabytes at most."""
     return max(1, min(EVALUATION_TOKENS, LOGITS // network.model.config.vocab_size))
 
 

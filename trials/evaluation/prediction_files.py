@@ -1,4 +1,4 @@
-"""What models answered to each test example, and the examples themselves: parquet files that people can read."""
+"""Parquet files of test examples, and of a model's predictions for them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ EXAMPLE_COLUMNS = ("text", "text_pair", "label")
 
 
 def write_predictions(file: Path, answers: np.ndarray | None, probabilities: np.ndarray | None) -> None:
-    """One answer per test example, in the data's order, and the classes' probabilities; nothing where tasks have none.
+    """Write the predictions for test examples, in the data's order; nothing if the task has none.
 
     Args:
         file: The file.
-        answers: Class numbers, or scores, [rows].
-        probabilities: Of each class [rows, classes]; None of scores.
+        answers: Class numbers or scores, [rows].
+        probabilities: Class probabilities, [rows, classes]; None for scores.
     """
     if answers is not None:
         classes = {} if probabilities is None else {PROBABILITIES_COLUMN: list(probabilities)}
@@ -29,7 +29,7 @@ def write_predictions(file: Path, answers: np.ndarray | None, probabilities: np.
 
 
 def write_examples(dataset: DatasetSpec, data_fingerprint: str, workspace: Workspace) -> None:
-    """The test split's texts and labels, once per content: class names, or scores."""
+    """Write texts and labels (class names or scores) of the test split, once per data set."""
     file = workspace.examples(data_fingerprint)
     if not file.is_file():
         _write(file, _example_columns(dataset))

@@ -1,4 +1,4 @@
-"""Response time: samples a second of a teacher and its students, all under one setting (B, section 5.1)."""
+"""Response times: samples per second of a teacher and its students, under equal conditions (B, section 5.1)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from trials.tasks import Head
 
 @dataclass(frozen=True)
 class _Model:
-    """A model, with the data as it reads them, and the seconds of its passes."""
+    """A model, the test split tokenized for it, and the seconds of its passes."""
 
     name: str
     network: Network
@@ -32,16 +32,16 @@ class _Model:
 
 
 def measure_speed(task: SpeedTask, workspace: Workspace, device: torch.device) -> tuple[ModelSpeed, ...]:
-    """Samples a second of each model, the teacher's first.
+    """Samples per second of each model, the teacher first.
 
-    All read the same test rows in the same batches, in the data's order and padded to a batch's longest. Speed is the
-    shape's, not the weights': models are measured as they are before training. Rounds are interleaved: each measures
-    every model once, and starts with another one.
+    All models process the same test rows in the same batches, in the data's order, padded to the longest row of a
+    batch. Models are measured untrained, because speed depends on the shape and not on the weights. Each round measures
+    every model once and starts with another model.
 
     Raises:
-        InputError: A model is not to be had.
+        InputError: A model is not available.
     """
-    teacher = StudentSpec(name=task.teacher.name, source=task.teacher.name)  # of its model's shape
+    teacher = StudentSpec(name=task.teacher.name, source=task.teacher.name)  # has the shape of the teacher's model
     shapes = zip((teacher, *task.students), task.sources, strict=True)
     models = [_model(task, shape, source, workspace, device) for shape, source in shapes]
     for model in models:
@@ -76,14 +76,14 @@ def _model(
 def _open(folder: Path, data: TokenizedData, task: SpeedTask, device: torch.device) -> Network:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     own = task.settings.forward == "kdstudy" or config["model_type"] == RECURRENT_MODEL_TYPE
-    if own or data.head is Head.SEQ2SEQ:  # of those one pass over given targets
+    if own or data.head is Head.SEQ2SEQ:  # an encoder-decoder: one pass over given targets
         return open_network(folder, data, Precision.FP32, device)
     return TransformersNetwork.open(folder, Precision.FP32, data.head).to(device)
 
 
 @torch.no_grad()
 def _pass(model: _Model, task: SpeedTask, device: torch.device) -> None:
-    """All batches once."""
+    """Process all batches once."""
     rows: Sequence[int] = _rows(task, model.split)
     for start in range(0, len(rows), task.settings.batch_size):
         batch = np.asarray(rows[start : start + task.settings.batch_size])

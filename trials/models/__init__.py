@@ -1,4 +1,4 @@
-"""Pretrained models, models from scratch, and the shapes that students may have."""
+"""Pretrained models, models from scratch, and the shapes of students."""
 
 import lazy_loader
 

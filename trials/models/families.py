@@ -1,6 +1,6 @@
-"""The encoders that `networks/packed.py` computes, by Transformers' model type: what their weights are called.
+"""The model families that the packed encoder computes, with their names of weights. Torch-free.
 
-The packed encoder is one; families differ in names, in embeddings and in the classification head. Torch-free.
+Families are keyed by Transformers' model type. They differ in names, embeddings and classification head.
 """
 
 from __future__ import annotations
@@ -11,30 +11,33 @@ from typing import Any
 
 from trials.tasks import Head
 
-ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu")  # those of `networks/packed.py`
+ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu")  # those of the packed encoder
 
 
 ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout")  # names in a config.json
-LINEAR_HEADS = {Head.TOKENS: "classifier", Head.SPANS: "qa_outputs"}  # their linear layer, in all families
+LINEAR_HEADS = {
+    Head.TOKENS: "classifier",
+    Head.SPANS: "qa_outputs",
+}  # name of the linear layer, the same in all families
 
 
 @dataclass(frozen=True)
 class Family:
-    """Names of one family's weights, and where it differs from BERT.
+    """Names of a family's weights, and its differences from BERT.
 
     Attributes:
-        encoder: Prefix of everything but the classification head.
+        encoder: Prefix of all weights except those of the classification head.
         layer: Prefix of a layer, inside the encoder.
         query, key, value, attention_output, attention_norm, intermediate, output, output_norm: Parts of a layer.
         head: The inner and outer linear layers of the head for sequences.
-        head_activation: Between the two.
-        head_input_dropout: Whether the head drops out its input too.
-        dropout_for_tokens, dropout_for_spans: The configuration's names for the dropout before those heads.
+        head_activation: Activation between the two.
+        head_input_dropout: Whether the head also has dropout on its input.
+        dropout_for_tokens, dropout_for_spans: Keys of config.json for the dropout before those heads.
         first_position: Position of the first token; None means that positions start after the padding token's id.
         type_embeddings: Whether there are token type embeddings.
         relative_bias: Name of MPNet's relative attention bias, inside the encoder.
-        attention_output_dropout: Whether the attention's output is dropped out; DistilBERT's is not.
-        config_names: The configuration's names where they are not BERT's.
+        attention_output_dropout: Whether the attention's output has dropout (not in DistilBERT).
+        config_names: Keys of config.json that differ from BERT's.
     """
 
     encoder: str
@@ -59,7 +62,7 @@ class Family:
     config_names: Mapping[str, str] | None = None
 
     def get(self, config: Mapping[str, Any], name: str, default: Any = None) -> Any:
-        """A value of a config.json, by BERT's name for it."""
+        """A value of a config.json, by BERT's key."""
         return config.get((self.config_names or {}).get(name, name), default)
 
 
@@ -115,7 +118,7 @@ FAMILIES = {
 
 
 def why_not_packed(config: Mapping[str, Any]) -> str | None:
-    """Why a model of this config.json takes Transformers' own forward; None if it takes the packed one."""
+    """Why the packed encoder cannot compute a model with this config.json; None if it can."""
     model_type = config.get("model_type")
     if model_type not in FAMILIES:
         return f"{model_type} is not among {', '.join(FAMILIES)}"

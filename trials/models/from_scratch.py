@@ -1,6 +1,6 @@
-"""Models from scratch: random weights of an architecture, and a tokenizer trained on a data set's training texts.
+"""Models from scratch: random weights, and a tokenizer trained on a data set's training texts.
 
-Written as a Transformers folder, for teachers where no pretrained model is at hand.
+They are written as Transformers folders, and serve as teachers where no pretrained model is available.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from trials.specs import DatasetSpec, FrozenSpec, TaskName
 from trials.tasks import Head
 
 ARCHITECTURES = {*MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES, *MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES}
-START_BY_LAST_TOKEN = ("mbart", "plbart")  # their targets start with their last token, a language's code or the end
-ROLES = {  # what a configuration's special tokens are here
+START_BY_LAST_TOKEN = ("mbart", "plbart")  # decoder inputs start with the last token of the target
+ROLES = {  # roles of the special tokens of a configuration
     "pad_token_id": ("pad",),
     "unk_token_id": ("unk",),
     "bos_token_id": ("bos", "cls"),
@@ -50,13 +50,13 @@ OF_THE_TOKENIZER = {"vocab_size", "decoder_vocab_size", "decoder_start_token_id"
 
 
 class ModelSpec(FrozenSpec):
-    """A model to be made.
+    """Specification of a model from scratch.
 
     Attributes:
         architecture: Model type of Transformers, such as ``marian`` or ``bert``.
-        config: Keys of its configuration; those not given are Transformers' defaults.
+        config: Keys of its configuration; the others have Transformers' defaults.
         tokenizer: Its tokenizer.
-        data: The tokenizer is trained on this data set's training texts, of a translation on both sides.
+        data: The data set whose training texts the tokenizer is trained on; for translation, both sides.
         seed: Seed of its weights.
     """
 
@@ -69,12 +69,12 @@ class ModelSpec(FrozenSpec):
 
 @dataclass(frozen=True)
 class CreatedModel:
-    """What was made.
+    """A model that was written.
 
     Attributes:
         architecture: Its model type.
-        parameters: Their number.
-        vocabulary: Number of tokens, special ones among them.
+        parameters: Number of parameters.
+        vocabulary: Number of tokens, including special tokens.
     """
 
     architecture: str
@@ -83,16 +83,16 @@ class CreatedModel:
 
 
 def make_model(spec: ModelSpec, texts: list[str], folder: Path, where: object) -> CreatedModel:
-    """Train the tokenizer, draw the weights, and write both.
+    """Train the tokenizer, initialise the weights, and write both.
 
     Args:
-        spec: What is wanted; `architecture_faults` finds none in it.
-        texts: What the tokenizer is trained on.
+        spec: The specification; `architecture_faults` must have found no fault.
+        texts: Training texts of the tokenizer.
         folder: An empty folder.
         where: The specification's file, for messages.
 
     Raises:
-        InputError: The vocabulary is too small for the texts' characters.
+        InputError: The vocabulary is smaller than the number of characters in the texts.
     """
     special = special_tokens(spec)
     try:
@@ -112,7 +112,7 @@ def training_texts(spec: DatasetSpec) -> list[str]:
     """All texts of a data set's training split.
 
     Raises:
-        InputError: All faults of the data set.
+        InputError: The data set has faults; all are reported.
     """
     train = load_dataset_splits(spec).splits["train"]
     texts = [text if isinstance(text, str) else " ".join(text) for text in train.texts]
@@ -121,11 +121,11 @@ def training_texts(spec: DatasetSpec) -> list[str]:
     return [*texts, *(train.text_pairs or ())]
 
 
-# Special tokens: their ids are the architecture's own where those are small, for some forwards rely on them.
+# Special tokens. Small ids of the architecture are kept, because some architectures rely on them.
 
 
 def special_tokens(spec: ModelSpec) -> SpecialTokens:
-    """The special tokens of a model, and where they stand in its inputs."""
+    """The special tokens of a model, and their positions in its inputs."""
     default = CONFIG_MAPPING[spec.architecture]()
     if default.is_encoder_decoder:
         texts = {"pad": "<pad>", "eos": "</s>", "unk": "<unk>"}
@@ -137,7 +137,7 @@ def special_tokens(spec: ModelSpec) -> SpecialTokens:
 
 
 def _ordered(texts: Mapping[str, str], default: PreTrainedConfig) -> dict[str, str]:
-    """Roles in the order of their ids: the architecture's where they can be, else the next that is free."""
+    """Roles in the order of their ids: the architecture's ids where possible, else the next free ones."""
     places: dict[int, str] = {}
     for key, roles in ROLES.items():
         role = next((role for role in roles if role in texts), None)
@@ -150,7 +150,7 @@ def _ordered(texts: Mapping[str, str], default: PreTrainedConfig) -> dict[str, s
 
 
 def _start(default: PreTrainedConfig) -> str:
-    """Role of the token that a decoder starts from."""
+    """Role of the decoder's start token."""
     start = getattr(default, "decoder_start_token_id", None)
     for role in ("pad", "eos", "bos"):
         if start is not None and start == getattr(default, f"{role}_token_id", None):
@@ -162,19 +162,19 @@ def _start(default: PreTrainedConfig) -> str:
 
 
 def architecture_faults(spec: ModelSpec, where: object) -> list[Fault]:
-    """What is wrong with architecture, configuration and kind of tokenizer, found without taking memory."""
+    """Faults of architecture, configuration and tokenizer kind, found without allocating the weights."""
     if spec.architecture not in ARCHITECTURES:
         message = f"no such model type; {nearest(spec.architecture, ARCHITECTURES)}"
         return [Fault(str(where), "architecture", spec.architecture, message)]
     faults = list(_key_faults(spec, where))
     if CONFIG_MAPPING[spec.architecture].is_encoder_decoder and spec.tokenizer.kind is TokenizerKind.WORDPIECE:
-        message = "does not restore the spaces of what a decoder says; take bpe or unigram"
+        message = "does not restore spaces in decoded text: use bpe or unigram for an encoder-decoder"
         faults.append(Fault(str(where), "tokenizer.kind", spec.tokenizer.kind.value, message))
     return faults or list(_model_faults(spec, where))
 
 
 def _key_faults(spec: ModelSpec, where: object) -> Iterator[Fault]:
-    """Unknown keys, those that follow from the tokenizer, and values of the wrong type."""
+    """Faults of keys: unknown, determined by the tokenizer, or with a value of the wrong type."""
     kind = CONFIG_MAPPING[spec.architecture]
     general = {field.name for field in fields(PreTrainedConfig)}
     known = ({field.name for field in fields(kind)} | set(kind.attribute_map)) - general - OF_THE_TOKENIZER
@@ -188,30 +188,32 @@ def _key_faults(spec: ModelSpec, where: object) -> Iterator[Fault]:
 
 
 def _type_fault(kind: type[PreTrainedConfig], key: str, value: Any) -> str | None:
-    """What is wrong with the type of a configuration's value."""
+    """The fault in the type of a configuration's value; None if there is none."""
     try:
         kind(**{key: value})
     except StrictDataclassFieldValidationError as error:
         return _one_line(error.__cause__ or error)
-    except Exception:  # values that do not fit each other: the whole configuration is tried later
+    except Exception:  # values that depend on others: the whole configuration is checked later
         return None
     return None
 
 
 def _model_faults(spec: ModelSpec, where: object) -> Iterator[Fault]:
-    """Why there can be no such model."""
+    """Faults that appear when the model is built."""
     try:
         with torch.device("meta"):
             model = _model(_config(spec, special_tokens(spec), spec.tokenizer.vocabulary))
         embeddings = model.get_input_embeddings()
-    except Exception as error:  # architectures check their configurations by whatever fails first
-        yield Fault(str(where), "config", spec.config, f"makes no {spec.architecture}: {_one_line(error)}")
+    except Exception as error:  # architectures raise any kind of error for a bad configuration
+        yield Fault(
+            str(where), "config", spec.config, f"cannot build a {spec.architecture} model from it: {_one_line(error)}"
+        )
         return
     reason = None
     if getattr(embeddings, "num_embeddings", None) != spec.tokenizer.vocabulary:
-        reason = "it reads more than texts, or has more than one vocabulary"
+        reason = "it has other inputs than texts, or more than one vocabulary"
     elif model.config.is_encoder_decoder and not hasattr(model, "prepare_decoder_input_ids_from_labels"):
-        reason = "Transformers does not say what its decoder reads in training"
+        reason = "Transformers does not define its decoder inputs for training"
     if reason:
         yield Fault(str(where), "architecture", spec.architecture, f"is not supported: {reason}")
 
@@ -222,7 +224,7 @@ def _one_line(error: BaseException) -> str:
 
 
 def _config(spec: ModelSpec, special: SpecialTokens, vocabulary: int) -> PreTrainedConfig:
-    """The configuration with what follows from the tokenizer."""
+    """The configuration, with the keys that the tokenizer determines."""
     kind = CONFIG_MAPPING[spec.architecture]
     default, ids = kind(), special.ids
     values = {**spec.config, "vocab_size": vocabulary}
@@ -236,13 +238,13 @@ def _config(spec: ModelSpec, special: SpecialTokens, vocabulary: int) -> PreTrai
 
 
 def _model(config: PreTrainedConfig) -> Any:
-    """The model; of an encoder without a head, which a task brings."""
+    """The model; an encoder has no head, because it depends on the task."""
     kind = getattr(transformers, Head.SEQ2SEQ if config.is_encoder_decoder else "AutoModel")
     return kind.from_config(config, dtype=torch.float32)
 
 
 def _window(model: Any) -> int | None:
-    """Longest input in tokens; None where there is no limit. RoBERTa's kin number positions after the padding token."""
+    """Longest input in tokens; None without a limit. Models like RoBERTa number positions from the padding id on."""
     limits = [getattr(model.config, f"max_{part}position_embeddings", None) for part in ("", "encoder_", "decoder_")]
     positions = [limit for limit in limits if isinstance(limit, int) and limit > 0]
     if not positions:

@@ -1,4 +1,4 @@
-"""Pretrained models as local folders: found, fingerprinted, loaded. Safetensors only; no remote code."""
+"""Pretrained models: find, fingerprint and load their folders. Safetensors only; no remote code."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from trials.readers import TOKENIZER_FILES, files_fingerprint, first_error_line,
 from trials.tasks import Head
 
 WEIGHTS = "*.safetensors"
-INDEX = "*.safetensors.index.json"  # of weights in several files
+INDEX = "*.safetensors.index.json"  # for weights in several files
 
 
 @lru_cache
 def model_folder(reference: str, revision: str | None = None) -> Path:
-    """The local folder of a model: a folder, ``package:...``, or a hub name (downloaded or from the hub's cache).
+    """The local folder of a model: a folder, ``package:...``, or a hub name (downloaded or from the cache).
 
     Raises:
         InputError: There is no such model, or it has no safetensors weights.
@@ -55,8 +55,8 @@ def load_model(folder: Path, head: Head, **options: Any) -> Any:
 
     Args:
         folder: Its folder.
-        head: What stands on its encoder.
-        options: Further ones of ``from_pretrained``, which may ask it for more than the model.
+        head: Its output layer.
+        options: Further options of ``from_pretrained``; some of them change the returned value.
     """
     import torch
     import transformers
@@ -71,6 +71,6 @@ def _from_hub(reference: str, revision: str | None) -> Path:
     patterns = ["config.json", WEIGHTS, INDEX, *TOKENIZER_FILES]
     try:
         return Path(snapshot_download(reference, revision=revision, allow_patterns=patterns))
-    except Exception as error:  # the hub's client raises a dozen kinds, all meaning: not to be had
-        message = f"is no local folder, and the hub did not give it: {first_error_line(error)}"
+    except Exception as error:  # the hub's client raises many kinds of errors
+        message = f"is not a local folder, and downloading it from the hub failed: {first_error_line(error)}"
         raise fault("models", "model", reference, message) from None

@@ -1,4 +1,4 @@
-"""What shape a student has: its source's config.json with fewer layers or heads, or another width. Torch-free."""
+"""Shapes of students: the source's config.json with fewer layers or heads, or another width. Torch-free."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ Stack = Literal["encoder", "decoder"]
 
 
 def config_key(config: Config, names: tuple[str, ...]) -> str:
-    """The one of some names that an architecture has; the first if it has none."""
+    """The first of the keys that a config.json has; the first key if it has none."""
     return next((name for name in names if name in config), names[0])
 
 
 def layer_counts(config: Config) -> dict[str, int]:
-    """Layers by the key of a student that says their number; empty where the configuration does not."""
+    """Numbers of layers by the student's key, such as ``layers``; empty if the configuration does not have them."""
     decoder = config.get("decoder_layers", config.get("num_decoder_layers"))
     if decoder is not None:
         return {"encoder_layers": config.get("encoder_layers", config.get("num_layers", 0)), "decoder_layers": decoder}
@@ -53,10 +53,10 @@ def layer_counts(config: Config) -> dict[str, int]:
 
 
 def student_config(config: Config, student: StudentSpec) -> dict[str, Any]:
-    """The config.json of a student, from its source's; of a recurrent one with as many tokens as its source has."""
+    """The config.json of a student, derived from its source's; a recurrent student has the source's vocabulary."""
     if student.is_recurrent:
         size = None
-        with contextlib.suppress(InputError):  # `doctor` and `launch` say what is wrong with the vectors
+        with contextlib.suppress(InputError):  # `doctor` and `launch` report faults of the vectors
             size = None if student.embeddings is None else vectors_size(student.embeddings)
         return recurrent_config(student, vocabulary=config.get("vocab_size", 0), embedding_size=size)
     found = layer_counts(config)
@@ -71,12 +71,12 @@ def student_config(config: Config, student: StudentSpec) -> dict[str, Any]:
 
 
 def recurrent_config(student: StudentSpec, *, vocabulary: int, embedding_size: int | None = None) -> dict[str, Any]:
-    """What decides the shape of a recurrent student.
+    """The config.json of a recurrent student.
 
     Args:
         student: The student.
-        vocabulary: Its tokens.
-        embedding_size: Width of its word vectors, if it starts from a file of such.
+        vocabulary: Number of tokens.
+        embedding_size: Width of the word vectors, if they come from a file.
     """
     given = {name: getattr(student, name) for name in RECURRENT_DEFAULTS if getattr(student, name) is not None}
     size = {} if embedding_size is None else {"embedding_size": embedding_size}
@@ -86,7 +86,7 @@ def recurrent_config(student: StudentSpec, *, vocabulary: int, embedding_size: i
 
 
 def width_changes(config: Config, student: StudentSpec) -> dict[str, int]:
-    """What of an encoder's config.json other heads or another width change."""
+    """The changes of an encoder's config.json for other heads or another width."""
     changes: dict[str, int] = {}
     if student.heads is not None:
         changes[config_key(config, HEAD_COUNT_KEYS)] = student.heads
@@ -100,9 +100,9 @@ def width_changes(config: Config, student: StudentSpec) -> dict[str, int]:
 
 
 def kept_layers(student: StudentSpec, depth: int, stack: Stack | None = None) -> tuple[int, ...]:
-    """Positions of the source's layers, or of those of one stack of it, counted from 0, that the student keeps.
+    """The layers of the source, or of one of its stacks, that the student keeps; counted from 0.
 
-    ``skip`` takes the upper layer of each of n equal groups: of 6 layers, 3 keep 1, 3, 5 and 2 keep 2, 5.
+    ``skip`` takes the upper layer of each of n equal groups: of 6 layers, a student of 3 keeps 1, 3, 5.
 
     Raises:
         InputError: The student is deeper than its source.
@@ -125,7 +125,7 @@ def kept_layers(student: StudentSpec, depth: int, stack: Stack | None = None) ->
 
 
 def shape_faults(student: StudentSpec, source: str, config: Config) -> Iterator[Fault]:
-    """What of a student's shape its source cannot give.
+    """Faults of a student's shape, given its source.
 
     Args:
         student: The student.
@@ -135,13 +135,15 @@ def shape_faults(student: StudentSpec, source: str, config: Config) -> Iterator[
     key = f"students.{student.name}"
     yield from _layer_count_faults(student, source, layer_counts(config))
     if config.get("model_type") in SHARED and (student.layers or student.layer_choice):
-        message = f"the layers of {config['model_type']} models share their weights: none can be left out"
+        message = (
+            f"the layers of {config['model_type']} models share their weights and cannot be left out: remove layers"
+        )
         yield Fault("study file", f"{key}.layers", student.layers or student.layer_choice, message)
     if student.heads is None and student.hidden_size is None:
         return
     if "decoder_layers" in layer_counts(config):
         asked = "heads" if student.heads else "hidden_size"
-        message = f"{source} is an encoder-decoder: of those only layers can be reduced"
+        message = f"{source} is an encoder-decoder, for which only the number of layers can be changed"
         yield Fault("study file", f"{key}.{asked}", getattr(student, asked), message)
         return
     shape = student_config(config, student)
@@ -152,16 +154,16 @@ def shape_faults(student: StudentSpec, source: str, config: Config) -> Iterator[
         yield Fault("study file", f"{key}.{asked}", getattr(student, asked), message)
     most = config.get(config_key(config, WIDTH_KEYS))
     if student.init is Initialisation.SLICED and width and most and width > most:
-        message = f"{source} has only {most} to slice: only init random can be wider"
+        message = f"{source} has only a width of {most}, so that it cannot be sliced: set init to random"
         yield Fault("study file", f"{key}.hidden_size", width, message)
 
 
 def _layer_count_faults(student: StudentSpec, source: str, layer_counts: dict[str, int]) -> Iterator[Fault]:
-    """Layers that the source does not have."""
+    """Faults of layers that the source does not have."""
     chosen = max([student.layers or 0, *(layer + 1 for layer in student.layer_choice or ())])
     for stack in ("encoder_layers", "decoder_layers"):
         if getattr(student, stack) and stack not in layer_counts:
-            message = f"{source} is no encoder-decoder: say layers"
+            message = f"{source} is not an encoder-decoder: use layers instead"
             yield Fault("study file", f"students.{student.name}.{stack}", getattr(student, stack), message)
     for stack, depth in layer_counts.items():
         wanted = getattr(student, stack) or chosen

@@ -1,8 +1,8 @@
-"""Tokenizers trained on texts by the `tokenizers` library: what cuts them, what joins them again, special tokens.
+"""Training of tokenizers by the `tokenizers` library.
 
-Equal texts give equal tokenizers. The library alone does not see to that: it keeps words in hash maps, whose order
-numbers WordPiece's characters, breaks ties of its merges, and changes the last digits of Unigram's scores. Those are
-rounded away here, but for the one score in millions that lies where rounding turns.
+Equal texts give equal tokenizers. The library alone does not guarantee this: the order of its hash maps decides the ids
+of WordPiece's characters and ties between merges, and changes the last digits of Unigram's scores. Scores are therefore
+rounded; only a score that lies exactly between two rounded values, one in millions, may still differ.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from transformers import PreTrainedTokenizerFast
 
 from trials.specs import FrozenSpec
 
-DIGITS = 3  # of Unigram's scores, natural logarithms: orders of a hash map change them by less than 1e-10
-RARE_STEP = 0.0001  # by which the library tells the scores of characters apart that training gave none
-FEWEST = 2  # occurrences that make a piece
+DIGITS = 3  # of Unigram's scores (natural logarithms), which vary by less than 1e-10
+RARE_STEP = 0.0001  # step between the scores that the library gives to characters without a trained score
+FEWEST = 2  # occurrences that a piece needs
 
 
 class TokenizerKind(StrEnum):
-    """How a tokenizer cuts words."""
+    """How a tokenizer splits words."""
 
-    BPE = "bpe"  # merges of bytes: nothing is unknown, and every text is restored
-    UNIGRAM = "unigram"  # the likeliest pieces, with marks for spaces: restores texts of known characters
-    WORDPIECE = "wordpiece"  # BERT's: the longest pieces, the spaces around punctuation forgotten
+    BPE = "bpe"  # merges of bytes: no unknown tokens, and every text can be restored
+    UNIGRAM = "unigram"  # the most likely pieces, with marks for spaces: restores texts of known characters
+    WORDPIECE = "wordpiece"  # BERT's: the longest pieces; spaces around punctuation are lost
 
 
 class TokenizerSpec(FrozenSpec):
-    """A tokenizer to be trained.
+    """Specification of a tokenizer.
 
     Attributes:
-        kind: How it cuts words.
-        vocabulary: Most tokens, special ones among them; a small corpus gives fewer.
-        lowercase: Whether case is lost.
+        kind: How it splits words.
+        vocabulary: Maximal number of tokens, including special tokens; a small corpus gives fewer.
+        lowercase: Whether texts are lower-cased.
     """
 
     kind: TokenizerKind = TokenizerKind.BPE
@@ -48,12 +48,12 @@ class TokenizerSpec(FrozenSpec):
 
 @dataclass(frozen=True)
 class SpecialTokens:
-    """Special tokens in the order of their ids, from 0, and where they stand in an input.
+    """Special tokens in the order of their ids, from 0, and their positions in an input.
 
     Attributes:
-        texts: By role: pad, unk, and eos and bos, or cls, sep and mask.
-        single, pair: Templates of the `tokenizers` library for one text and two, with roles for tokens.
-        types: Whether inputs have token types: 0 in a text, 1 in its partner.
+        texts: Texts by role: pad, unk, and eos and bos, or cls, sep and mask.
+        single, pair: Templates of the `tokenizers` library for one text and for two, with roles instead of tokens.
+        types: Whether inputs have token types: 0 in the first text, 1 in the second.
     """
 
     texts: Mapping[str, str]
@@ -63,11 +63,11 @@ class SpecialTokens:
 
     @property
     def ids(self) -> dict[str, int]:
-        """Their ids, by role."""
+        """Ids by role."""
         return {role: number for number, role in enumerate(self.texts)}
 
     def template(self) -> processors.TemplateProcessing:
-        """What puts them around texts."""
+        """The post-processor that adds special tokens to texts."""
         ids = self.ids
         return processors.TemplateProcessing(
             single=self._named(self.single),
@@ -76,29 +76,29 @@ class SpecialTokens:
         )
 
     def _named(self, template: str) -> str:
-        """With texts for roles, and token types where there are such."""
+        """The template with texts instead of roles, and with token types if there are any."""
         parts = (part.partition(":") for part in template.split())
         return " ".join(f"{self.texts.get(name, name)}:{number or 0 if self.types else 0}" for name, _, number in parts)
 
 
 class VocabularyTooSmallError(ValueError):
-    """Special tokens and single characters alone are more than the vocabulary; carries how many."""
+    """The vocabulary is smaller than `needed`, the number of special tokens and single characters."""
 
     def __init__(self, needed: int):
         self.needed = needed
-        super().__init__(f"special tokens and single characters alone are {needed}")
+        super().__init__(f"special tokens and single characters alone need {needed}: raise it")
 
 
 def train_tokenizer(texts: Sequence[str], spec: TokenizerSpec, special: SpecialTokens) -> Tokenizer:
-    """A tokenizer.
+    """Train a tokenizer.
 
     Args:
-        texts: What it is trained on.
-        spec: What it shall be.
+        texts: Training texts.
+        spec: Its specification.
         special: Its special tokens.
 
     Raises:
-        VocabularyTooSmallError: Special tokens and single characters alone are more.
+        VocabularyTooSmallError: The vocabulary is smaller than the number of special tokens and single characters.
     """
     tokenizer = _untrained(spec)
     tokenizer.model = TRAINERS[spec.kind](texts, spec, special)
@@ -106,19 +106,19 @@ def train_tokenizer(texts: Sequence[str], spec: TokenizerSpec, special: SpecialT
         raise VocabularyTooSmallError(tokenizer.get_vocab_size())
     tokenizer.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in special.texts.values()])
     tokenizer.post_processor = special.template()
-    if spec.kind is TokenizerKind.BPE:  # a word's offsets leave out the space before it
+    if spec.kind is TokenizerKind.BPE:  # offsets of a word exclude the space before it
         offsets = processors.ByteLevel(trim_offsets=True)
         tokenizer.post_processor = processors.Sequence([offsets, tokenizer.post_processor])
     return tokenizer
 
 
 def transformers_tokenizer(tokenizer: Tokenizer, special: SpecialTokens, max_length: int | None) -> Any:
-    """A tokenizer as Transformers has them.
+    """The tokenizer as a Transformers tokenizer.
 
     Args:
         tokenizer: The tokenizer.
         special: Its special tokens.
-        max_length: Longest input of its model in tokens; None where there is no limit.
+        max_length: Longest input of its model in tokens; None without a limit.
     """
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
@@ -130,7 +130,7 @@ def transformers_tokenizer(tokenizer: Tokenizer, special: SpecialTokens, max_len
 
 
 def _untrained(spec: TokenizerSpec) -> Tokenizer:
-    """What stands before and after the model: normalization, words, and how tokens become text again."""
+    """A tokenizer without a trained model: normalisation, splitting into words, and decoding."""
     tokenizer = Tokenizer(MODELS[spec.kind]())
     if spec.kind is TokenizerKind.WORDPIECE:
         tokenizer.normalizer = normalizers.BertNormalizer(lowercase=spec.lowercase, strip_accents=False)
@@ -164,7 +164,7 @@ def _bpe(texts: Sequence[str], spec: TokenizerSpec, special: SpecialTokens) -> m
 
 
 def _wordpiece(texts: Sequence[str], spec: TokenizerSpec, special: SpecialTokens) -> models.Model:
-    """Given as special tokens, the characters inside words have ids in their own order, not in that of a hash map."""
+    """Characters inside words are given as special tokens, so that their ids do not depend on a hash map."""
     inside = {character for word in _words(texts, spec) for character in word[1:]}
     trainer = trainers.WordPieceTrainer(
         vocab_size=spec.vocabulary,
@@ -177,10 +177,10 @@ def _wordpiece(texts: Sequence[str], spec: TokenizerSpec, special: SpecialTokens
 
 
 def _unigram(texts: Sequence[str], spec: TokenizerSpec, special: SpecialTokens) -> models.Model:
-    """Scores without what a hash map's order changes: their last digits, and the order of the rarest characters."""
+    """Scores without the parts that a hash map's order changes: last digits, and the order of the rarest characters."""
     pieces_wanted = spec.vocabulary - len(special.texts)
     characters = len(set("".join(_words(texts, spec))))
-    if characters > pieces_wanted:  # the library would say so without numbers
+    if characters > pieces_wanted:  # the library's error has no numbers
         raise VocabularyTooSmallError(characters + len(special.texts))
     trainer = trainers.UnigramTrainer(vocab_size=pieces_wanted, unk_token=None, show_progress=False)
     trained = [(piece, score) for piece, score in _trained(texts, spec, trainer)["vocab"]]
@@ -192,14 +192,14 @@ def _unigram(texts: Sequence[str], spec: TokenizerSpec, special: SpecialTokens) 
 
 
 def _trained(texts: Sequence[str], spec: TokenizerSpec, trainer: Any) -> dict[str, Any]:
-    """The trained model as the library writes it: its vocabulary, and its merges."""
-    tokenizer = _untrained(spec)  # training makes tokens special in the tokenizer that it is done with
+    """The trained model in the library's JSON format: vocabulary and merges."""
+    tokenizer = _untrained(spec)  # a new one, because training marks tokens as special in the tokenizer
     tokenizer.train_from_iterator(texts, trainer, length=len(texts))
     return json.loads(tokenizer.to_str())["model"]
 
 
 def _words(texts: Sequence[str], spec: TokenizerSpec) -> set[str]:
-    """The different words that a tokenizer cuts."""
+    """The distinct words that a tokenizer splits."""
     tokenizer = _untrained(spec)
     normalize, words = tokenizer.normalizer.normalize_str, tokenizer.pre_tokenizer.pre_tokenize_str
     return {word for text in texts for word, _ in words(normalize(text))}

@@ -1,4 +1,4 @@
-"""Networks: how a model is computed, packed or by Transformers' own forward."""
+"""Networks: how a model is computed, by the packed encoder, by Transformers, or as an LSTM."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""What networks say of their layers, however they compute them."""
+"""The layer outputs of a network, the same for all kinds of networks."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import numpy as np
 from torch import Tensor
 
 AttentionLayout = tuple[tuple[np.ndarray, int], ...]
-"""Of each group of rows that attend together: which of the batch's rows, int64 [r], and their length with padding."""
+"""For each group of rows that attend together: their positions in the batch, int64 [r], and the padded length."""
 
 
 class LayerOutputs(NamedTuple):
-    """Outputs of a batch's rows, and the insides that belong to them.
+    """A network's outputs for a batch, with hidden states and attention maps of its layers.
 
     Attributes:
         outputs: float32 [positions, width].
-        states: What each layer says of rows' first tokens: [rows, layers, hidden].
-        log_attention: Of each group of a `AttentionLayout`: logarithms of the attention before dropout, float32
-            [r, layers asked for, heads, length, length]; -inf at padding.
+        states: First-token hidden states of all layers, [rows, layers, hidden].
+        log_attention: For each group of an `AttentionLayout`, log-probabilities of attention before dropout, float32
+            [r, requested layers, heads, length, length]; -inf at padding.
     """
 
     outputs: Tensor

@@ -1,8 +1,9 @@
-"""Networks: what the training loop trains. Transformers have two ways to compute one forward.
+"""Loading of networks, which the training loop trains.
 
-The packed encoder computes the families that it knows; any other architecture takes Transformers' own forward. Both
-read and write Transformers' folders; recurrent students have files of the same names. And
-`network(network.inputs(split, rows))` gives float32 outputs [positions, width], as `trials/tasks/task.py` has them.
+The packed encoder computes the families of `trials/models/families.py`; Transformers computes all other architectures.
+Both read and write Transformers' folders; recurrent students have files with the same names. For every network
+`network(network.inputs(split, rows))` returns float32 outputs [positions, width], as described in
+`trials/tasks/task.py`.
 """
 
 from __future__ import annotations
@@ -30,19 +31,19 @@ Network = PackedNetwork | TransformersNetwork | Seq2SeqNetwork | RecurrentNetwor
 def open_network(
     folder: Path, data: TokenizedData, precision: Precision, device: torch.device, *, attention: bool = False
 ) -> Network:
-    """The model in a Transformers folder, for the tokens of one data set; a new one at each call.
+    """Load a new network from a model folder, for the tokens of one data set.
 
     Args:
-        folder: config.json and model.safetensors, as `save_pretrained` writes them; it must not change.
-        data: The data that it will see.
-        precision: Of its computations; weights are float32.
+        folder: config.json and model.safetensors, as `save_pretrained` writes them; the files must not change.
+        data: The data that it will process.
+        precision: Type of activations; weights are float32.
         device: Where to compute.
-        attention: Whether its attention maps will be asked for.
+        attention: Whether attention maps will be requested.
     """
     return copy.deepcopy(_opened(folder, data, precision, attention)).to(device)
 
 
-@lru_cache(maxsize=2)  # a worker's next trial is likely to start from the same weights
+@lru_cache(maxsize=2)  # the next trial of a worker often starts from the same weights
 def _opened(folder: Path, data: TokenizedData, precision: Precision, attention: bool) -> Network:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if config["model_type"] == RECURRENT_MODEL_TYPE:

@@ -1,4 +1,4 @@
-"""Batches of packed rows: the tokens of all rows one after the other, padded nowhere but inside attention."""
+"""Packed batches: the tokens of all rows one after the other, padded only inside attention."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.utils import _pytree as pytree
 
 from trials.readers import TokenizedSplit
 
-ATTENTION_LENGTH = 16  # rows attend in groups of one length, rounded up to this: softmax is slow on ragged lengths
+ATTENTION_LENGTH = 16  # lengths of attention groups are multiples of this: softmax is slow for other lengths
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class AttentionGroup:
     """Rows of similar length, which attend together.
 
     Attributes:
-        rows: Their number.
+        rows: Number of rows.
         length: Tokens per row, padding included.
         mask: float [rows, 1, 1, length], 0 at tokens and -inf at padding.
     """
@@ -35,15 +35,15 @@ class PackedBatch:
 
     Attributes:
         ids: int64 [tokens].
-        positions: int64 [tokens], from 0 in each row; -1 at tokens that are not counted.
+        positions: int64 [tokens], from 0 in each row; -1 at tokens that have no position.
         type_ids: int64 [tokens], or None.
-        first: int64 [rows], where each row's first token stands in the pack; rows are in the order asked for.
-        groups: The rows by length; their padded positions, one group after the other, are slots.
-        tokens: int64 [slots], where each slot's token stands in the pack; padding repeats its row's first.
+        first: int64 [rows], index of each row's first token in the pack; rows are in the requested order.
+        groups: The rows by length; their padded positions, one group after the other, are called slots.
+        tokens: int64 [slots], index of each slot's token in the pack; padding repeats the row's first token.
         slots: int64 [tokens], the slot of each token.
-        rows: int64 [rows], where each row of the groups stands in the batch.
-        row_slots: int64 [rows], where each row of the batch stands in the groups.
-        outputs: int64 [positions], where the tokens that have an output stand in the pack; None means each row's first.
+        rows: int64 [rows], position in the batch of each row of the groups.
+        row_slots: int64 [rows], position in the groups of each row of the batch.
+        outputs: int64 [positions], index in the pack of the tokens with an output; None means the first token of a row.
     """
 
     ids: Tensor
@@ -63,7 +63,7 @@ class PackedBatch:
         return [group.rows * group.length for group in self.groups]
 
 
-for _kind in (AttentionGroup, PackedBatch):  # a captured step replaces their tensors
+for _kind in (AttentionGroup, PackedBatch):  # so that captured CUDA graphs can replace their tensors
     pytree.register_dataclass(_kind)
 
 
@@ -80,21 +80,21 @@ def packed_batch(
     """Pack some rows.
 
     Args:
-        split: Where the tokens are.
-        rows: int [rows], positions in the split.
-        lookup: The model's row for each token id.
-        device: Where to.
-        round_tokens: The pack is filled up with unused tokens to a multiple of this many.
-        one_group: Whether all rows attend together: fewer, larger kernels.
-        padding_id: A token that positions do not count where a text holds it: its own is -1.
+        split: The split.
+        rows: int [rows], rows of the split.
+        lookup: The row of the embeddings for each token id.
+        device: Device of the tensors.
+        round_tokens: The pack is filled with unused tokens to a multiple of this number.
+        one_group: Whether all rows attend in one group, which means fewer and larger kernels.
+        padding_id: A token id that gets the position -1 and is not counted, even inside a text.
     """
     lengths = split.offsets[rows + 1] - split.offsets[rows]  # [rows]
     first = np.cumsum(lengths) - lengths  # [rows]
     tokens = int(lengths.sum())
     size = -(-tokens // round_tokens) * round_tokens
     positions = np.zeros(size, dtype=np.int64)
-    places = np.arange(tokens) - np.repeat(first, lengths)  # [tokens], in their rows
-    source = np.repeat(split.offsets[rows], lengths) + places  # where each token stands in the split
+    places = np.arange(tokens) - np.repeat(first, lengths)  # [tokens], positions in the rows
+    source = np.repeat(split.offsets[rows], lengths) + places  # index of each token in the split
     positions[:tokens] = places if padding_id is None else _counted(split.ids[source] != padding_id, first, lengths)
 
     rounded = -(-lengths // ATTENTION_LENGTH) * ATTENTION_LENGTH
@@ -133,14 +133,14 @@ def packed_batch(
 
 
 def _counted(is_counted: np.ndarray, first: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Number of each counted token among its row's, from 0; -1 at the others: int64 [tokens]."""
+    """Position of each counted token in its row, from 0; -1 at the others: int64 [tokens]."""
     count = np.cumsum(is_counted)
-    before = count[first] - is_counted[first]  # [rows], in the rows before
+    before = count[first] - is_counted[first]  # [rows], counted tokens in earlier rows
     return np.where(is_counted, count - np.repeat(before, lengths) - 1, -1)
 
 
 def _filled(values: np.ndarray, size: int) -> np.ndarray:
-    """Values as int64 [size], zeros after them."""
+    """Values as int64 [size], filled up with zeros."""
     filled = np.zeros(size, dtype=np.int64)
     filled[: len(values)] = values
     return filled

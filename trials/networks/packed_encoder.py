@@ -1,8 +1,8 @@
-"""A BERT-like classifier over packed tokens: no padding but inside attention, the last layer only where it is read.
+"""A BERT-like classifier for packed tokens. Padding exists only inside attention; the last layer computes only outputs.
 
-What Transformers' BERT, RoBERTa, MPNet and DistilBERT compute (`trials/models/families.py` has their names for it), on
-[tokens, hidden] instead of [rows, length, hidden]. Shapes: T tokens of a batch's rows one after the other, R rows,
-H hidden size, A heads of D = H / A each; a group of attention has r rows of length L.
+It computes the same as BERT, RoBERTa, MPNet and DistilBERT of Transformers (`trials/models/families.py` has the names
+of their weights), on [tokens, hidden] instead of [rows, length, hidden]. Shapes: T tokens of all rows of a batch, R
+rows, H hidden size, A heads of D = H / A each; an attention group has r rows of length L.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ACTIVATION_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-DEFAULT_LABELS = {"0": "LABEL_0", "1": "LABEL_1"}  # Transformers', which it leaves out of config.json
+DEFAULT_LABELS = {"0": "LABEL_0", "1": "LABEL_1"}  # Transformers leaves its default labels out of config.json
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class PackedConfig:
 
     @classmethod
     def of(cls, family: Family, config: Mapping[str, Any], head: Head, *, trained_words: int, other_words: int) -> Self:
-        """The shape of a model of this family with this config.json and head, over the words that the data has."""
+        """The shape for a config.json of a family and a head, with the vocabulary of the data."""
         dropout = family.get(config, "hidden_dropout_prob", 0.1)
         padding_id = (family.first_position or 0) - 1 if family.first_position else config.get("pad_token_id") or 0
         return cls(
@@ -101,12 +101,12 @@ def _head_dropout(family: Family, config: Mapping[str, Any], head: Head) -> floa
 
 @dataclass
 class LayerRecorder:
-    """What a forward notes of its layers.
+    """Records hidden states and attention maps during a forward.
 
     Attributes:
-        attention: Positions of the layers whose attention is noted.
-        states: Of each layer, what it says of rows' first tokens: [R, H].
-        log_attention: Of each noted layer, of each group: logarithms of the attention before dropout, float32
+        attention: Positions of the layers whose attention maps are recorded.
+        states: First-token hidden states of each layer, [R, H].
+        log_attention: For each recorded layer and each group, log-probabilities of attention before dropout, float32
             [r, A, L, L]; -inf at padding.
     """
 
@@ -116,11 +116,11 @@ class LayerRecorder:
 
 
 class PackedClassifier(nn.Module):
-    """Token embeddings, layers, and a head: on each row's first token, or on the tokens that have an output.
+    """Embeddings, layers, and a head on the first token of each row, or on the tokens with an output.
 
     Args:
         config: Its shape.
-        compute_dtype: Of activations and of the weights' working copies; the weights themselves are float32.
+        compute_dtype: Type of activations and working copies of weights; the weights themselves are float32.
     """
 
     def __init__(self, config: PackedConfig, compute_dtype: torch.dtype = torch.float32):
@@ -176,9 +176,9 @@ class PackedClassifier(nn.Module):
 class PackedEmbeddings(nn.Module):
     """Sum of word, position and token type embeddings, normalised.
 
-    `word` has the words of the training data and one row more, which is nobody's: it starts at 1 and gets no gradient,
-    so that it shows what weight decay would have done to all words that are left out. `other_words` are those of them
-    that occur in other data, without that decay.
+    `word` has the words of the training data, and one extra row. The extra row starts at 1 and gets no gradient, so
+    that it has the weight decay that all left-out words would have had. `other_words` are the left-out words that occur
+    in validation or test, without that decay.
     """
 
     other_words: Tensor  # [words, H]
@@ -186,7 +186,7 @@ class PackedEmbeddings(nn.Module):
     def __init__(self, config: PackedConfig):
         super().__init__()
         self.first_position = config.first_position
-        self.padding_row: int | None = None  # of `word`: Transformers gives it no gradient
+        self.padding_row: int | None = None  # row of `word` that gets no gradient, as in Transformers
         self.hidden_dropout = config.hidden_dropout
         self.word = nn.Embedding(config.num_trained_words + 1, config.hidden_size)
         self.register_buffer("other_words", torch.empty(config.num_other_words, config.hidden_size), persistent=False)
@@ -306,9 +306,9 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def dropout(x: Tensor, probability: float, training: bool) -> Tensor:
-    """Dropout by 16 random bits an element, from torch's default generator: ten times cheaper than torch's own.
+    """Dropout with 16 random bits per element of torch's default generator; ten times faster than torch's own.
 
-    The probability is rounded to a multiple of 1/65536, and the scale is that of the rounded one.
+    The probability is rounded to a multiple of 1/65536, and outputs are scaled accordingly.
     """
     dropped = round(probability * 65536)
     if not training or not dropped:

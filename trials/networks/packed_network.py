@@ -1,4 +1,4 @@
-"""The packed encoder as a network: only the vocabulary that the data uses, Transformers' names on disk."""
+"""The packed encoder as a network: it has only the vocabulary of the data, and Transformers' names on disk."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from trials.specs import Precision
 from trials.tasks import Head
 
 COMPUTE_DTYPES = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16}
-ROUND_TOKENS = 64  # bfloat16 kernels and CUDA graphs are made once per shape: token counts are rounded up to this
+ROUND_TOKENS = 64  # bfloat16 kernels and CUDA graphs are created per shape: token counts are rounded up to a multiple
 
 
 class PackedNetwork(nn.Module):
-    """A `PackedClassifier` over the words that its data has, of a larger vocabulary.
+    """A `PackedClassifier` with the part of the vocabulary that its data uses.
 
     Attributes:
         classifier: The classifier.
-        source: The Transformers folder that it was opened from.
+        source: The Transformers folder that it was loaded from.
     """
 
     def __init__(
@@ -54,13 +54,13 @@ class PackedNetwork(nn.Module):
 
     @classmethod
     def open(cls, folder: Path, config: dict[str, Any], data: TokenizedData, precision: Precision) -> Self:
-        """The classifier of a Transformers folder.
+        """Load a network from a Transformers folder.
 
         Args:
             folder: The folder.
             config: Its config.json.
-            data: The data that it will see.
-            precision: Of its computations.
+            data: The data that it will process.
+            precision: Type of activations.
         """
         family, count = FAMILIES[config["model_type"]], data.num_trained
         trained, others = np.split(data.vocabulary.astype(np.int64), [count])
@@ -82,7 +82,7 @@ class PackedNetwork(nn.Module):
         return cls(classifier, family, folder, trained, lookup)
 
     def inputs(self, split: TokenizedSplit, rows: np.ndarray) -> PackedBatch:
-        """What the network is called with for some rows of a split."""
+        """The network's input for some rows of a split."""
         device = self.classifier.head_outer.bias.device
         exact = self.classifier.compute_dtype is torch.float32 and device.type == "cpu"
         round_tokens = 1 if exact else ROUND_TOKENS
@@ -98,11 +98,11 @@ class PackedNetwork(nn.Module):
         )
 
     def forward(self, batch: PackedBatch) -> Tensor:
-        """Outputs of a batch's rows, float32 [positions, width]."""
+        """Outputs of a batch, float32 [positions, width]."""
         return self.classifier(batch)
 
     def layer_outputs(self, batch: PackedBatch, attention: Sequence[int] = ()) -> LayerOutputs:
-        """Outputs, and what its layers hold; of those in `attention` the attention too."""
+        """Outputs, hidden states of all layers, and attention maps of the layers in `attention`."""
         recorder = LayerRecorder(frozenset(attention))
         outputs = self.classifier(batch, recorder)
         groups = zip(*recorder.log_attention, strict=True)  # [r, A, L, L] of each noted layer, group by group
@@ -110,10 +110,10 @@ class PackedNetwork(nn.Module):
         return LayerOutputs(outputs, torch.stack(recorder.states, dim=1), maps)
 
     def show_attention(self) -> None:
-        """Its attention can always be asked for."""
+        """Do nothing: attention maps are always available."""
 
     def attention_layout(self, batch: PackedBatch) -> AttentionLayout:
-        """Which rows attend together, and how long they are with padding."""
+        """The groups of rows that attend together, with their padded lengths."""
         rows = batch.rows.cpu().numpy()
         ends = np.cumsum([group.rows for group in batch.groups])[:-1]
         return tuple((own, group.length) for own, group in zip(np.split(rows, ends), batch.groups, strict=True))
@@ -135,11 +135,11 @@ class PackedNetwork(nn.Module):
 
     @property
     def layer_weights(self) -> int:
-        """Weights of its layers."""
+        """Number of parameters of its layers."""
         return sum(parameter.numel() for parameter in self.classifier.layers.parameters())
 
     def num_parameters(self) -> int:
-        """Parameters of the model with its whole vocabulary."""
+        """Number of parameters of the model with its whole vocabulary."""
         own = sum(parameter.numel() for parameter in self.parameters())
         rows, hidden = self.classifier.embeddings.word.weight.shape
         return own + (self._whole_vocabulary().shape[0] - rows) * hidden
@@ -151,7 +151,7 @@ class PackedNetwork(nn.Module):
         save_file(self.transformers_weights(), folder / "model.safetensors", metadata={"format": "pt"})
 
     def transformers_weights(self) -> dict[str, Tensor]:
-        """The weights by Transformers' names, the whole vocabulary among them."""
+        """The weights by Transformers' names, with the whole vocabulary."""
         state = {name: value.detach().cpu() for name, value in self.classifier.state_dict().items()}
         trained, nobodys = state["embeddings.word.weight"].split([len(self._trained_words), 1])
         whole = self._whole_vocabulary() * nobodys[0, 0]
@@ -168,7 +168,7 @@ class PackedNetwork(nn.Module):
 
 
 def names_in_transformers(family: Family, shape: PackedConfig) -> dict[str, tuple[str, ...]]:
-    """For each weight of a `PackedClassifier` the weights of Transformers that it is stacked from."""
+    """For each weight of a `PackedClassifier`, the weights of Transformers that it is stacked from."""
     return dict(_names(family, shape))
 
 

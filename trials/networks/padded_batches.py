@@ -1,4 +1,4 @@
-"""Batches of padded rows."""
+"""Padded batches."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from trials.readers import TokenizedSplit
 
 
 def padded_inputs(split: TokenizedSplit, rows: np.ndarray, device: torch.device) -> dict[str, Tensor]:
-    """Some rows of a split, padded to their longest; with ``places`` int64 [positions] where rows have several outputs.
+    """Some rows of a split, padded to the longest.
 
-    Places are positions of the tokens that have an output, in the flattened batch.
+    If rows have several outputs, ``places`` int64 [positions] are the indices in the flattened batch of the tokens with
+    an output.
     """
     batch = split.batch(rows, device)
     if split.positions is not None:

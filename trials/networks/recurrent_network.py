@@ -1,4 +1,4 @@
-"""D's students as networks: embeddings, a bidirectional LSTM, the maximum over positions or the last states."""
+"""Recurrent students (D): embeddings, a bidirectional LSTM, and max-pooling or the last states."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ GATES = 4
 
 
 class RecurrentNetwork(nn.Module):
-    """An LSTM in each direction over a text's tokens; what stands behind a text's end changes nothing.
+    """A bidirectional LSTM whose outputs do not depend on padding.
 
-    The forward and the backward LSTM each read valid positions first and padding last, so that rows are computed
-    together without packing them, which is twice as fast on a CPU.
+    Both LSTMs read valid positions first and padding last. Rows can therefore be computed together without packed
+    sequences, which is twice as fast on a CPU.
 
     Args:
         config: Its config.json.
@@ -49,28 +49,28 @@ class RecurrentNetwork(nn.Module):
 
     @classmethod
     def open(cls, folder: Path, precision: Precision) -> Self:
-        """The network in a student's folder."""
+        """Load a network from a student's folder."""
         network = cls(json.loads((folder / "config.json").read_text(encoding="utf-8")), precision)
         network.load_state_dict(load_file(folder / "model.safetensors"))
         return network
 
     def inputs(self, split: TokenizedSplit, rows: np.ndarray) -> dict[str, Tensor]:
-        """What the network is called with for some rows of a split."""
+        """The network's input for some rows of a split."""
         return padded_inputs(split, rows, self.embedding.weight.device)
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
-        """Outputs of a batch's rows, float32 [positions, width]."""
+        """Outputs of a batch, float32 [positions, width]."""
         return self.classifier(self.dropout(self._pooled(batch)))
 
     def layer_outputs(self, batch: dict[str, Tensor], attention: Sequence[int] = ()) -> LayerOutputs:
-        """Outputs, and z of D's eq. 1 as the states of its one layer: [rows, 1, 2 * units]."""
+        """Outputs, and z of D (eq. 1) as the hidden states of a single layer, [rows, 1, 2 * units]."""
         assert not attention
         assert self._pooling is not None
         pooled = self.dropout(self._pooled(batch))
         return LayerOutputs(self.classifier(pooled), pooled[:, None], ())
 
     def parts_from_top(self) -> tuple[tuple[nn.Module, ...], ...]:
-        """Its parts in the order in which gradual unfreezing thaws them (D, section 5.2)."""
+        """Its parts in the order of gradual unfreezing (D, section 5.2)."""
         return (self.classifier,), (self.forwards, self.backwards), (self.embedding,)
 
     @property
@@ -89,7 +89,7 @@ class RecurrentNetwork(nn.Module):
         (folder / "config.json").write_text(json.dumps(self.config, indent=1), encoding="utf-8")
 
     def _pooled(self, batch: dict[str, Tensor]) -> Tensor:
-        """A text's maximum over its positions or its last states [rows, 2 * units]; of words theirs, by ``places``."""
+        """Maximum over positions or last states [rows, 2 * units]; for words the states at ``places``."""
         mask = batch["attention_mask"].bool()  # [rows, length]
         lengths = mask.sum(1).clamp(min=1)  # [rows]
         embedded = self.dropout(self.embedding(batch["input_ids"]))
@@ -103,14 +103,14 @@ class RecurrentNetwork(nn.Module):
         if self._pooling is None:
             return states.flatten(0, 1).index_select(0, batch["places"])
         first = torch.zeros_like(mask)
-        first[:, 0] = True  # of a text without tokens
+        first[:, 0] = True  # for a text without tokens
         return states.masked_fill(~(mask | first)[..., None], -torch.inf).amax(1)
 
     def _run(self, lstm: nn.LSTM, inputs: Tensor) -> Tensor:
-        """States [rows, length, units]; in training some columns of each gate's recurrent weights are dropped out.
+        """States [rows, length, units]; in training, columns of each gate's recurrent weights are dropped out.
 
-        That drops the same states at all positions (Gal & Ghahramani, 2016), and in all rows of a batch, for which the
-        fused LSTM has no slower path.
+        This drops the same states at all positions (Gal & Ghahramani, 2016) and in all rows of a batch, so that the
+        fused LSTM can be used.
         """
         weights = {}
         if self.training and self._recurrent_dropout:
@@ -127,7 +127,7 @@ NETWORK = RecurrentNetwork
 
 
 def _reversed(lengths: Tensor, size: int) -> Tensor:
-    """Positions that turn each row around inside its length, and leave its padding: int64 [rows, size]."""
+    """Indices that reverse each row within its length and keep its padding in place, int64 [rows, size]."""
     steps = torch.arange(size, device=lengths.device)
     return torch.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)
 

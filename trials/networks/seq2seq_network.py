@@ -1,4 +1,4 @@
-"""A Transformers encoder-decoder as a network, by its own forward; logits only of the tokens that a target has."""
+"""A Transformers encoder-decoder as a network; logits are computed for the tokens of targets only, not for padding."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from trials.tasks import Head
 
 
 class Seq2SeqNetwork(nn.Module):
-    """An encoder-decoder, teacher-forced: the output at each position is about the next token of the target.
+    """An encoder-decoder with teacher forcing: the output at each position predicts the next token of the target.
 
     Args:
         model: The model.
@@ -34,17 +34,17 @@ class Seq2SeqNetwork(nn.Module):
 
     @classmethod
     def open(cls, folder: Path, precision: Precision) -> Self:
-        """The model of a Transformers folder."""
+        """Load a network from a Transformers folder."""
         return cls(load_model(folder, Head.SEQ2SEQ), precision)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """A network of its own: a hook belongs to the network that it was made for."""
+        """A copy with a hook of its own."""
         import copy
 
         return type(self)(copy.deepcopy(self.model, memo), self._precision)
 
     def inputs(self, split: TokenizedSplit, rows: np.ndarray) -> dict[str, Tensor]:
-        """What the network is called with for some rows of a split."""
+        """The network's input for some rows of a split."""
         device, batch = self.model.device, split.batch(rows, self.model.device)
         batch.pop("token_type_ids", None)
         lengths = np.diff(split.position_offsets)[rows]
@@ -55,15 +55,15 @@ class Seq2SeqNetwork(nn.Module):
         return batch
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
-        """Logits of each target token, float32 [positions, vocabulary]; ``places`` are theirs in the padded targets."""
+        """Logits of target tokens, float32 [positions, vocabulary]; ``places`` are their indices in padded targets."""
         return self._run(batch, slice(None))[0].float()
 
     def states(self, batch: dict[str, Tensor]) -> Tensor:
-        """What the output head reads to give these logits: the decoder's last hidden states, [positions, hidden]."""
+        """The decoder's last hidden states, [positions, hidden], from which the output head computes the logits."""
         return self._run(batch, slice(1))[1]
 
     def _run(self, batch: dict[str, Tensor], wanted: slice) -> tuple[Tensor, Tensor]:
-        """Logits of the wanted target tokens, and states of all."""
+        """Logits of the requested target tokens, and the states of all target tokens."""
         inputs = {name: values for name, values in batch.items() if name != "places"}
         self._places, self._wanted = batch["places"], wanted
         with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self._precision is Precision.BF16):
@@ -72,7 +72,7 @@ class Seq2SeqNetwork(nn.Module):
         return logits, states
 
     def output_head(self) -> tuple[Tensor, Tensor | None]:
-        """Weight [vocabulary, hidden] and bias [vocabulary] that make logits of states."""
+        """Weight [vocabulary, hidden] and bias [vocabulary] of the output head."""
         head, bias = self.model.get_output_embeddings(), getattr(self.model, "final_logits_bias", None)
         return head.weight.detach(), head.bias if bias is None else bias.flatten()
 
@@ -86,7 +86,7 @@ class Seq2SeqNetwork(nn.Module):
 
     def _hook(self) -> None:
         def select(_: nn.Module, arguments: tuple[Tensor]) -> tuple[Tensor]:
-            """Only the tokens of targets reach the output head; generation sees all."""
+            """Pass only the tokens of targets to the output head; during generation pass all."""
             if self._places is None:
                 return arguments
             self._states = arguments[0].flatten(0, 1).index_select(0, self._places)

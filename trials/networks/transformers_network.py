@@ -1,4 +1,4 @@
-"""Any Transformers encoder with a head as a network, by its own forward over padded rows."""
+"""Any Transformers encoder with a head as a network, on padded batches."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from trials.tasks import Head
 
 
 class TransformersNetwork(nn.Module):
-    """A Transformers model with one of the heads of `Head`.
+    """A Transformers encoder with one of the heads of `Head`.
 
     Args:
         model: The model.
@@ -34,14 +34,14 @@ class TransformersNetwork(nn.Module):
 
     @classmethod
     def open(cls, folder: Path, precision: Precision, head: Head = Head.SEQUENCE, *, attention: bool = False) -> Self:
-        """The model of a Transformers folder.
+        """Load a network from a Transformers folder.
 
         Args:
             folder: The folder.
-            precision: Of its computations.
-            head: What stands on its encoder.
-            attention: Whether attention maps will be asked for: Transformers gives them after dropout, so that there
-                is none inside attention then.
+            precision: Type of activations.
+            head: The output layer.
+            attention: Whether attention maps will be requested. Attention dropout is disabled then, because
+                Transformers returns the maps after dropout.
         """
         if not attention:
             return cls(load_model(folder, head), precision)
@@ -50,32 +50,32 @@ class TransformersNetwork(nn.Module):
         return cls(load_model(folder, head, attn_implementation="eager", **without), precision)
 
     def inputs(self, split: TokenizedSplit, rows: np.ndarray) -> dict[str, Tensor]:
-        """What the network is called with for some rows of a split."""
+        """The network's input for some rows of a split."""
         return padded_inputs(split, rows, self.model.device)
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
-        """Outputs of a batch's rows, float32 [positions, width]; ``places`` int64 [positions] says where they stand."""
+        """Outputs of a batch, float32 [positions, width]; ``places`` int64 [positions] selects their tokens."""
         return self._outputs(batch, self._run(batch))
 
     def layer_outputs(self, batch: dict[str, Tensor], attention: Sequence[int] = ()) -> LayerOutputs:
-        """Outputs, and what its layers hold; of those in `attention` the attention too.
+        """Outputs, hidden states of all layers, and attention maps of the layers in `attention`.
 
         Raises:
-            RuntimeError: Attention is asked for, and the model was not opened for it.
+            RuntimeError: Attention maps are requested, but the network was not opened with ``attention=True``.
         """
         if attention and self.model.config._attn_implementation != "eager":
-            raise RuntimeError("attention maps are those of eager attention: open the network with attention=True")
+            raise RuntimeError("attention maps need eager attention: open the network with attention=True")
         found = self._run(batch, output_hidden_states=True, output_attentions=bool(attention))
         states = torch.stack([states[:, 0] for states in found.hidden_states[1:]], dim=1)
         maps = [found.attentions[layer].float() for layer in sorted(set(attention))]  # [rows, A, L, L] each
         return LayerOutputs(self._outputs(batch, found), states, _logarithms(maps))
 
     def show_attention(self) -> None:
-        """Let its attention be asked for from now on, in evaluation: a model so opened has no dropout inside it."""
+        """Make attention maps available from now on, in evaluation mode only, because of dropout."""
         self.model.set_attn_implementation("eager")
 
     def attention_layout(self, batch: dict[str, Tensor]) -> AttentionLayout:
-        """All rows attend together, padded to the longest."""
+        """One group of all rows, padded to the longest."""
         rows, length = batch["input_ids"].shape
         return ((np.arange(rows), length),)
 
@@ -119,5 +119,5 @@ class TransformersNetwork(nn.Module):
 
 
 def _logarithms(maps: list[Tensor]) -> tuple[Tensor, ...]:
-    """Of attention [rows, A, L, L] of some layers, as one group; padding is very unlikely, not impossible."""
+    """Logarithms of attention maps [rows, A, L, L] of some layers, as one group; zeros are clamped."""
     return (torch.stack(maps, dim=1).clamp(min=torch.finfo(torch.float32).tiny).log(),) if maps else ()

@@ -1,4 +1,4 @@
-"""Students: how each architecture is made before its training."""
+"""Students: how each architecture is built before training."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Students like a pretrained encoder: some of its layers, fewer heads, less width; a new head."""
+"""Encoder students: some layers of a pretrained encoder, with fewer heads or another width, and a new output layer."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from trials.specs import Initialisation, StudentSpec
 from trials.tasks import Head
 
 HEAD_OF_PRETRAINING = "pooler."
-FIRST_NORM = "layers.0.attn_norm."  # of ModernBERT, whose first layer has none
+FIRST_NORM = "layers.0.attn_norm."  # missing in ModernBERT
 
 
 def build_encoder(
     student: StudentSpec, source: Path, label_names: tuple[str, ...], seed: int, head: Head = Head.SEQUENCE
 ) -> PreTrainedModel:
-    """A fresh model of the student's shape, with what its initialisation copies from the source.
+    """A new model of the student's shape, with the weights that its initialisation copies from the source.
 
     Raises:
         InputError: The source has too few layers, or no list of layers.
@@ -47,13 +47,13 @@ def build_encoder(
     surplus = [name for name in unexpected if not name.startswith(own)]
     lacking = [name for name in missing if not name.startswith("pooler.")]
     if surplus or lacking:
-        message = f"weights do not fit the shallower model: missing {lacking[:3]}, unexpected {surplus[:3]}"
+        message = f"weights do not fit the smaller model: missing {lacking[:3]}, unexpected {surplus[:3]}"
         raise fault(source, f"students.{student.name}.from", str(source), message)
     return model
 
 
 def _pretrained(source: Path) -> tuple[PreTrainedConfig, dict[str, Tensor]]:
-    """A source's configuration and the weights of its encoder."""
+    """A source's configuration, and the weights of its encoder."""
     model = AutoModel.from_pretrained(
         source, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
     )
@@ -63,19 +63,19 @@ def _pretrained(source: Path) -> tuple[PreTrainedConfig, dict[str, Tensor]]:
 def _reshaped(config: PreTrainedConfig, student: StudentSpec, layers: tuple[int, ...]) -> PreTrainedConfig:
     shape = copy.deepcopy(config)
     shape.num_hidden_layers = len(layers)
-    for name, value in config.to_dict().items():  # what is said layer by layer, such as the windows of attention
+    for name, value in config.to_dict().items():  # values per layer, such as attention windows
         if isinstance(value, list) and len(value) == config.num_hidden_layers:
             setattr(shape, name, [value[layer] for layer in layers])
     for name, value in width_changes(config.to_dict(), student).items():
         setattr(shape, name, value)
-    # Read by people and by the model card
+    # For readers of config.json and for the model card
     shape.initialisation = str(student.init)
     shape.kept_layers = [] if student.init is Initialisation.RANDOM else list(layers)  # counted from 0
     return shape
 
 
 def _sliced(weights: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Of each weight the leading rows and columns that a model's state has room for."""
+    """Weights cut to the leading rows and columns of the wanted shapes."""
     shapes = {name: wanted[name].shape for name in weights if name in wanted}
     return {
         name: value[tuple(slice(size) for size in shapes[name])] if name in shapes else value
@@ -87,12 +87,17 @@ def _layers_prefix(encoder: nn.Module, depth: int) -> str:
     """Name of the list of layers inside an encoder, such as ``encoder.layer``."""
     names = [name for name, part in encoder.named_modules() if isinstance(part, nn.ModuleList) and len(part) == depth]
     if not names:
-        raise fault("study file", "students", type(encoder).__name__, "has no list of layers that could be truncated")
+        raise fault(
+            "study file",
+            "students",
+            type(encoder).__name__,
+            "has no list of layers, so that it cannot be made shallower: use another source",
+        )
     return names[0]
 
 
 def renumbered(weights: dict[str, Tensor], prefix: str, layers: tuple[int, ...]) -> dict[str, Tensor]:
-    """The weights with the kept layers renumbered from 0 and the others left out."""
+    """Weights with the kept layers renumbered from 0, without the others."""
     position = {str(layer): str(index) for index, layer in enumerate(layers)}
     renamed: dict[str, Any] = {}
     for name, value in weights.items():

@@ -1,4 +1,4 @@
-"""Recurrent students (D, section 3.1): their configuration, their words, and their weights before training."""
+"""Recurrent students (D, section 3.1): configuration, tokenizer and initial weights."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from trials.readers import WordVectors, copy_files, load_tokenizer, load_word_ve
 from trials.specs import DatasetSpec, StudentSpec
 from trials.tasks import Head
 
-UNKNOWN = 0.1  # words without a vector are uniform between minus and plus this (D, section 6)
-PIECE_MARKS = ("##", "Ġ", "▁")  # of pieces inside a word (BERT), or at its start (byte-level BPE, SentencePiece)
+UNKNOWN = 0.1  # words without a vector are uniform in (-UNKNOWN, UNKNOWN) (D, section 6)
+PIECE_MARKS = ("##", "Ġ", "▁")  # inside a word (BERT), or at its start (byte-level BPE, SentencePiece)
 SPECIAL = ("[PAD]", "[UNK]")
 
 
 def build_recurrent(
     student: StudentSpec, source: Path, label_names: tuple[str, ...], seed: int, head: Head, target: Path
 ) -> None:
-    """Write a student as it is before training: config.json, model.safetensors and the tokenizer.
+    """Write an untrained student: config.json, model.safetensors and the tokenizer.
 
     Args:
-        student: What to make.
+        student: The student.
         source: Folder of the tokenizer.
         label_names: Labels in the order of the outputs.
         seed: Seed of the weights.
-        head: One output a text, or one a word.
+        head: The output layer: one output per text, or one per word.
         target: The folder.
 
     Raises:
@@ -58,7 +58,7 @@ def build_recurrent(
 
 
 def _known(tokens: Mapping[str, int], vectors: WordVectors) -> tuple[list[int], np.ndarray]:
-    """Rows of the tokens that have a vector, and their vectors [known, size]; a piece inside a word has none."""
+    """Ids of the tokens that have a vector, and the vectors [known, size]; pieces inside words have none."""
     found = {row: vectors.of(_word(token)) for token, row in tokens.items() if not token.startswith("##")}
     known = {row: vector for row, vector in found.items() if vector is not None}
     values = np.stack(list(known.values())) if known else np.zeros((0, vectors.values.shape[1]))
@@ -66,16 +66,16 @@ def _known(tokens: Mapping[str, int], vectors: WordVectors) -> tuple[list[int], 
 
 
 def _word(token: str) -> str:
-    """What a token says of the text, without the mark of a word's start."""
+    """The text of a token, without the mark of a word's start."""
     return next((token.removeprefix(mark) for mark in PIECE_MARKS if token.startswith(mark)), token) or token
 
 
 def write_word_tokenizer(dataset: DatasetSpec, data_fingerprint: str, target: Path) -> None:
-    """Write a tokenizer that lower-cases and splits at white space (D, section 6), of the words of train and transfer.
+    """Write a tokenizer of lower-cased words between white space (D, section 6), from train and transfer set.
 
     Raises:
         InputError: The data cannot be read.
-        InputsChanged: They are not those that the study was launched with.
+        InputsChanged: The data changed since the study was launched.
     """
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
@@ -94,7 +94,7 @@ def write_word_tokenizer(dataset: DatasetSpec, data_fingerprint: str, target: Pa
 
 
 def _by_frequency(texts: Sequence[Sequence[str]]) -> list[str]:
-    """Lower-cased words, the most frequent first, equals in alphabetical order."""
+    """Lower-cased words by descending frequency, then alphabetically."""
     counts = Counter(word for column in texts for text in column for word in text.lower().split())
     for special in SPECIAL:
         counts.pop(special.lower(), None)

@@ -1,4 +1,4 @@
-"""Students, by architecture: how each is made from its specification, before its training."""
+"""Untrained students of all architectures, from the cache or built now."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ def initial_student(
     workspace: Workspace,
     head: Head = Head.SEQUENCE,
 ) -> Path:
-    """The folder of a student as it is before training, from the cache or made now; equal arguments, equal weights.
+    """The folder of an untrained student, from the cache or built now; equal arguments give equal weights.
 
     Args:
-        student: What to make.
-        source: Folder of the pretrained model that it starts from; of a recurrent one of `tokenizer_folder`.
+        student: The student.
+        source: Folder of its pretrained model; for a recurrent student the `tokenizer_folder`.
         label_names: Labels in the order of the model's outputs.
         seed: Seed of the weights that the source does not have.
         workspace: The study's directory.
-        head: What it puts out.
+        head: The output layer.
 
     Raises:
-        InputError: The source cannot give such a student.
+        InputError: The student does not fit its source.
     """
     if student.is_recurrent:
         return _recurrent_student(student, source, label_names, seed, workspace, head)
     key = digest([student.shape, model_fingerprint(source), head, label_names, seed])[:24]
 
     def build(target: Path) -> None:
-        from trials.students.encoder import build_encoder  # loads transformers: only where the cache lacks it
+        from trials.students.encoder import build_encoder  # loads transformers, which is not needed on a cache hit
         from trials.students.encoder_decoder import build_encoder_decoder
 
         if head is Head.SEQ2SEQ:
@@ -65,10 +65,10 @@ def _recurrent_student(
 def tokenizer_folder(
     student: StudentSpec, source: Path, dataset: DatasetSpec, data_fingerprint: str, workspace: Workspace
 ) -> Path:
-    """The folder whose tokenizer a student reads with: its source's, or one of its data's own words.
+    """The folder of a student's tokenizer: its source's, or for an ``rnn`` one with the words of its data.
 
     Raises:
-        InputError, InputsChanged: Its words are the data's, and those are not to be had.
+        InputError, InputsChanged: The data for the words cannot be read, or changed.
     """
     if not student.architecture.has_own_words:
         return source
@@ -82,10 +82,10 @@ def tokenizer_folder(
 
 
 def source_fingerprint(student: StudentSpec, source: Path) -> str:
-    """Hash of the content that a student starts from: its source's files, and its word vectors.
+    """Hash of the content that a student starts from: its source's files and its word vectors.
 
     Raises:
-        InputError: There is no such file of vectors.
+        InputError: The file of vectors does not exist.
     """
     return "+".join([model_fingerprint(source), *_vectors(student)])
 

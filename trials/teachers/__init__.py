@@ -1,4 +1,4 @@
-"""Teachers: prepared for a data set, and what they answer and attend to."""
+"""Teachers: their preparation for a data set, their cached outputs and attention maps."""
 
 import lazy_loader
 

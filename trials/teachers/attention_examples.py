@@ -1,4 +1,4 @@
-"""Attention on a few test examples, kept of students and their teachers to be looked at (C, figure 5). Torch-free."""
+"""Attention maps of students and teachers for a few test examples, to be drawn (C, figure 5). Torch-free."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ import numpy as np
 from trials.storage import write_atomically
 
 EXAMPLES = 3
-FEWEST, MOST = 8, 24  # tokens: enough to see something, few enough to be read
+FEWEST, MOST = 8, 24  # tokens: enough to show a pattern, few enough to read
 
 
 @dataclass(frozen=True)
 class ExampleAttention:
-    """What one model attends to.
+    """Attention maps of one model.
 
     Attributes:
         rows: Positions of the examples in the test split, int64 [examples].
-        maps: Of each example the probabilities of all layers, float16 [layers, heads, tokens, tokens].
-        tokens: Of each example; () where they were not kept, as of students, which read what their teachers read.
+        maps: Probabilities of all layers, float16 [layers, heads, tokens, tokens] per example.
+        tokens: Tokens of each example; () for students, which read the same tokens as their teachers.
     """
 
     rows: np.ndarray
@@ -31,20 +31,20 @@ class ExampleAttention:
     tokens: tuple[tuple[str, ...], ...] = ()
 
     def write(self, file: Path) -> None:
-        """Keep it, whole or not at all, as arrays without any pickle."""
+        """Write an .npz file atomically, without pickle."""
         arrays: dict[str, Any] = {"rows": self.rows}
         arrays |= {f"map{at}": values.astype(np.float16) for at, values in enumerate(self.maps)}
         arrays |= {f"tokens{at}": np.array(words, dtype=np.str_) for at, words in enumerate(self.tokens)}
 
         def save(temporary: Path) -> None:
-            with temporary.open("wb") as opened:  # of a name NumPy would append to it
+            with temporary.open("wb") as opened:  # given a name, NumPy would append .npz
                 np.savez_compressed(opened, **arrays)
 
         write_atomically(file, save)
 
     @classmethod
     def read(cls, file: Path) -> ExampleAttention | None:
-        """What `write` kept; None where there is no such file."""
+        """The contents of a file; None if it is missing or unreadable."""
         try:
             with np.load(file, allow_pickle=False) as found:
                 rows = found["rows"]
@@ -56,10 +56,10 @@ class ExampleAttention:
 
 
 def example_rows(lengths: Sequence[int] | np.ndarray) -> np.ndarray:
-    """The first examples of moderate length, int64; where there are too few of them, those that are nearest to it.
+    """The first examples of moderate length, int64; if there are too few, those closest to it in length.
 
     Args:
-        lengths: Tokens of each row of the split.
+        lengths: Number of tokens of each row of the split.
     """
     tokens = np.asarray(lengths)
     off = np.maximum(FEWEST - tokens, 0) + np.maximum(tokens - MOST, 0)

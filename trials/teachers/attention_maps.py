@@ -1,7 +1,7 @@
-"""A teacher's attention maps: kept in half precision, or computed again for each batch, whichever is cheaper.
+"""A teacher's attention maps: cached in half precision, or computed for each batch, whichever is cheaper.
 
-A row of l tokens has l x l numbers of each head and layer: the cache grows with the square of texts. Half precision is
-off by some 1e-5 in the divergence (a test).
+A row of l tokens has l x l probabilities per head and layer, so that the cache grows with the square of the length.
+Half precision changes the divergence by about 1e-5 (a test).
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from trials.training import map_batches
 
 
 class AttentionMaps(Protocol):
-    """Where a teacher's maps come from."""
+    """A source of a teacher's attention maps."""
 
     def of(self, rows: np.ndarray, layout: AttentionLayout, device: torch.device) -> tuple[Tensor, ...]:
-        """Probabilities, float32 [r, layers, A, L, L] for each group of the layout; 0 at padding."""
+        """Probabilities, float32 [r, layers, heads, L, L] for each group of the layout; 0 at padding."""
 
 
 @dataclass(frozen=True)
 class CachedMaps:
-    """Maps in a file, row after row.
+    """Attention maps in a file, row after row.
 
     Attributes:
-        values: float16, [layers, A, l, l] of each row.
-        offsets: int64 [rows + 1], where each row's begin.
+        values: float16; [layers, heads, l, l] for each row.
+        offsets: int64 [rows + 1], start of each row in `values`.
         lengths: int64 [rows].
-        layers, heads: Their numbers.
+        layers, heads: Number of layers and heads.
     """
 
     values: np.ndarray
@@ -48,12 +48,12 @@ class CachedMaps:
 
     @classmethod
     def open(cls, file: Path, lengths: np.ndarray, layers: int, heads: int) -> CachedMaps:
-        """Those that `write_maps` wrote."""
+        """The file that `write_maps` wrote."""
         offsets = np.concatenate([[0], np.cumsum(lengths**2 * layers * heads)])
         return cls(np.load(file, mmap_mode="r"), offsets, lengths, layers, heads)
 
     def of(self, rows: np.ndarray, layout: AttentionLayout, device: torch.device) -> tuple[Tensor, ...]:
-        """From the file."""
+        """Read the maps from the file."""
         found = []
         for members, length in layout:
             maps = np.zeros((len(members), self.layers, self.heads, length, length), np.float16)
@@ -67,11 +67,11 @@ class CachedMaps:
 
 @dataclass(frozen=True)
 class ComputedMaps:
-    """Maps of a teacher that lays out batches as its student does, computed each time.
+    """Attention maps that are computed for each batch; the teacher's batches must have the student's layout.
 
     Attributes:
         network: The teacher, in evaluation mode.
-        split: What it reads.
+        split: The split, tokenized for the teacher.
         layers: Positions of the layers, from 0.
     """
 
@@ -81,13 +81,13 @@ class ComputedMaps:
 
     @torch.no_grad()
     def of(self, rows: np.ndarray, layout: AttentionLayout, device: torch.device) -> tuple[Tensor, ...]:
-        """By a forward of the teacher."""
+        """Compute the maps by a forward of the teacher."""
         found = self.network.layer_outputs(self.network.inputs(self.split, rows), self.layers)
         return tuple(log.exp() for log in found.log_attention)
 
 
 def write_maps(network: Any, split: TokenizedSplit, layers: Sequence[int], heads: int, file: Path) -> None:
-    """Keep an encoder's maps of some layers (positions, from 0, ascending) over a split, batch by batch."""
+    """Write an encoder's maps of some layers (positions from 0, ascending) for a split, batch by batch."""
     lengths = split.lengths
     offsets = np.concatenate([[0], np.cumsum(lengths**2 * len(layers) * heads)])
     values = allocate_array(file, np.float16, (int(offsets[-1]),))
@@ -102,7 +102,7 @@ def write_maps(network: Any, split: TokenizedSplit, layers: Sequence[int], heads
 def maps_of_rows(
     network: Any, split: TokenizedSplit, rows: np.ndarray, layers: Sequence[int]
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Each of some rows with an encoder's maps of some layers, float16 [layers, A, l, l]; all in one batch."""
+    """An encoder's maps of some layers, float16 [layers, heads, l, l] per row, computed in one batch."""
     network.eval()
     batch = network.inputs(split, rows)
     found = network.layer_outputs(batch, layers).log_attention
@@ -114,7 +114,7 @@ def maps_of_rows(
 
 
 def example_attention(network: Any, split: TokenizedSplit) -> ExampleAttention:
-    """What all of an encoder's layers attend to in a split's `example_rows`."""
+    """Attention maps of all layers of an encoder, for the `example_rows` of a split."""
     network.show_attention()
     rows = example_rows(split.lengths)
     maps = dict(maps_of_rows(network, split, rows, range(network.num_layers)))

@@ -1,4 +1,4 @@
-"""Teacher checkpoints on disk, named by what they hold."""
+"""Teacher checkpoints on disk, named by a hash of their content."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ SETTINGS_FILE = "teacher.json"
 
 @dataclass(frozen=True)
 class TeacherSettings:
-    """What besides its weights decides a teacher's outputs.
+    """The settings that decide a teacher's outputs, besides its weights.
 
     Attributes:
         max_length: Longest input in tokens.
-        label_order: For each label of the data, the position of its logit in the model's output.
+        label_order: The position of each label of the data in the model's output.
     """
 
     max_length: int
@@ -47,12 +47,12 @@ def store_fine_tuned(network: Network, source: Path, settings: TeacherSettings, 
 
 
 def store_given(folder: Path, head: Head, settings: TeacherSettings, workspace: Workspace) -> str:
-    """Copy a checkpoint folder into the study, which thus needs no other place; returns its fingerprint.
+    """Copy a checkpoint folder into the study's directory; returns its fingerprint.
 
-    It is written anew by Transformers: one file of weights, with today's names.
+    Transformers loads and saves it, so that there is one file of weights with current names.
 
     Raises:
-        InputError: It has no weights for some of its parts.
+        InputError: Weights are missing.
     """
     fingerprint = _fingerprint(folder, settings)
 
@@ -68,17 +68,19 @@ def store_given(folder: Path, head: Head, settings: TeacherSettings, workspace: 
 
 
 def stored_teacher(fingerprint: str, workspace: Workspace) -> Path:
-    """The folder of a checkpoint that the study has, fetched if another node stored it.
+    """The folder of a checkpoint of the study, fetched if another node stored it.
 
     Raises:
-        FileNotFoundError: It is gone.
+        FileNotFoundError: It is missing.
     """
 
-    def gone(target: Path) -> None:
+    def missing(target: Path) -> None:
         place = f"{workspace.place}/teachers/{fingerprint}"
-        raise FileNotFoundError(f"the teacher checkpoint {place} is gone; bring it back, or start the study elsewhere")
+        raise FileNotFoundError(
+            f"the teacher checkpoint {place} is missing: restore it, or start the study in another directory"
+        )
 
-    return workspace.build_once(workspace.teacher(fingerprint), gone)
+    return workspace.build_once(workspace.teacher(fingerprint), missing)
 
 
 def _fingerprint(folder: Path, settings: TeacherSettings) -> str:

@@ -1,4 +1,4 @@
-"""Teachers learn the language of their data before they are fine-tuned: masked-language modelling (D, section 6.4)."""
+"""Masked-language-model training of teachers on their data, before fine-tuning (D, section 6.4)."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from trials.training import (
     train,
 )
 
-MASKED, REPLACED = 0.8, 0.1  # of the tokens to be predicted: shown as a mask, as another token; the rest as they are
+MASKED, REPLACED = 0.8, 0.1  # of the tokens to predict: replaced by the mask, by another token; the rest is kept
 
 
 class MaskedModel(nn.Module):
-    """An encoder that predicts the tokens at some places.
+    """An encoder that predicts masked tokens.
 
     Args:
-        model: Of Transformers, with a head for masked tokens.
+        model: A Transformers model with a masked-language-model head.
     """
 
     def __init__(self, model: Any):
@@ -48,19 +48,19 @@ class MaskedModel(nn.Module):
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
         """Logits [places, vocabulary] at ``places``, int64 positions in the flattened batch."""
         inputs = {name: values for name, values in batch.items() if name != "places"}
-        if self._head is None:  # a head of several parts: all positions
+        if self._head is None:  # a head of several modules is computed for all positions
             return self.model(**inputs).logits.flatten(0, 1).index_select(0, batch["places"])
         states = self.model.base_model(**inputs).last_hidden_state.flatten(0, 1)
         return self._head(states.index_select(0, batch["places"]))
 
 
 class Masking:
-    """Hides tokens of batches (Devlin et al., 2019).
+    """Masks tokens of batches (Devlin et al., 2019).
 
     Args:
-        tokenizer: Of the model.
-        share: Of the tokens, special ones aside, that are to be predicted.
-        vocabulary: Number of tokens.
+        tokenizer: The model's tokenizer.
+        share: Fraction of the tokens to predict, special tokens excluded.
+        vocabulary: Size of the vocabulary.
     """
 
     def __init__(self, tokenizer: Any, share: float, vocabulary: int):
@@ -68,15 +68,15 @@ class Masking:
         self._mask_id, self._share, self._vocabulary = tokenizer.mask_token_id, share, vocabulary
 
     def __call__(self, batch: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
-        """The batch with some tokens hidden and their ``places``; and what they were, int64 [places].
+        """The batch with masked tokens and their ``places``; and the original tokens, int64 [places].
 
-        Which ones follows from torch's random state.
+        The masked tokens depend on torch's random state.
         """
         ids = batch["input_ids"]
         candidates = batch["attention_mask"].bool() & ~torch.isin(ids, self._special.to(ids.device))
         chosen = candidates & (torch.rand(ids.shape) < self._share).to(ids.device)
         if not chosen.any():
-            chosen.view(-1)[candidates.int().argmax()] = True  # the first one, or a batch would teach nothing
+            chosen.view(-1)[candidates.int().argmax()] = True  # at least one, or the batch would have no loss
         fate = torch.rand(ids.shape).to(ids.device)
         others = torch.randint(self._vocabulary, ids.shape).to(ids.device)
         shown = torch.where(fate < MASKED, self._mask_id, torch.where(fate < MASKED + REPLACED, others, ids))
@@ -95,9 +95,9 @@ def adapt_teacher(
     checkpoint_seconds: float,
     micro_batch: int | None = None,
 ) -> Path:
-    """The folder of the teacher's model as its data's texts have left it: those of train and of the transfer set.
+    """The folder of the teacher's model after training on the texts of train and transfer set.
 
-    The weights are those of the lowest loss over the validation split.
+    The weights are those of the lowest loss on the validation split.
 
     Raises:
         TrialFailed: Training diverged.
@@ -128,9 +128,9 @@ def _train(
     device: torch.device,
     micro_batch: int | None,
 ) -> None:
-    """Train the model in place, on the texts of train and of the transfer set; it has the best weights at the end.
+    """Train the model in place on the texts of train and transfer set; it ends with the best weights.
 
-    A part of a batch counts by its rows: how many of its tokens are hidden is drawn with it.
+    Micro-batches are weighted by their rows, because their numbers of masked tokens are random.
     """
     texts = _joined([data.splits[name] for name in ("train", "unlabeled") if name in data.splits])
 
@@ -157,7 +157,7 @@ def _train(
 
 @torch.no_grad()
 def _loss(network: MaskedModel, split: TokenizedSplit, masking: Masking, seed: int, device: torch.device) -> float:
-    """Mean cross-entropy over the masked tokens of a split, the same ones each time."""
+    """Mean cross-entropy over the masked tokens of a split; the same tokens are masked each time."""
     network.eval()
     total, count = 0.0, 0
     with torch.random.fork_rng():
@@ -170,7 +170,7 @@ def _loss(network: MaskedModel, split: TokenizedSplit, masking: Masking, seed: i
 
 
 def _joined(splits: Sequence[TokenizedSplit]) -> TokenizedSplit:
-    """The texts of several splits, one after the other, without what belongs to labels."""
+    """The texts of several splits, one after the other, without labels."""
     types = [split.type_ids for split in splits if split.type_ids is not None]
     return replace(
         splits[0],

@@ -1,4 +1,4 @@
-"""What a teacher says of a split: computed once, memory-mapped by every trial."""
+"""A teacher's outputs for a split: computed once, cached on disk, and memory-mapped by every trial."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ TEXT_OUTPUTS: dict[str, OutputWriter] = {  # what is kept of encoders besides th
 
 @dataclass(frozen=True)
 class Teacher:
-    """A stored checkpoint, and the data as it reads them.
+    """A stored teacher checkpoint, with the data tokenized for it.
 
     Attributes:
-        fingerprint: Its folder's name.
+        fingerprint: Name of its folder.
         folder: Its folder.
-        note: What else decides its outputs.
-        data: The data set for its tokenizer.
+        settings: Settings that decide its outputs.
+        data: The data set, tokenized for the teacher.
         workspace: The study's directory.
     """
 
@@ -67,10 +67,10 @@ class Teacher:
 
     @classmethod
     def open(cls, fingerprint: str, dataset: DatasetSpec, data_fingerprint: str, workspace: Workspace) -> Teacher:
-        """A checkpoint of the study's directory.
+        """Open a checkpoint of the study's directory.
 
         Raises:
-            FileNotFoundError: It is gone.
+            FileNotFoundError: It is missing.
         """
         folder = stored_teacher(fingerprint, workspace)
         settings = TeacherSettings(**json.loads((folder / SETTINGS_FILE).read_text()))
@@ -80,17 +80,16 @@ class Teacher:
     def outputs(
         self, split: str, device: torch.device, translated: TokenizedSplit | None = None, top_k: int | None = None
     ) -> TeacherOutputs | TopKOutputs:
-        """Its outputs over a split, from the cache: by the checkpoint's weights and all that decides its inputs.
+        """Its outputs for a split, from the cache or computed now.
 
-        Of translation the decoder's last hidden states are kept, some kilobytes a token, and the output head is
-        computed again when logits are asked for: exact at any temperature, where the likeliest tokens alone would not
-        be.
+        For translation the cache has the decoder's last hidden states, some kilobytes per token, and the output head is
+        computed when logits are needed. This is exact at any temperature; the likeliest tokens alone would not be.
 
         Args:
             split: The split's name.
             device: Where to compute.
-            translated: The split with other targets, see `translated_split`.
-            top_k: Of translation: keep this many of the likeliest tokens alone.
+            translated: The split with the teacher's translations as targets, see `translated_split`.
+            top_k: Translation: cache only this many of the likeliest tokens.
         """
         options = [*([] if translated is None else ["translated"]), *([] if top_k is None else [f"top {top_k}"])]
         key = digest([self.data.key, self.fingerprint, split, *options])[:24]
@@ -114,20 +113,20 @@ class Teacher:
         return TeacherOutputs(np.load(built / "outputs.npy", mmap_mode="r"), _head(built / HEAD, device))
 
     def states(self, split: str, device: torch.device) -> np.ndarray:
-        """What each of its layers says of the split's first tokens: float32 [rows, layers, hidden], from the cache."""
+        """First-token hidden states of all layers for a split, float32 [rows, layers, hidden], from the cache."""
         return self.arrays("states", split, device)["states"]
 
     def outputs_and_states(self, split: str, device: torch.device) -> tuple[TeacherOutputs, np.ndarray]:
-        """What D's students learn of a split, from the cache: its outputs, and z of eq. 7.
+        """Outputs and representations for a split, from the cache: what students of D learn (eqs. 5 to 7).
 
         Returns:
-            Its outputs, as of `outputs`; its last layer's states of rows' first tokens, float32 [rows, hidden].
+            The outputs, as in `outputs`; the first-token hidden states of the last layer, float32 [rows, hidden].
         """
         found = self.arrays("spoken", split, device)
         return TeacherOutputs(found["outputs"]), found["states"]
 
     def arrays(self, name: str, split: str, device: torch.device) -> dict[str, np.ndarray]:
-        """One of `TEXT_OUTPUTS` over a split, from the cache: each array by its name."""
+        """The arrays of one of `TEXT_OUTPUTS` for a split, by name, from the cache."""
         key = digest([self.data.key, self.fingerprint, split, name])[:24]
 
         def build(target: Path) -> None:
@@ -141,9 +140,9 @@ class Teacher:
     def attention(
         self, split: str, layers: tuple[int, ...], device: torch.device, student: Network
     ) -> CachedMaps | ComputedMaps:
-        """Its attention maps of some layers (positions, from 0, ascending), as they come cheaper to this student.
+        """Its attention maps of some layers (positions from 0, ascending), by the cheaper way for this student.
 
-        They are computed again for each batch only where teacher and student lay out batches alike.
+        They are computed for each batch only if the batches of teacher and student have the same layout.
         """
         rows = self.data.splits[split]
         network = open_network(self.folder, self.data, Precision.FP32, device, attention=True).eval()
@@ -159,7 +158,7 @@ class Teacher:
         return CachedMaps.open(built / "maps.npy", rows.lengths, len(layers), heads)
 
     def write_example_attention(self, data_fingerprint: str, device: torch.device) -> None:
-        """Keep what it attends to in a few test examples, with their tokens, unless that was done."""
+        """Write its attention maps for a few test examples, with their tokens, unless the file exists."""
         file = self.workspace.teacher_attention(self.fingerprint, data_fingerprint)
         if file.is_file():
             return
@@ -174,7 +173,7 @@ class Teacher:
         self.workspace.share(file)
 
     def translated_split(self, split: str, device: torch.device) -> TokenizedSplit:
-        """A split with the teacher's own translations as targets: sequence-level distillation (Kim & Rush, 2016)."""
+        """A split with the teacher's translations as targets: sequence-level distillation (Kim & Rush, 2016)."""
         rows = self.data.splits[split]
         key = digest([self.data.key, self.fingerprint, split, "translations"])[:24]
 
@@ -196,18 +195,19 @@ class Teacher:
 
 @dataclass(frozen=True)
 class TeacherOutputs:
-    """What a teacher says of a split.
+    """A teacher's outputs for a split.
 
     Attributes:
-        values: float32 [positions, width], columns in the data's label order; or float16 [positions, hidden].
-        head: Of translation: what makes logits of hidden states: weight [vocabulary, hidden] and bias [vocabulary].
+        values: Outputs, float32 [positions, width], columns in the data's label order; for translation hidden states,
+            float16 [positions, hidden].
+        head: Translation: the output head, weight [vocabulary, hidden] and bias [vocabulary].
     """
 
     values: np.ndarray
     head: tuple[Tensor, Tensor | None] | None = None
 
     def of(self, split: TokenizedSplit, rows: np.ndarray, device: torch.device) -> Tensor:
-        """Outputs for some rows of the split, float32 [positions, width]."""
+        """Outputs of some rows of the split, float32 [positions, width]."""
         values = torch.from_numpy(split.position_values(self.values, rows)).to(device)
         if self.head is None:
             return values
@@ -217,13 +217,13 @@ class TeacherOutputs:
 
 @dataclass(frozen=True)
 class TopKOutputs:
-    """The likeliest tokens alone: uint32 and float16 [positions, k]."""
+    """A teacher's k likeliest tokens, uint32 [positions, k], and their log-probabilities, float16 [positions, k]."""
 
     tokens: np.ndarray
     log_probabilities: np.ndarray
 
     def of(self, split: TokenizedSplit, rows: np.ndarray, device: torch.device) -> TopK:
-        """Those for some rows of the split."""
+        """The likeliest tokens of some rows of the split."""
         tokens = split.position_values(self.tokens, rows).astype(np.int64)
         log_probabilities = split.position_values(self.log_probabilities, rows).astype(np.float32)
         return TopK(torch.from_numpy(tokens).to(device), torch.from_numpy(log_probabilities).to(device))

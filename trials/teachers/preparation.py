@@ -1,4 +1,4 @@
-"""Preparing a teacher for a data set: fine-tuned or given, every checkpoint scored, two selected (A, section 2)."""
+"""Preparation of a teacher: fine-tune it or take given checkpoints, score all, and select two (A, section 2)."""
 
 from __future__ import annotations
 
@@ -45,18 +45,21 @@ def prepare_teacher(
     checkpoint_seconds: float,
     micro_batch: int | None = None,
 ) -> dict[str, object]:
-    """Make a teacher ready: the fields of its `TeacherRecord`; its outputs over what it teaches on are cached.
+    """Prepare a teacher and cache its outputs for the rows that students train on.
 
     Args:
-        task: What to do.
+        task: The preparation.
         workspace: The study's directory.
         device: Where to compute.
-        checkpoint_seconds: Least time between two saves of the unfinished state.
-        micro_batch: Rows whose gradients are computed at a time, where memory does not hold a batch's.
+        checkpoint_seconds: Shortest time between two checkpoints.
+        micro_batch: Rows per forward and backward, where memory does not hold a whole batch.
+
+    Returns:
+        Fields of the `TeacherRecord`.
 
     Raises:
         InputError: Model or data are not usable.
-        InputsChanged: They are no longer those that the study was launched with.
+        InputsChanged: Model or data changed since the study was launched.
         TrialFailed: Fine-tuning diverged.
     """
     given = task.teacher.checkpoints.get(task.dataset.name)
@@ -65,7 +68,9 @@ def prepare_teacher(
     else:
         folders = [model_folder(task.teacher.model, task.teacher.revision)]
     if models_fingerprint(folders) != task.model_fingerprint:
-        raise InputsChanged(f"the model of teacher {task.teacher.name} changed since the study was launched")
+        raise InputsChanged(
+            f"the model of teacher {task.teacher.name} changed since the study was launched; launch it again"
+        )
     data = load_tokenized(task.dataset, task.data_fingerprint, folders[0], task.training.max_length, workspace)
     if given:
         checkpoints, num_parameters = _score_given(folders, task, data, workspace, device)
@@ -114,10 +119,10 @@ def _fine_tune(
     checkpoint_seconds: float,
     micro_batch: int | None,
 ) -> tuple[list[TeacherCheckpointRecord], int, int | None]:
-    """Fine-tune on the human labels; every validation is a checkpoint, the selected ones' weights are stored.
+    """Fine-tune on human labels; every validation is a checkpoint, and the weights of the selected ones are stored.
 
     Returns:
-        The checkpoints, the number of parameters, and the micro-batch that was used.
+        The checkpoints, the number of parameters, and the size of micro-batches if there were any.
     """
     kind, recipe = task_of(task.dataset), task.training
     network = open_network(_initial(source, task, data, workspace), data, recipe.precision, device)
@@ -163,7 +168,7 @@ def _stored(
     data: TokenizedData,
     workspace: Workspace,
 ) -> list[TeacherCheckpointRecord]:
-    """All points of the curve; the selected ones with weights stored and test score."""
+    """All validations as checkpoints; those that were selected have stored weights and a test score."""
     kept: dict[int, tuple[str, float]] = {}
     for name, index in result.best.items():
         set_weights(network, result.weights[name])
@@ -189,7 +194,7 @@ def _stored(
 def _score_given(
     folders: list[Path], task: TeacherTask, data: TokenizedData, workspace: Workspace, device: torch.device
 ) -> tuple[list[TeacherCheckpointRecord], int]:
-    """Given checkpoints, scored; nothing is trained."""
+    """Score given checkpoints; nothing is trained."""
     kind, checkpoints, num_parameters = task_of(task.dataset), [], 0
     for index, folder in enumerate(folders):
         order = _label_order(folder, kind, data)
@@ -232,7 +237,7 @@ def _config(folder: Path) -> PreTrainedConfig:
 
 
 def _label_order(folder: Path, kind: Task, data: TokenizedData) -> list[int]:
-    """For each output of the task, its position in the given model's output."""
+    """The position of each output of the task in the given model's output."""
     if kind.output_names:
         return list(range(len(kind.output_names)))
     return match_labels(_config(folder).id2label or {}, data.label_names, folder)

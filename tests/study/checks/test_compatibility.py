@@ -143,7 +143,10 @@ def test_translator_does_no_entities(tiny_translator, tmp_path):
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"encoder_layers": 1}, "students.small.encoder_layers = 1: {model} is no encoder-decoder: say layers"),
+        (
+            {"encoder_layers": 1},
+            "students.small.encoder_layers = 1: {model} is not an encoder-decoder: use layers instead",
+        ),
         ({"layers": 9}, "students.small.layers = 9: {model} has only 4 layers"),
     ],
 )

@@ -144,7 +144,7 @@ def test_faults_come_all_at_once_with_file_key_and_nearest_match(make_model, wri
         ({"architecture": ["bert"]}, "architecture", "must be a valid string"),
         ({"architecture": "brt"}, "architecture", "no such model type; did you mean 'bert'?"),
         ({"config": [1]}, "config", "must be a mapping"),
-        ({"config": {**CONFIG, "d_model": 17}}, "config", "makes no marian: "),
+        ({"config": {**CONFIG, "d_model": 17}}, "config", "cannot build a marian model from it: "),
         ({"data": None}, "data", "is required"),
         ({"data": {"task": "translation", "path": "data", "txt": "x"}}, "data.txt", "did you mean 'text'?"),
         ({"data": {"task": "translation"}}, "data", "give exactly one of path, hub and embedded"),
@@ -165,7 +165,7 @@ def test_single_fault_is_one_message(write, changes, key, message):
         ({"data": {"task": "translation", "path": "none"}}, ["none: data.path: no such folder"]),
         ({"data": {"task": "translation", "path": "data"}}, ["data.languages: is required"]),
         ({"data": {"task": "classification", "path": "data"}}, ["data.text = 'text'", "data.label = 'label'"]),
-        ({"tokenizer": {"vocabulary": 50}}, ["tokenizer.vocabulary = 50", "characters alone are 259"]),
+        ({"tokenizer": {"vocabulary": 50}}, ["tokenizer.vocabulary = 50", "characters alone need 259"]),
     ],
     ids=["folder", "languages", "columns", "vocabulary"],
 )

@@ -312,14 +312,22 @@ def faults(**changes: Any) -> list[Fault]:
     ("changes", "key", "message"),
     [
         ({"architecture": "marien"}, "architecture", "no such model type; did you mean 'marian'? known: albert, "),
-        ({"architecture": "fsmt"}, "architecture", "is not supported: it reads more than texts, or has more than one"),
+        (
+            {"architecture": "fsmt"},
+            "architecture",
+            "is not supported: it has other inputs than texts, or more than one",
+        ),
         ({"architecture": "m2m_100", "config": BART}, "architecture", "is not supported: Transformers does not say"),
         ({"config": {"d_modl": 16}}, "config.d_modl", "unknown key; did you mean 'd_model'? known: "),
         ({"config": {"encoder_layers": "two"}}, "config.encoder_layers", "expected int, got str"),
         ({"config": {"vocab_size": 80}}, "config.vocab_size", "follows from the tokenizer"),
         ({"config": {"pad_token_id": 3}}, "config.pad_token_id", "follows from the tokenizer"),
-        ({"config": {"d_model": 16, "encoder_attention_heads": 3}}, "config", "makes no marian: "),
-        ({"config": {"activation_function": "gelo"}}, "config", "makes no marian: KeyError: 'gelo'"),
+        ({"config": {"d_model": 16, "encoder_attention_heads": 3}}, "config", "cannot build a marian model from it: "),
+        (
+            {"config": {"activation_function": "gelo"}},
+            "config",
+            "cannot build a marian model from it: KeyError: 'gelo'",
+        ),
         ({"tokenizer": {"kind": "wordpiece"}}, "tokenizer.kind", "take bpe or unigram"),
     ],
 )

@@ -36,12 +36,14 @@ def test_hub_name_is_found_in_the_hubs_cache_without_a_network(hub_cache, tiny_m
 
 def test_hub_revision_is_asked_for(hub_cache):
     assert model_folder("org/tiny", COMMIT) == hub_cache / "snapshots" / COMMIT
-    with pytest.raises(InputError, match="the hub did not give it"):
+    with pytest.raises(InputError, match="downloading it from the hub failed"):
         model_folder("org/tiny", "v9")
 
 
 def test_unknown_hub_name_is_one_clear_error(hub_cache):
-    with pytest.raises(InputError, match=r"model = 'org/none': is no local folder, and the hub did not give it"):
+    with pytest.raises(
+        InputError, match=r"model = 'org/none': is not a local folder, and downloading it from the hub failed"
+    ):
         model_folder("org/none")
 
 

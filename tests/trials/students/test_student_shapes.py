@@ -157,7 +157,10 @@ def test_layers_of_new_weights_cannot_be_chosen():
     [
         ({"heads": 5}, "students.small.heads = 5: a width of 768 cannot be divided among 5 heads"),
         ({"hidden_size": 500}, "students.small.hidden_size = 500: a width of 500 cannot be divided among 12 heads"),
-        ({"hidden_size": 1536, "init": "sliced"}, "students.small.hidden_size = 1536: base has only 768 to slice"),
+        (
+            {"hidden_size": 1536, "init": "sliced"},
+            "students.small.hidden_size = 1536: base has only a width of 768, so that it cannot be sliced",
+        ),
         ({"layers": 13, "heads": 6}, "students.small.layers = 13: base has only 12 layers"),
     ],
 )
@@ -206,7 +209,10 @@ def test_first_layer_may_lack_a_norm_that_others_have(tmp_path):
 def test_encoder_decoders_lose_only_layers():
     config = {"model_type": "marian", "encoder_layers": 6, "decoder_layers": 6, "d_model": 512}
     (fault,) = shape_faults(student(heads=4), "marian", config)
-    assert "students.small.heads = 4: marian is an encoder-decoder: of those only layers can be reduced" in str(fault)
+    assert (
+        "students.small.heads = 4: marian is an encoder-decoder, for which only the number of layers can be changed"
+        in str(fault)
+    )
 
 
 def test_shape_of_students_that_only_lose_layers_is_what_it_was():
