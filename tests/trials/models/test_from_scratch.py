@@ -317,7 +317,7 @@ def faults(**changes: Any) -> list[Fault]:
             "architecture",
             "is not supported: it has other inputs than texts, or more than one",
         ),
-        ({"architecture": "m2m_100", "config": BART}, "architecture", "is not supported: Transformers does not say"),
+        ({"architecture": "m2m_100", "config": BART}, "architecture", "is not supported: Transformers does not define"),
         ({"config": {"d_modl": 16}}, "config.d_modl", "unknown key; did you mean 'd_model'? known: "),
         ({"config": {"encoder_layers": "two"}}, "config.encoder_layers", "expected int, got str"),
         ({"config": {"vocab_size": 80}}, "config.vocab_size", "follows from the tokenizer"),
