@@ -1,7 +1,7 @@
 """Time saved by early stopping, and whether it loses the best trial: a finished grid study, replayed from its curves.
 
 Without training: trials start in some order on some workers, each validation comes when its record says, and the
-arbiter of a launch is asked. Many orders, rules and numbers of workers then cost seconds.
+early stopper of a launch is asked. Many orders, rules and numbers of workers then cost seconds.
 
     python -m benchmarks.stopping runs/search_grid
 """

@@ -11,7 +11,6 @@ from .configuration import TeacherCheckpoint as TeacherCheckpoint
 from .configuration import digest as digest
 from .faults import Fault as Fault
 from .faults import InputError as InputError
-from .faults import counted as counted
 from .faults import fault as fault
 from .faults import nearest as nearest
 from .faults import read_yaml as read_yaml

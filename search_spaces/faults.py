@@ -54,11 +54,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"{hint}known: {', '.join(options) or 'none'}"
 
 
-def counted(number: int, noun: str) -> str:
-    """A number with its noun: ``1 layer``, ``2 layers``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML mapping.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from search_spaces.faults import counted
+from search_spaces.wording import counted
 
 LayerMap = tuple[tuple[int, int], ...]
 

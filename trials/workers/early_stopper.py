@@ -43,7 +43,7 @@ class EarlyStopperActor:
 
 @dataclass(frozen=True)
 class RemoteStopCheck:
-    """Asks the arbiter, from any worker; he lives as long as the driver's one."""
+    """Asks the early stopper, from any worker. The actor lives as long as the driver's object."""
 
     stopper: Any
 
@@ -51,13 +51,13 @@ class RemoteStopCheck:
         """As `EarlyStopperActor.reason_to_stop`.
 
         Raises:
-            ray.exceptions.RayError: The arbiter was lost.
+            ray.exceptions.RayError: The early stopper was lost.
         """
         return ray.get(self.stopper.reason_to_stop.remote(spec, curve))
 
 
 def start_early_stopper(ledger: RecordSource) -> RemoteStopCheck:
-    """Start the arbiter of a study in the driver's node; asking twice does no harm."""
+    """Start the early stopper of a study on the driver's node; a repeated request changes nothing."""
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": here}
     return RemoteStopCheck(ray.remote(EarlyStopperActor).options(**options).remote(ledger))

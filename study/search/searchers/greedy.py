@@ -70,11 +70,7 @@ class GreedySearch(Search):
     def progress(self) -> str:
         """Where it stands, in words."""
         compared = [step.parameter for step in self.steps]
-        return (
-            f"step {len(compared) + 1} (last compared: {compared[-1]})"
-            if compared
-            else "step 1: tuning the default"
-        )
+        return f"step {len(compared) + 1} (last compared: {compared[-1]})" if compared else "step 1: tuning the default"
 
     @property
     def makes_last_request(self) -> bool:

@@ -149,7 +149,7 @@ def test_faults_come_all_at_once_with_file_key_and_nearest_match(make_model, wri
         ({"data": {"task": "translation", "path": "data", "txt": "x"}}, "data.txt", "did you mean 'text'?"),
         ({"data": {"task": "translation"}}, "data", "give exactly one of path, hub and embedded"),
         ({"data": 7}, "data", "must be a preset's name or a mapping"),
-        ({"tokenizer": {"kind": "wordpiece"}}, "tokenizer.kind", "take bpe or unigram"),
+        ({"tokenizer": {"kind": "wordpiece"}}, "tokenizer.kind", "use bpe or unigram"),
         ({"seed": "many"}, "seed", "must be a valid integer"),
     ],
 )

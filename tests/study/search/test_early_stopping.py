@@ -210,7 +210,7 @@ class Records(list[Record]):
         return self
 
 
-def test_arbiter_begins_with_what_the_ledger_says() -> None:
+def test_early_stopper_starts_from_the_ledger() -> None:
     study = build("grid")
     records = run_study(study, stops=by_chance)
     spec = stopped(records)[0].spec

@@ -328,7 +328,7 @@ def faults(**changes: Any) -> list[Fault]:
             "config",
             "cannot build a marian model from it: KeyError: 'gelo'",
         ),
-        ({"tokenizer": {"kind": "wordpiece"}}, "tokenizer.kind", "take bpe or unigram"),
+        ({"tokenizer": {"kind": "wordpiece"}}, "tokenizer.kind", "use bpe or unigram"),
     ],
 )
 def test_fault_names_key_and_what_would_be_right(changes, key, message):
@@ -357,7 +357,7 @@ def test_large_configurations_are_checked_without_memory():
 def test_vocabulary_too_small_for_the_characters_is_a_fault(kind, tmp_path):
     spec = spec_of("bert", tokenizer={"kind": kind, "vocabulary": 40})
     with pytest.raises(
-        InputError, match=r"spec\.yaml: tokenizer\.vocabulary = 40: special tokens and .* alone are \d+"
+        InputError, match=r"spec\.yaml: tokenizer\.vocabulary = 40: special tokens and .* alone need \d+"
     ):
         make_model(spec, TEXTS, tmp_path, "spec.yaml")
     assert list(tmp_path.iterdir()) == []

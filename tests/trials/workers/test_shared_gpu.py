@@ -1,4 +1,4 @@
-"""The keeper of groups, with hosts that only pretend: who runs beside whom, once, and how each ends."""
+"""The coordinator of shared GPUs with fake workers: which trials are trained together, once, and how each ends."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def record(spec: TrialSpec) -> TrialRecord:
 
 @dataclass
 class Stage:
-    """A keeper whose hosts call `act` with the ids of their work.
+    """A coordinator whose workers call `act` with the ids of their work.
 
     Attributes:
         act: What a host does; by default it writes all records, each told at once.
@@ -66,7 +66,7 @@ class Stage:
             await self.coordinator.recorded(spec.trial_id)
 
     def run(self, *calls: tuple[TrialSpec, DeviceLocation]) -> list[BaseException | None]:
-        """How each call of the keeper ended."""
+        """How each call of the coordinator ended."""
 
         async def all_of_them() -> list[BaseException | None]:
             waiting = [self.coordinator.run(spec, SOURCE, location) for spec, location in calls]
@@ -90,7 +90,9 @@ def specs(tiny: Tiny) -> list[TrialSpec]:
     return [tiny.trial(learning_rate=rate) for rate in (0.001, 0.002, 0.003, 0.004)]
 
 
-def test_keeper_gathers_by_group_and_place_and_keeps_its_hosts(stage: Stage, tiny: Tiny, specs: list[TrialSpec]):
+def test_coordinator_gathers_by_group_and_location_and_keeps_its_workers(
+    stage: Stage, tiny: Tiny, specs: list[TrialSpec]
+):
     other = tiny.trial(seed=14)
     calls = [(specs[0], HERE), (other, HERE), (specs[1], HERE), (specs[2], THERE), (specs[3], HERE)]
     assert stage.run(*calls) == [None] * 5
@@ -105,7 +107,7 @@ def test_keeper_gathers_by_group_and_place_and_keeps_its_hosts(stage: Stage, tin
     assert (stage.hosts, stage.killed) == (2, [])
 
 
-def test_keeper_runs_no_more_than_a_group_at_a_time(stage: Stage, specs: list[TrialSpec]):
+def test_coordinator_runs_no_more_than_a_group_at_a_time(stage: Stage, specs: list[TrialSpec]):
     assert stage.run(*((spec, HERE) for spec in specs)) == [None] * 4
     assert [len(ids) for _, _, ids in stage.groups] == [3, 1]
 
