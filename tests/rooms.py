@@ -95,9 +95,9 @@ def own_imports(name: str) -> tuple[ast.ImportFrom, ...]:
 
 @functools.cache
 def names_of(face: str) -> dict[str, str]:
-    """The names that a room shows, each with the file that has it."""
+    """The names that a room shows, each with the file that has it; "" for a file that is shown as a whole."""
     return {
-        alias.name: str(statement.module)
+        alias.name: statement.module or ""
         for statement in tree_of(face).body
         if isinstance(statement, ast.ImportFrom)
         for alias in statement.names

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from analysis.choices import figures, search_figures, tables, task_figures, words
+from analysis.choices import figures, tables, words
 from analysis.choices.findings import ChoiceFindings, choice_findings, step_findings, task_findings
 from analysis.presentation import Section, percent
 from analysis.triples import TEST
@@ -60,7 +60,7 @@ TASKS = Section[ChoiceFindings](
     name="tasks",
     question="Does it hold for each task?",
     compute=task_findings,
-    figure=task_figures.gains_by_task,
+    figure=figures.gains_by_task,
     reading=words.tasks_sentence,
     caption=(
         f"Gains and rewards as above, over the triples of one task at a time. {TEST} Medians of few "
@@ -74,7 +74,7 @@ DECISIONS = Section[ChoiceFindings](
     name="decisions",
     question="How did each search decide?",
     compute=step_findings,
-    figure=search_figures.decisions,
+    figure=figures.decisions,
     reading=words.decisions_sentence,
     caption=(
         "Relative gain on validation of the changed choice over the incumbent, both tuned; win, loss or "
@@ -87,7 +87,7 @@ TEMPERATURES = Section[ChoiceFindings](
     name="temperatures",
     question="How does the temperature matter?",
     compute=choice_findings,
-    figure=search_figures.temperatures,
+    figure=figures.temperatures,
     reading=words.temperature_sentence,
     caption=(
         "One curve per choice at its tuned learning rate and the default soft-label weight. MSE between "

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from analysis.examples.findings import GroupFindings
 from analysis.examples.groups import Group, Measure, TaskGroups
 from analysis.examples.words import GROUPS
-from analysis.presentation import BLUE, INK, ORANGE, PURPLE, RED, SKY, SOFT, dress, no_data, p_words, percent
+from analysis.presentation import charts, p_words, percent, style
 
 SHARES = ("Who answers which examples rightly", "Share of the test examples of each data set")
 TEXTS = ("How the examples of the groups differ", "Medians and quartiles of each group's texts")
-COLOURS = {Group.ALL: BLUE, Group.SOME: SKY, Group.TEACHER: ORANGE, Group.STUDENTS: PURPLE, Group.NONE: RED}
+COLOURS = {
+    Group.ALL: style.BLUE,
+    Group.SOME: style.SKY,
+    Group.TEACHER: style.ORANGE,
+    Group.STUDENTS: style.PURPLE,
+    Group.NONE: style.RED,
+}
 AXES = {Measure.WORDS: "words", Measure.OVERLAP: "word overlap of the two texts"}
 NARROW = 0.05  # shares below this have no room for their number
 
@@ -21,27 +26,18 @@ def shares(found: GroupFindings) -> go.Figure:
     """One bar per data set, cut into the groups."""
     tasks = found.tasks[::-1]
     if not tasks:
-        return no_data(SHARES)
-    drawn = dress(
-        go.Figure(), SHARES, 180 + 42 * len(tasks), barmode="stack", bargap=0.35, margin={"t": 124, "b": 48, "l": 24}
-    )
+        return style.no_data(SHARES)
+    drawn, rows = go.Figure(), [f"<b>{task.dataset}</b>" for task in tasks]
     for group in Group:
         sizes = [task.share(group) or 0.0 for task in tasks]
-        drawn.add_bar(
-            x=sizes,
-            y=[f"<b>{task.dataset}</b>" for task in tasks],
-            orientation="h",
-            name=GROUPS[group],
-            marker={"color": COLOURS[group]},
-            text=[percent(size, 0) if size >= NARROW else "" for size in sizes],
-            textposition="inside",
-            insidetextanchor="middle",
-            textangle=0,
-            textfont={"color": INK if group is Group.SOME else "white"},
-            customdata=[[task.counts[group], task.num_examples] for task in tasks],
-            hovertemplate=f"<b>%{{y}}</b>, {GROUPS[group]}: "
-            "%{customdata[0]:,} of %{customdata[1]:,}<extra></extra>",
-        )
+        numbers = [percent(size, 0) if size >= NARROW else "" for size in sizes]
+        texts = charts.text_inside(numbers, style.INK if group is Group.SOME else "white")
+        details = [[task.counts[group], task.num_examples] for task in tasks]
+        hover = f"<b>%{{y}}</b>, {GROUPS[group]}: %{{customdata[0]:,}} of %{{customdata[1]:,}}"
+        look = {"name": GROUPS[group], "customdata": details, "textangle": 0}
+        drawn.add_trace(charts.bars(rows, sizes, COLOURS[group], hover, **texts, **look))
+    margin = {"t": 124, "b": 48, "l": 24}
+    style.dress(drawn, SHARES, 180 + 42 * len(tasks), barmode="stack", bargap=0.35, margin=margin)
     drawn.update_layout(legend={"traceorder": "normal"})
     drawn.update_xaxes(range=[0, 1], tickformat=".0%", showgrid=False)
     return drawn.update_yaxes(showgrid=False, ticklabelstandoff=8)
@@ -52,29 +48,18 @@ def texts(found: GroupFindings) -> go.Figure:
     tasks = found.tasks
     measures = [measure for measure in Measure if any(task.comparison(measure) for task in tasks)]
     if not measures:
-        return no_data(TEXTS)
-    titles = [_panel_title(task, measure) for task in tasks for measure in measures]
-    height = 190 + 150 * len(tasks)
-    drawn = make_subplots(
-        rows=len(tasks),
-        cols=len(measures),
-        subplot_titles=titles,
-        shared_yaxes=True,
-        horizontal_spacing=0.06,
-        vertical_spacing=min(0.3, 58 / height),
-    )
-    for row, task in enumerate(tasks, start=1):
-        for column, measure in enumerate(measures, start=1):
-            _draw(drawn, task, measure, row, column)
+        return style.no_data(TEXTS)
+    height, cells = 190 + 150 * len(tasks), [(task, measure) for task in tasks for measure in measures]
+    headings, gap = [_panel_title(task, measure) for task, measure in cells], min(0.3, 58 / height)
+    drawn = charts.panels(headings, len(measures), across=0.06, down=gap, shared_yaxes=True)
+    for place, (task, measure) in charts.placed(cells, len(measures)):
+        _draw(drawn, task, measure, **place)
     for column, measure in enumerate(measures, start=1):
         drawn.update_xaxes(title=AXES[measure], row=len(tasks), col=column)
-    dress(drawn, TEXTS, height=height, margin={"t": 112, "l": 200, "b": 64}, showlegend=False)
+    style.dress(drawn, TEXTS, height=height, margin={"t": 112, "l": 200, "b": 64}, showlegend=False)
     drawn.update_xaxes(rangemode="tozero")
-    drawn.update_annotations(font={"size": 12, "color": INK})
-    order = [GROUPS[group] for group in reversed(Group)]
-    return drawn.update_yaxes(
-        categoryorder="array", categoryarray=order, range=[-0.6, len(order) - 0.4], tickfont={"color": SOFT, "size": 11}
-    )
+    drawn.update_annotations(font={"size": 12, "color": style.INK})
+    return charts.name_rows(drawn, [GROUPS[group] for group in Group], tickfont={"color": style.SOFT, "size": 11})
 
 
 def _panel_title(task: TaskGroups, measure: Measure) -> str:
@@ -85,27 +70,14 @@ def _panel_title(task: TaskGroups, measure: Measure) -> str:
     return f"<b>{task.dataset}</b>, {AXES[measure]} ({test})"
 
 
-def _draw(drawn: go.Figure, task: TaskGroups, measure: Measure, row: int, column: int) -> None:
+def _draw(drawn: go.Figure, task: TaskGroups, measure: Measure, **place: int) -> None:
     comparison = task.comparison(measure)
     if comparison is None:
-        drawn.update_xaxes(visible=False, row=row, col=column).update_yaxes(showgrid=False, row=row, col=column)
-    spreads = comparison.spreads if comparison else {}
+        drawn.update_xaxes(visible=False, **place).update_yaxes(showgrid=False, **place)
     for group in reversed(Group):
-        spread = spreads.get(group)
-        drawn.add_scatter(
-            x=[spread.median if spread else None],
-            y=[GROUPS[group]],
-            mode="markers",
-            marker={"color": COLOURS[group], "size": 10},
-            error_x={
-                "type": "data",
-                "array": [spread.high - spread.median if spread else 0],
-                "arrayminus": [spread.median - spread.low if spread else 0],
-                "color": COLOURS[group],
-                "thickness": 2.5,
-                "width": 0,
-            },
-            hovertemplate=f"{GROUPS[group]} ({spread.count if spread else 0:,}): %{{x:.3~g}}<extra></extra>",
-            row=row,
-            col=column,
-        )
+        spread = comparison.spreads.get(group) if comparison else None
+        low, median, high = (spread.low, spread.median, spread.high) if spread else (0, 0, 0)
+        between = charts.spans([median], [(low, high)], COLOURS[group], thickness=2.5, width=0)
+        hover = f"{GROUPS[group]} ({spread.count if spread else 0:,}): %{{x:.3~g}}"
+        x, y = [median if spread else None], [GROUPS[group]]
+        drawn.add_trace(charts.dots(x, y, COLOURS[group], hover, 10, error_x=between), **place)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from analysis.internals import attention_figure, figures, tables, words
+from analysis.internals import figures, tables, words
 from analysis.internals.findings import (
     ExperimentFindings,
     Families,
@@ -70,7 +70,7 @@ ATTENTION = Section[Triples](
     name="attention",
     question="Do students attend to what their teacher attends to?",
     compute=attention_triples,
-    figure=lambda triples: attention_figure.side_by_side(largest_students(triples)),
+    figure=lambda triples: figures.side_by_side(largest_students(triples)),
     reading=lambda triples: words.attention_sentence(largest_students(triples)),
     caption=(
         "C, figure 5. The figure shows no typical head. It shows the head, of all examples, layers and heads, in which "

@@ -11,6 +11,7 @@ INK, SOFT, GRID, FAINT = "#1f2933", "#52606d", "#e4e7eb", "#9aa5b1"
 BLUE, SKY, GREEN, ORANGE, RED, PURPLE = "#0072B2", "#56B4E9", "#009E73", "#D18F00", "#D55E00", "#CC79A7"
 WIDTH, HEIGHT = 960, 500  # pixels; on the page the width follows the window
 PERCENT = "+.1~%"
+Titles = tuple[str, str]  # a figure's title, and what it shows
 
 ROLE_COLOURS = {
     Role.TEACHER: INK,
@@ -73,7 +74,7 @@ TEMPLATE = go.layout.Template(
 )
 
 
-def dress(drawn: go.Figure, titles: tuple[str, str], height: int = HEIGHT, **layout: object) -> go.Figure:
+def dress(drawn: go.Figure, titles: Titles, height: int = HEIGHT, **layout: object) -> go.Figure:
     """Give a figure the house style.
 
     Args:
@@ -86,7 +87,7 @@ def dress(drawn: go.Figure, titles: tuple[str, str], height: int = HEIGHT, **lay
     return drawn.update_layout(template=TEMPLATE, height=height, title=title, **layout)
 
 
-def no_data(titles: tuple[str, str]) -> go.Figure:
+def no_data(titles: Titles) -> go.Figure:
     """A figure that says that there is nothing to draw yet."""
     drawn = dress(go.Figure(), titles, height=220)
     drawn.update_xaxes(visible=False).update_yaxes(visible=False)

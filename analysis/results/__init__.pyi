@@ -20,7 +20,6 @@ from .scales import TIE as TIE
 from .scales import full_score as full_score
 from .scales import in_points as in_points
 from .scales import relative_gain as relative_gain
-from .significance import Bootstrap as Bootstrap
 from .significance import Classes as Classes
 from .significance import OverSeeds as OverSeeds
 from .significance import over_seeds as over_seeds

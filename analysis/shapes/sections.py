@@ -7,7 +7,7 @@ from typing import Any
 
 from analysis.presentation import Section
 from analysis.results import Factor, StudyResults
-from analysis.shapes import figures, front_figures, speed_figures, tables, words
+from analysis.shapes import figures, tables, words
 from analysis.shapes.findings import ShapeFindings, shape_findings
 from analysis.shapes.fronts import Gained
 from analysis.shapes.training_rows import FEWEST_TASKS
@@ -51,7 +51,7 @@ SPEED = Section[ShapeFindings](
     question="How many samples a second does each model answer?",
     compute=shape_findings,
     shown=lambda found: found.timed,
-    figure=speed_figures.speed_panels,
+    figure=figures.speed_panels,
     reading=words.absolute_speed_sentence,
     caption="B, table 2. Median and quartiles over rounds, all models on the same test rows in the same batches, "
     "rounds interleaved.",
@@ -71,7 +71,7 @@ FRONTS = Section[ShapeFindings](
     name="shapes_fronts",
     question="Which students are worth having?",
     compute=shape_findings,
-    figure=front_figures.mean_fronts,
+    figure=figures.mean_fronts,
     reading=lambda found: " ".join(filter(None, words.front_sentences(found))),
     caption="Quality is the share of the teacher's test score, mean over data sets; speed the geometric mean of "
     f"speed-ups, size the number of parameters. Students without a number on every data set are left out. {TEST}",
@@ -83,7 +83,7 @@ FRONTS_BY_SPEED = Section[ShapeFindings](
     question="Does that hold on each data set, by speed?",
     compute=shape_findings,
     shown=lambda found: found.timed and len(found.study.tasks) > 1,
-    figure=partial(front_figures.task_fronts, by=Gained.SPEED),
+    figure=partial(figures.task_fronts, by=Gained.SPEED),
     reading=lambda found: words.task_fronts_sentence(found.task_fronts[Gained.SPEED]),
     caption="As above, data set by data set.",
 )
@@ -92,7 +92,7 @@ FRONTS_BY_SIZE = Section[ShapeFindings](
     question="Does that hold on each data set, by size?",
     compute=shape_findings,
     shown=lambda found: len(found.study.tasks) > 1,
-    figure=partial(front_figures.task_fronts, by=Gained.SIZE),
+    figure=partial(figures.task_fronts, by=Gained.SIZE),
     reading=lambda found: words.task_fronts_sentence(found.task_fronts[Gained.SIZE]),
     caption="As above, data set by data set. Heads change no size: such students differ from their teacher in quality "
     "alone.",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from analysis.presentation import Section
-from analysis.transfer import curve_figures, figures, tables, words
+from analysis.transfer import figures, tables, words
 from analysis.transfer.findings import (
     BetterTeacher,
     Groups,
@@ -80,7 +80,7 @@ FEW_LABELS = Section[Groups](
     name="few_labels",
     question="What is a teacher worth with few labels?",
     compute=from_students(by_labels),
-    figure=curve_figures.by_labels,
+    figure=figures.by_labels,
     reading=words.labels_sentence,
     caption="D, tables 10 and 11. Data sets of one source that differ in labels and transfer rows alone; rows without "
     f"their labels join the transfer set. {TEST} {INTERVALS}",
@@ -91,7 +91,7 @@ TRANSFER_ROWS = Section[Groups](
     name="transfer_rows",
     question="How large should the transfer set be?",
     compute=from_students(by_transfer_rows),
-    figure=curve_figures.by_transfer_rows,
+    figure=figures.by_transfer_rows,
     reading=words.transfer_sentence,
     caption=f"With one number of labelled examples. {TEST}",
     tables=(tables.DATA_SIZES,),

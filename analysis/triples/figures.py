@@ -5,20 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
-from analysis.presentation import (
-    MISSING,
-    PERCENT,
-    ROLE_COLOURS,
-    ROLE_SYMBOLS,
-    Curve,
-    curve_panels,
-    dress,
-    no_data,
-    score,
-    student_words,
-)
+from analysis.presentation import MISSING, charts, score, student_words, style
 from analysis.results import Role, StudyResults, TripleOutcome, relative_gain
 from analysis.triples.curves import training_curves
 
@@ -32,32 +20,32 @@ def triple_scores(results: StudyResults) -> go.Figure:
     """A dot per role and triple: the test score, on an axis of its metric, and the relative difference to the best."""
     shown = [outcome for outcome in results.outcomes if outcome.teacher_score is not None][::-1]
     if not shown:
-        return no_data(SCORES)
+        return style.no_data(SCORES)
     by_metric = {metric: [o for o in shown if o.metric == metric] for metric in results.metrics}
     groups = {metric: outcomes for metric, outcomes in by_metric.items() if outcomes}
     height = 190 + ROW * len(shown) + BETWEEN * (len(groups) - 1)
-    drawn = make_subplots(
-        rows=len(groups),
-        cols=2,
+    drawn = charts.panels(
+        [""] * 2 * len(groups),
+        2,
+        across=0.04,
+        down=BETWEEN / (height - MARGINS) if len(groups) > 1 else 0,
         shared_yaxes=True,
         column_widths=[0.48, 0.52],
         row_heights=[len(outcomes) for outcomes in groups.values()],
-        horizontal_spacing=0.04,
-        vertical_spacing=BETWEEN / (height - MARGINS) if len(groups) > 1 else 0,
     )
     for row, (metric, outcomes) in enumerate(groups.items(), start=1):
         _draw_group(drawn, outcomes, results, row)
         drawn.update_xaxes(title=f"test score ({metric})", row=row, col=1)
-    drawn.add_vline(x=0, line={"color": ROLE_COLOURS[Role.BEST], "width": 1.5}, col=2)
-    dress(drawn, SCORES, height=height, margin={"t": 124}, legend={"traceorder": "reversed"})
-    drawn.update_xaxes(title="difference to best", tickformat=PERCENT, matches="x2", col=2)
+    drawn.add_vline(x=0, line={"color": style.ROLE_COLOURS[Role.BEST], "width": 1.5}, col=2)
+    style.dress(drawn, SCORES, height=height, margin={"t": 124}, legend={"traceorder": "reversed"})
+    drawn.update_xaxes(title="difference to best", tickformat=style.PERCENT, matches="x2", col=2)
     return drawn.update_yaxes(ticklabelstandoff=8)
 
 
 def training(results: StudyResults) -> go.Figure:
     """Training curves, a colour per role."""
     curves = [
-        Curve(
+        charts.Curve(
             triple_id=curve.triple_id,
             metric=curve.metric,
             name=str(curve.role),
@@ -66,35 +54,25 @@ def training(results: StudyResults) -> go.Figure:
             x=curve.epochs,
             y=curve.scores,
             selected=curve.best_epoch,
-            colour=ROLE_COLOURS[curve.role],
+            colour=style.ROLE_COLOURS[curve.role],
         )
         for curve in training_curves(results)
     ]
-    return curve_panels(TRAINING if results.compares_choices else TRAINING_OF_ONE, curves)
+    return charts.curve_panels(TRAINING if results.compares_choices else TRAINING_OF_ONE, curves)
 
 
 def _draw_group(drawn: go.Figure, outcomes: list[TripleOutcome], results: StudyResults, row: int) -> None:
     """The triples of one metric."""
     names = [_with_notes(outcome, results) for outcome in outcomes]
     for role in reversed(Role):  # the last one lies on top
-        drawn.add_scatter(
-            x=[_drawn_score(outcome, role) for outcome in outcomes],
-            y=names,
-            name=role,
-            customdata=[[outcome.triple_id, _details(outcome, role)] for outcome in outcomes],
-            hovertemplate=f"<b>{role}</b>, %{{customdata[0]}}<br>%{{customdata[1]}}<extra></extra>",
-            legendgroup=role,
-            showlegend=row == 1,
-            **_dots(role),
-            row=row,
-            col=1,
-        )
+        scores = [_drawn_score(outcome, role) for outcome in outcomes]
+        hover = f"<b>{role}</b>, %{{customdata[0]}}<br>%{{customdata[1]}}"
+        details = [[outcome.triple_id, _details(outcome, role)] for outcome in outcomes]
+        drawn.add_trace(_dots(role, scores, names, hover, showlegend=row == 1, customdata=details), row=row, col=1)
     for role in (Role.WORST, Role.LAZY, Role.RANDOM, Role.STABLE):
         values = [relative_gain(o.final_score(role), o.final_score(Role.BEST)) for o in outcomes]
-        hover = f"<b>{role}</b> against best, %{{y}}<br>%{{x:+.2%}}<extra></extra>"
-        drawn.add_scatter(
-            x=values, y=names, hovertemplate=hover, legendgroup=role, showlegend=False, **_dots(role), row=row, col=2
-        )
+        hover = f"<b>{role}</b> against best, %{{y}}<br>%{{x:+.2%}}"
+        drawn.add_trace(_dots(role, values, names, hover, showlegend=False), row=row, col=2)
     drawn.update_yaxes(range=[-0.7, len(names) - 0.3], row=row)
 
 
@@ -104,13 +82,12 @@ def _drawn_score(outcome: TripleOutcome, role: Role) -> float | None:
     return None if role is Role.MAJORITY and not found else found
 
 
-def _dots(role: Role) -> dict[str, Any]:
+def _dots(role: Role, x: charts.Values, y: charts.Values, hover: str, **more: Any) -> go.Scatter:
     """Marks for scores without variation stand as bars, those of students as shapes."""
-    reference = role in (Role.TEACHER, Role.MAJORITY)
-    line = {"color": ROLE_COLOURS[role] if reference else "white", "width": 2.5 if reference else 1}
-    size = 14 if reference else 10
-    marker = {"color": ROLE_COLOURS[role], "symbol": ROLE_SYMBOLS[role], "size": size, "line": line}
-    return {"mode": "markers", "marker": marker}
+    colour, reference = style.ROLE_COLOURS[role], role in (Role.TEACHER, Role.MAJORITY)
+    line = {"color": colour if reference else "white", "width": 2.5 if reference else 1}
+    look = {"marker_symbol": style.ROLE_SYMBOLS[role], "marker_line": line, "name": role, "legendgroup": role}
+    return charts.dots(x, y, colour, hover, 14 if reference else 10, **look, **more)
 
 
 def _with_notes(outcome: TripleOutcome, results: StudyResults) -> str:

@@ -21,7 +21,7 @@ from simulated_experiments import (
 )
 
 from analysis.internals.attention import head_divergences
-from analysis.internals.attention_figure import side_by_side
+from analysis.internals.figures import side_by_side
 from analysis.internals.findings import attention_triples, largest_students
 from analysis.report.report import write_report
 from search_spaces.layer_maps import layer_map

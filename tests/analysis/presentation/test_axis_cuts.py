@@ -8,9 +8,8 @@ from analysed import analyse
 from known_studies import finished
 from simulation import make_study
 
-from analysis.choices.figures import cost_of_choices
-from analysis.choices.task_figures import gains_by_task
-from analysis.presentation.axis_cuts import CUT, CUT_ABOVE, axis_cut, note_cut
+from analysis.choices.figures import cost_of_choices, gains_by_task
+from analysis.presentation.charts import CUT, CUT_ABOVE, axis_cut, note_cut
 from trials.specs.dataset import TaskName
 
 

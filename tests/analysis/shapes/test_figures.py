@@ -7,7 +7,6 @@ from paper_b import STUDENTS, TASKS, paper_signs, paper_study
 from signs import disagreement_words, disagreements, signs
 
 from analysis.shapes import figures as shape_figures
-from analysis.shapes import front_figures
 from analysis.shapes import words as shape_words
 from analysis.shapes.findings import analyse_shapes
 from analysis.shapes.fronts import Gained
@@ -20,9 +19,9 @@ DRAWINGS = {
     "speed": shape_figures.speed_map,
     "rows": shape_figures.training_rows,
     "levers": shape_figures.levers,
-    "fronts": front_figures.mean_fronts,
-    "fronts by speed": lambda findings: front_figures.task_fronts(findings, Gained.SPEED),
-    "fronts by size": lambda findings: front_figures.task_fronts(findings, Gained.SIZE),
+    "fronts": shape_figures.mean_fronts,
+    "fronts by speed": lambda findings: shape_figures.task_fronts(findings, Gained.SPEED),
+    "fronts by size": lambda findings: shape_figures.task_fronts(findings, Gained.SIZE),
 }
 every_drawing = pytest.mark.parametrize("draw", DRAWINGS.values(), ids=DRAWINGS)
 
