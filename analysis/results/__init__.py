@@ -1,4 +1,4 @@
-"""What each triple of a study came to, and whether differences are beyond chance."""
+"""The result of each triple of a study, and whether differences are beyond chance."""
 
 import lazy_loader
 

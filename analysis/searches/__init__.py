@@ -1,4 +1,4 @@
-"""The comparison of several studies: what their searches find on the same triples, with how many trials."""
+"""The comparison of several studies: the results of their searches on the same triples, by number of trials."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Everything that can be known to be wrong before a study starts."""
+"""Every check that is possible before a study starts."""
 
 import lazy_loader
 

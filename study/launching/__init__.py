@@ -1,4 +1,4 @@
-"""A study on Ray Tune: the launch, its progress, and what looks after it."""
+"""A study on Ray Tune: the launch, its progress, and the causes of stalls."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""The search of a whole study: what to run next, given the records so far."""
+"""The search of a whole study: the trials to run next, given the records so far."""
 
 import lazy_loader
 
