@@ -232,7 +232,12 @@ STAGED = {"schedule": ["joint", "stacked"], "cosine_weight": [1.0]}
         ({"stopping": {"rule": "asha", "grace": 2}}, {}, "search.stopping.grace", "did you mean 'grace_epochs'?"),
         ({"stopping": {"rule": "halving"}}, {}, "search.stopping.rule", "'asha' or 'median'"),
         ({"stopping": {"rule": "median", "reduction_factor": 2}}, {}, "search.stopping.reduction_factor", "rule asha"),
-        ({"stopping": {"rule": "asha", "grace_epochs": 2}}, {}, "search.stopping.grace_epochs", "trained for 2 epochs"),
+        (
+            {"stopping": {"rule": "asha", "grace_epochs": 2}},
+            {},
+            "search.stopping.grace_epochs",
+            "less than the 2 epochs of training",
+        ),
         ({"stopping": ASHA, "strategy": "experiments"}, {}, "search.stopping", "not experiments: leave it out"),
         ({"stopping": ASHA, "choices": STAGED}, {}, "search.stopping", "in stages (stacked)"),
     ],
