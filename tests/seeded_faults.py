@@ -264,20 +264,30 @@ class Trial:
             (copy.folder / change.file).write_text(change.content, encoding="utf-8")
             for arguments in self._stages(fault):
                 slow = arguments[-2:] == WITH_SLOW
-                caught, printed = copy.failing(*arguments)
+                caught, message, remark = self._found(copy, arguments)
                 seconds = time.monotonic() - began
-                if caught is None and re.search(r"^ERROR ", printed, re.MULTILINE):
-                    remark = "a test file does not load with it, which does not count"
-                elif caught is not None and " passed" in printed and copy.failing(caught, *WITH_SLOW)[0] is None:
-                    caught, remark = None, f"{caught} fails after other tests, and not alone"
-                elif caught is not None and not self._passes_without(caught):
-                    caught, remark = None, f"{caught} fails without it, too"
                 if caught is not None:
-                    message, remark = _message(printed), ""
                     break
         how = {"message": message, "launch": fault.launch, "slow": slow and caught is not None, "remark": remark}
         place = f"{change.file}:{change.line}"
         return Result(fault.name, fault.fault, fault.around, place, caught, round(seconds, 1), **how)
+
+    def _found(self, copy: Copy, arguments: Sequence[str]) -> tuple[str | None, str, str]:
+        """The test that finds the fault, its message; or why no failure counts. What fails anyway is left out."""
+        remark, aside = "", set[str]()
+        while True:
+            left_out = sorted(self.unsound | aside)
+            caught, printed = copy.failing(*arguments, *(f"--deselect={test}" for test in left_out))
+            if caught is None:
+                failed_to_load = re.search(r"^ERROR ", printed, re.MULTILINE)
+                return None, "", "a test file does not load with it, which does not count" if failed_to_load else remark
+            if " passed" in printed and copy.failing(caught, *WITH_SLOW)[0] is None:
+                remark = f"{caught} fails after other tests, and not alone"
+            elif self._passes_without(caught):
+                return caught, _message(printed), ""
+            else:
+                remark = f"{caught} fails without it, too"
+            aside.add(caught)
 
     def _stages(self, fault: Fault) -> Iterator[tuple[str, ...]]:
         marks = WITH_SLOW if fault.slow else ()

@@ -38,7 +38,7 @@ def checkout(tmp_path: Path) -> Path:
         "sums/__init__.py": "",
         "sums/adding.py": "def add(a, b):\n    return a + b\n\n\ndef double(a):\n    return 2 * a\n",
         "tests/test_adding.py": "from sums.adding import add\n\n\ndef test_add():\n    assert add(2, 3) == 5\n",
-        "tests/test_broken.py": "def test_broken():\n    assert False\n",
+        "tests/test_a_broken.py": "def test_broken():\n    assert False\n",
         "tests/test_order.py": "a = []\n\n\ndef test_a():\n    a.append(1)\n\n\ndef test_b():\n    assert not a\n",
     }
     for name, content in files.items():
@@ -71,8 +71,10 @@ def test_only_a_test_that_passes_without_the_fault_finds_it(checkout: Path, monk
     assert (found.caught_by, found.place) == ("tests/test_adding.py::test_add", "sums/adding.py:2")
     assert found.message == "assert -1 == 5"
     assert (checkout / "sums" / "adding.py").read_text() == before
-    missed = Trial(checkout, tests=("tests/test_broken.py",)).run(seeded("a + b", "a - b"))
-    assert (missed.caught_by, missed.remark) == (None, "tests/test_broken.py::test_broken fails without it, too")
+    found = Trial(checkout, tests=("tests/test_a_broken.py", "tests/test_adding.py")).run(seeded("a + b", "a - b"))
+    assert found.caught_by == "tests/test_adding.py::test_add"
+    missed = Trial(checkout, tests=("tests/test_a_broken.py",)).run(seeded("a + b", "a - b"))
+    assert (missed.caught_by, missed.remark) == (None, "tests/test_a_broken.py::test_broken fails without it, too")
 
 
 @pytest.mark.slow  # pytest starts some times
