@@ -17,6 +17,8 @@ from ray.autoscaler._private.resource_demand_scheduler import _default_utilizati
 from ray.autoscaler._private.util import prepare_config, validate_config
 
 ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+INSTALLED_FOLDERS = {each.rstrip("*") for each in PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]}
 ENVIRONMENT_OF_RAY_START = {"RAY_worker_niceness": "0", "RAY_AUTH_MODE": "token"}
 AWS, GCP, ON_PREMISES = "cluster.yaml", "docs/clusters/gcp.yaml", "docs/clusters/onprem.yaml"
 TOKEN = "~/.ray/auth_token"  # where Ray looks for it
@@ -131,10 +133,8 @@ def test_on_premises_head_takes_no_trials():
 
 
 def test_cluster_yaml_copies_all_that_an_installation_needs(cluster):
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    folders = {package.partition(".")[0] for package in project["tool"]["setuptools"]["packages"]}
     mounted = {Path(local).name for local in cluster["file_mounts"].values() if local != TOKEN}
-    assert mounted == folders | {"pyproject.toml", "constraints.txt", "README.md", "LICENSE"}
+    assert mounted == INSTALLED_FOLDERS | {"pyproject.toml", "constraints.txt", "README.md", "LICENSE"}
     # Nodes get the same versions as everybody.
     assert any("-c ~/kdstudy/constraints.txt" in command for command in cluster["setup_commands"])
 
@@ -259,9 +259,7 @@ def test_rayjob_is_a_cluster_to_rays_autoscaler(job):
 def test_containerfile_copies_all_that_an_installation_needs():
     text = (ROOT / "docs" / "clusters" / "Containerfile").read_text()
     copied = {name for line in re.findall(r"^COPY --\S+ (.*) \S+$", text, re.MULTILINE) for name in line.split()}
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    folders = {package.partition(".")[0] for package in project["tool"]["setuptools"]["packages"]}
-    assert copied == folders | {"pyproject.toml", "constraints.txt", "README.md", "LICENSE"}
+    assert copied == INSTALLED_FOLDERS | {"pyproject.toml", "constraints.txt", "README.md", "LICENSE"}
     # The base image brings the Ray that constraints.txt pins
     assert re.search(r"^FROM rayproject/ray:([\d.]+)-", text, re.MULTILINE)[1] == version_of("ray")
     assert dict(re.findall(r"(RAY_\w+)=(\w+)", text)) == ENVIRONMENT_OF_RAY_START

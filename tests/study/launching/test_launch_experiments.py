@@ -92,7 +92,7 @@ def test_planned_memory_has_the_teacher_whose_attention_is_compared(
     )
     without = planned(search={"strategy": "experiments", "space": SPACE | {"experiments": [{"name": "soft"}]}})
     kept = planned()
-    monkeypatch.setattr("study.planning.study_plan.keeps_maps", lambda *_, **__: False)
+    monkeypatch.setattr("study.planning.study_plan.is_caching_cheaper", lambda *_, **__: False)
     computed = planned()
     # Single precision, and what a heap leaves unused; biases and norms are not in the estimate
     copy = 4 * HEAP_GAPS[Precision.FP32] * (encoder + words)
