@@ -6,7 +6,7 @@ from collections import Counter
 
 import plotly.graph_objects as go
 
-from analysis.presentation import Column, Section, Table, dress
+from analysis.presentation import Column, Section, Table, style
 from analysis.results import StudyResults
 
 Count = tuple[str, int]
@@ -20,7 +20,7 @@ def trial_counts(results: StudyResults) -> list[Count]:
 def bars(counts: list[Count]) -> go.Figure:
     """A bar for each student."""
     names, numbers = zip(*counts, strict=True)
-    return dress(go.Figure(go.Bar(x=names, y=numbers)), ("Trials", "Trials of each student"))
+    return style.dress(go.Figure(go.Bar(x=names, y=numbers)), ("Trials", "Trials of each student"))
 
 
 TRIALS = Section[list[Count]](
