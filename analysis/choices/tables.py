@@ -8,25 +8,13 @@ from typing import Any
 from analysis.choices.findings import Answers, ChoiceFindings
 from analysis.choices.gains import Comparison
 from analysis.choices.parameters import Change
-from analysis.presentation import (
-    PARAMETERS,
-    Column,
-    Table,
-    p_words,
-    score_column,
-    shown,
-    signed,
-    signed_percent,
-    student_words,
-    task_words,
-    value_words,
-)
+from analysis.presentation import Column, Table, score_column, shown, words
 from analysis.results import Scored, TripleOutcome
 from analysis.triples import CONFIGURATION, TASK, triple_columns
 
 Row = dict[str, Any]
 RELATIVE = "(target - baseline) / baseline, a fraction; missing where a score is, or the baseline is not above 0"
-OF_TASK = Column[Row]("task", "task", TASK, "task", format=task_words)
+OF_TASK = Column[Row]("task", "task", TASK, "task", format=words.task_words)
 
 
 def _gains(found: ChoiceFindings) -> Iterator[Row]:
@@ -100,21 +88,23 @@ TASK_DECILES = Table[ChoiceFindings, Row](
 TEST = "two-sided sign test of wins against losses; missing without either, or with several alternatives"
 MEDIAN = "median relative test gain, alternative over default"
 REWARD_COLUMNS: tuple[Column[Row], ...] = (
-    Column("parameter", "reward.parameter", "the overridden parameter", "parameter", format=PARAMETERS.__getitem__),
-    Column("default", "reward.default", "its default", "default", format=value_words),
-    Column("alternative", "reward.alternative", "the value instead", "alternative", format=value_words),
+    Column(
+        "parameter", "reward.parameter", "the overridden parameter", "parameter", format=words.PARAMETERS.__getitem__
+    ),
+    Column("default", "reward.default", "its default", "default", format=words.value_words),
+    Column("alternative", "reward.alternative", "the value instead", "alternative", format=words.value_words),
     Column("wins", "reward.wins", "triples where the alternative validates better", "wins", number=True),
     Column("losses", "reward.losses", "triples where it validates worse", "losses", number=True),
     Column("ties", "reward.ties", "triples where both validate equally", "ties", number=True),
     Column("merged", "effect.num_merged", "ties because both sides are one trial"),
-    Column("reward", "reward.reward", "R = wins - losses", "R", format=signed, number=True),
-    Column("p_value", "effect.p_value", TEST, "sign test", format=p_words, number=True),
+    Column("reward", "reward.reward", "R = wins - losses", "R", format=words.signed, number=True),
+    Column("p_value", "effect.p_value", TEST, "sign test", format=words.p_words, number=True),
     Column(
         "median_gain",
         lambda row: row["effect"].comparison.decile(5),
         MEDIAN,
         "median test gain",
-        format=lambda gain: signed_percent(gain, 2),
+        format=lambda gain: words.signed_percent(gain, 2),
         number=True,
     ),
     Column("median_size", "effect.typical_size", "median size of that gain, whatever its sign"),
@@ -138,7 +128,7 @@ TASK_REWARDS = Table[ChoiceFindings, Row](
 
 def _answers_by_task(found: ChoiceFindings) -> Iterator[Row]:
     for task, answers in found.by_task.items():
-        yield {"task": task_words(task), "metric": ", ".join(answers.metrics), "answers": answers}
+        yield {"task": words.task_words(task), "metric": ", ".join(answers.metrics), "answers": answers}
     yield {"task": "all", "metric": "all", "answers": found}
 
 
@@ -146,7 +136,7 @@ def _median_words(comparison: Comparison) -> str:
     """The median gain, and how many triples it leaves out."""
     left_out = ((comparison.num_missing, "missing"), (comparison.num_undefined, "undefined"))
     notes = [f"{number} {why}" for number, why in left_out if number]
-    return signed_percent(comparison.decile(5)) + (f" ({', '.join(notes)})" if notes else "")
+    return words.signed_percent(comparison.decile(5)) + (f" ({', '.join(notes)})" if notes else "")
 
 
 def _median_column(at: int, name: str) -> Column[Row]:
@@ -177,7 +167,7 @@ def _steps(found: ChoiceFindings) -> Iterator[Row]:
 
 def _value(student: Scored, parameter: str) -> str:
     value = getattr(student.choice, parameter)
-    return value_words(f"{value:g}" if isinstance(value, float) else value)
+    return words.value_words(f"{value:g}" if isinstance(value, float) else value)
 
 
 def _verdict(change: Change) -> str:
@@ -186,6 +176,7 @@ def _verdict(change: Change) -> str:
 
 
 METRIC = "outcome.metric"
+INCUMBENT = "validation score of the incumbent"
 BEST_OTHER = "the alternative, tuned; for the soft-label weight the best of the other weights"
 MISSING_IF_FAILED = "validation score of the alternative; missing if a trial failed"
 STEPS = Table[ChoiceFindings, Row](
@@ -196,7 +187,9 @@ STEPS = Table[ChoiceFindings, Row](
     fold_by=lambda row: str(row["outcome"].triple_id),
     columns=(
         *triple_columns(),
-        Column("parameter", "change.parameter", "the changed parameter", "parameter", format=PARAMETERS.__getitem__),
+        Column(
+            "parameter", "change.parameter", "the changed parameter", "parameter", format=words.PARAMETERS.__getitem__
+        ),
         shown(
             "before → after",
             lambda row: " → ".join(_value(row[side], row["change"].parameter) for side in ("before", "after")),
@@ -208,15 +201,9 @@ STEPS = Table[ChoiceFindings, Row](
             lambda row: str(row["after"].choice),
             BEST_OTHER,
             "configuration tried",
-            lambda row: student_words(row["after"]),
+            lambda row: words.student_words(row["after"]),
         ),
-        score_column(
-            "before_validation",
-            "before.validation_score",
-            METRIC,
-            "validation score of the incumbent",
-            "validation before",
-        ),
+        score_column("before_validation", "before.validation_score", METRIC, INCUMBENT, "validation before"),
         score_column("after_validation", "after.validation_score", METRIC, MISSING_IF_FAILED, "after"),
         score_column("before_test", "before.test_score", METRIC, "test score of the incumbent", "test before"),
         score_column("after_test", "after.test_score", METRIC, "test score of the alternative", "after"),

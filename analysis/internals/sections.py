@@ -4,26 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from analysis.internals import figures, tables, words
-from analysis.internals.findings import (
-    ExperimentFindings,
-    Families,
-    Triples,
-    attention_triples,
-    compared_triples,
-    experiment_findings,
-    largest_students,
-    student_sizes,
-    training_sizes,
-)
+from analysis.internals import figures, findings, tables, words
 from analysis.presentation import Section
 
 TEST = "Scores are on test, means over seeds, at the epoch that validates best."
 
-AGAINST = Section[ExperimentFindings](
+AGAINST = Section[findings.ExperimentFindings](
     name="experiments",
     question="Which experiment is better than the first?",
-    compute=experiment_findings,
+    compute=findings.experiment_findings,
     shown=lambda found: bool(found.compared),
     figure=lambda found: figures.against_first(found.compared),
     reading=lambda found: words.against_sentence(found.compared),
@@ -35,20 +24,20 @@ AGAINST = Section[ExperimentFindings](
     tables=(tables.SCORES, tables.EXPERIMENTS, tables.FIDELITY, tables.DISAGREEMENTS),
     found=words.experiment_sentences,
 )
-BY_EPOCH = Section[Triples](
+BY_EPOCH = Section[findings.Triples](
     name="convergence",
     question="How fast does each experiment learn?",
-    compute=compared_triples,
+    compute=findings.compared_triples,
     figure=figures.by_epoch,
     caption=(
         "C, figure 4. Validation score after each epoch, mean over seeds. Where layers are learned one by one, rings "
         "mark the last epoch of a stage."
     ),
 )
-BY_ROWS = Section[Families](
+BY_ROWS = Section[findings.Families](
     name="training_size",
     question="Is the gain larger with less data?",
-    compute=training_sizes,
+    compute=findings.training_sizes,
     figure=figures.by_rows,
     reading=words.rows_sentence,
     caption=(
@@ -57,21 +46,21 @@ BY_ROWS = Section[Families](
     ),
     found=lambda families: [words.rows_sentence(families)],
 )
-BY_PARAMETERS = Section[Families](
+BY_PARAMETERS = Section[findings.Families](
     name="student_size",
     question="Which experiment holds up in smaller students?",
-    compute=student_sizes,
+    compute=findings.student_sizes,
     figure=figures.by_parameters,
     reading=words.students_sentence,
     caption=f"C, figure 2. One panel for each data set on which several students learn. {TEST}",
     found=lambda families: [words.students_sentence(families)],
 )
-ATTENTION = Section[Triples](
+ATTENTION = Section[findings.Triples](
     name="attention",
     question="Do students attend to what their teacher attends to?",
-    compute=attention_triples,
-    figure=lambda triples: figures.side_by_side(largest_students(triples)),
-    reading=lambda triples: words.attention_sentence(largest_students(triples)),
+    compute=findings.attention_triples,
+    figure=lambda triples: figures.side_by_side(findings.largest_students(triples)),
+    reading=lambda triples: words.attention_sentence(findings.largest_students(triples)),
     caption=(
         "C, figure 5. The figure shows no typical head. It shows the head, of all examples, layers and heads, in which "
         "the divergence (C, eq. 2) of two students differs most: the student of the first experiment, and the student "

@@ -11,21 +11,7 @@ from analysis.internals.agreement import Disagreement
 from analysis.internals.experiments import Experiment
 from analysis.internals.findings import ExperimentFindings, Triples
 from analysis.internals.words import interval_words, signed_score
-from analysis.presentation import (
-    MISSING,
-    Column,
-    Table,
-    Value,
-    at,
-    cell_columns,
-    count,
-    p_words,
-    percent,
-    score,
-    score_digits,
-    shown,
-    task_words,
-)
+from analysis.presentation import Column, Table, Value, at, cell_columns, shown, words
 from analysis.results import TEACHER
 from analysis.triples import triple_columns
 
@@ -50,7 +36,7 @@ def p_value_columns(of: Value[Any]) -> tuple[Column[Any], ...]:
             value,
             f"two-sided {description}",
             heading,
-            format=lambda p: MISSING if p is None else p_words(p),
+            format=lambda p: words.MISSING if p is None else words.p_words(p),
             number=True,
         )
 
@@ -67,8 +53,8 @@ def _cells(name: str, cells: Sequence[str]) -> Row:
 
 
 def _score_rows(found: ExperimentFindings) -> Iterator[Row]:
-    yield _cells("metric", [task_words(triple.metric) for triple in found.compared])
-    yield _cells(TEACHER, [score(triple.teacher_test, triple.metric) for triple in found.compared])
+    yield _cells("metric", [words.task_words(triple.metric) for triple in found.compared])
+    yield _cells(TEACHER, [words.score(triple.teacher_test, triple.metric) for triple in found.compared])
     for index, experiment in enumerate(found.compared[0].experiments if found.compared else ()):
         yield _cells(experiment.name, [_score(triple.experiments[index], triple.metric) for triple in found.compared])
 
@@ -76,18 +62,18 @@ def _score_rows(found: ExperimentFindings) -> Iterator[Row]:
 def _score(experiment: Experiment, metric: str) -> str:
     """A test score, with its standard deviation over seeds and what the test on examples says of the difference."""
     if experiment.test is None:
-        return MISSING
+        return words.MISSING
     values, over = list(experiment.test_of_seeds.values()), experiment.over_first.by_examples
-    spread = f" ± {stdev(values):.{score_digits(metric)}f}" if len(values) > 1 else ""
+    spread = f" ± {stdev(values):.{words.score_digits(metric)}f}" if len(values) > 1 else ""
     mark = (" ▲" if over.low > 0 else " ▼" if over.high < 0 else "") if over else ""
-    return f"{score(experiment.test, metric)}{spread}{mark}"
+    return f"{words.score(experiment.test, metric)}{spread}{mark}"
 
 
 def _divergence_rows(triples: Triples) -> Iterator[Row]:
     kept = [triple.attention.divergences for triple in triples if triple.attention]
     for experiment in triples[0].experiments:
         values = [divergences.get(experiment.name) for divergences in kept]
-        yield _cells(experiment.name, [MISSING if value is None else f"{value:.3f}" for value in values])
+        yield _cells(experiment.name, [words.MISSING if value is None else f"{value:.3f}" for value in values])
 
 
 def _experiments(triples: Triples) -> Iterator[Row]:
@@ -98,11 +84,11 @@ def _experiments(triples: Triples) -> Iterator[Row]:
 
 
 def _interval(row: Row) -> str:
-    return interval_words(row["experiment"], row["triple"].metric) or MISSING
+    return interval_words(row["experiment"], row["triple"].metric) or words.MISSING
 
 
 def _fidelity(key: str, name: str, description: str, heading: str) -> Column[Row]:
-    write = percent if name == "agreement" else "{:,.0f}".format
+    write = words.percent if name == "agreement" else "{:,.0f}".format
     return Column(key, f"experiment.fidelity.{name}", description, heading, format=write, number=True)
 
 
@@ -173,7 +159,7 @@ def _disagreements(found: ExperimentFindings) -> Iterator[Row]:
         known = [each for each in triple.experiments[1:] if each.validation is not None and each.num_disagreements]
         if known:
             best, first = max(known, key=lambda each: each.validation or 0.0), triple.experiments[0].name
-            number = f"{len(best.disagreements)} of {count(best.num_disagreements, 'example')}"
+            number = f"{len(best.disagreements)} of {words.count(best.num_disagreements, 'example')}"
             title = f"{triple.name}: {number} that {first} and {best.name} answer differently"
             yield from ({"title": title, "example": each, **_answers(each)} for each in best.disagreements)
 
@@ -181,8 +167,8 @@ def _disagreements(found: ExperimentFindings) -> Iterator[Row]:
 def _answers(example: Disagreement) -> dict[str, str]:
     """What the teacher, which is right, and two students answer; with their probabilities where these were kept."""
     answers = zip((example.label, example.before, example.after), example.sure, strict=True)
-    words = (answer if sure is None else f"{answer} ({sure:.2f})" for answer, sure in answers)
-    return dict(zip((TEACHER, "first", "best"), words, strict=True))
+    said = (answer if sure is None else f"{answer} ({sure:.2f})" for answer, sure in answers)
+    return dict(zip((TEACHER, "first", "best"), said, strict=True))
 
 
 def _short(text: str) -> str:

@@ -1,5 +1,6 @@
 from . import charts as charts
 from . import style as style
+from . import words as words
 from .images import fragment as fragment
 from .images import write_figures as write_figures
 from .page import render_page as render_page

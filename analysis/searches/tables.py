@@ -35,6 +35,8 @@ def _regret(row: Row, which: str) -> float | None:
 HOURS = "worker hours of these trials, as their records say; teachers are not in it"
 REGRET = "the best validation score of the whole grid minus `validation`; empty without a finished grid"
 EARLY = "best validation score among the first `same_number`; not of a grid, in any order"
+CONFIGURATION = "the configuration that validates best, the first of equals"
+SAME_TEACHERS = "whether the students of all studies learn from the same checkpoints"
 SEARCHES = Table[Sequence[ComparedTriple], Row](
     name="searches",
     description="A study and shared triple: what its search has found, with how much work.",
@@ -47,20 +49,12 @@ SEARCHES = Table[Sequence[ComparedTriple], Row](
         Column("hours", "run.hours", HOURS),
         Column("validation", "best.validation", "best validation score found, mean over seeds"),
         Column("test", "best.test", "test score of the configuration that validates best"),
-        Column(
-            "configuration",
-            lambda row: str(row["best"].configuration) if row["best"] else None,
-            "the configuration that validates best, the first of equals",
-        ),
+        Column("configuration", lambda row: str(row["best"].configuration) if row["best"] else None, CONFIGURATION),
         Column("regret", lambda row: _regret(row, "best"), REGRET),
         Column("same_number", "triple.same_number", "configurations of the shortest of the searches compared"),
         Column("validation_at_same_number", "early.validation", EARLY),
         Column("regret_at_same_number", lambda row: _regret(row, "early"), "its regret"),
-        Column(
-            "same_teachers",
-            "triple.same_teachers",
-            "whether the students of all studies learn from the same checkpoints",
-        ),
+        Column("same_teachers", "triple.same_teachers", SAME_TEACHERS),
     ),
 )
 

@@ -5,18 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from analysis.presentation import (
-    MISSING,
-    Column,
-    Table,
-    cell_columns,
-    count,
-    listing,
-    millions,
-    score,
-    shown,
-    student_words,
-)
+from analysis.presentation import Column, Table, cell_columns, shown, words
 from analysis.results import TEACHER, Role, TripleOutcome
 from analysis.shapes.findings import ShapeFindings
 from analysis.shapes.shape_study import ShapeStudy
@@ -41,6 +30,7 @@ def _scores(found: ShapeFindings) -> Iterator[Row]:
             yield {"teacher": found.teacher, "model": model, **size, "dataset": task, **own, "rows": rows}
 
 
+LOSS = "(teacher - student) / teacher; missing where a score is, or the teacher's is not above 0"
 SCORES = Table[ShapeFindings, Row](
     name="shape_scores",
     description="One row per teacher, model and data set (B, tables 1, 4 and 5, figure 1): test scores, of students "
@@ -56,11 +46,7 @@ SCORES = Table[ShapeFindings, Row](
         Column("metric", "of.metric", METRIC),
         Column("training_rows", "rows", "training examples"),
         Column("test", "test", "test score"),
-        Column(
-            "relative_loss",
-            "loss",
-            "(teacher - student) / teacher; missing where a score is, or the teacher's is not above 0",
-        ),
+        Column("relative_loss", "loss", LOSS),
     ),
 )
 
@@ -69,13 +55,8 @@ def _score_rows(found: ShapeFindings) -> Iterator[Row]:
     study, metrics = found.study, {task: dataset.metric for task, dataset in found.datasets.items()}
     yield {"model": "metric", "cells": [metrics[task].replace("_", " ") for task in study.tasks]}
     for model in study.models:
-        cells = [score(study.score(model, task), metrics[task]) for task in study.tasks]
-        yield {
-            "model": model,
-            "less": less(study, model),
-            "parameters": millions(study.parameters(model)),
-            "cells": cells,
-        }
+        own = {"less": less(study, model), "parameters": words.millions(study.parameters(model))}
+        yield {"model": model, **own, "cells": [words.score(study.score(model, t), metrics[t]) for t in study.tasks]}
 
 
 SCORES_BY_TASK = Table[ShapeFindings, Row](
@@ -91,7 +72,7 @@ SCORES_BY_TASK = Table[ShapeFindings, Row](
 
 def _how(found: ShapeFindings) -> str:
     best = next((outcome.best for outcome in found.outcomes if outcome.best), None)
-    return f"The one configuration: {student_words(best)}." if best else ""
+    return f"The one configuration: {words.student_words(best)}." if best else ""
 
 
 WORK = Table[ShapeFindings, TripleOutcome](
@@ -136,20 +117,20 @@ def _measured(found: ShapeFindings) -> str:
     if not found.speeds:
         return "Response times are measured when all trials are done."
     settings = found.speeds[0].task.settings
-    rounds, rows = count(settings.rounds, "round"), count(settings.rows, "test row")
+    rounds, rows = words.count(settings.rounds, "round"), words.count(settings.rows, "test row")
     forward = "Transformers' own forward" if settings.forward == "transformers" else "kdstudy's forward"
     places = dict.fromkeys((record.run.device, record.threads) for record in found.speeds)
-    where = " and ".join(f"{device} with {count(threads, 'thread')}" for device, threads in places)
+    where = " and ".join(f"{device} with {words.count(threads, 'thread')}" for device, threads in places)
     how = f"Samples a second, in brackets the quartiles, over {rounds} of at most {rows}"
-    cut = listing([f"{length}" for length in dict.fromkeys(record.task.max_length for record in found.speeds)])
+    cut = words.listing([f"{length}" for length in dict.fromkeys(record.task.max_length for record in found.speeds)])
     return f"{how} in batches of {settings.batch_size}, cut at {cut} tokens, {forward}, on {where}."
 
 
 def _speed_rows(found: ShapeFindings) -> Iterator[Row]:
     for model in found.study.models:
         speeds = [found.study.speed(model, task) for task in found.study.tasks]
-        words = [f"{each.median:,.1f} ({each.low:,.1f} to {each.high:,.1f})" if each else MISSING for each in speeds]
-        yield {"model": model, "cells": words}
+        spans = [f"{s.median:,.1f} ({s.low:,.1f} to {s.high:,.1f})" if s else words.MISSING for s in speeds]
+        yield {"model": model, "cells": spans}
 
 
 SPEEDS_BY_TASK = Table[ShapeFindings, Row](
@@ -180,6 +161,7 @@ def _points(found: ShapeFindings) -> Iterator[Row]:
 
 
 GAINED = "speed over the teacher's (of several data sets the geometric mean), or number of parameters"
+OUTDONE_BY = "models at least as good on both and better on one"
 FRONTS = Table[ShapeFindings, Row](
     name="shape_fronts",
     description="One row per teacher, front and model: quality against speed or size, and who outdoes whom; fronts of "
@@ -193,11 +175,7 @@ FRONTS = Table[ShapeFindings, Row](
         Column("quality", "point.quality", "share of the teacher's score; of several data sets the mean"),
         Column("gained", "point.gained", GAINED),
         Column("on_front", lambda row: not row["point"].dominated_by, "whether no model outdoes it"),
-        Column(
-            "outdone_by",
-            lambda row: ", ".join(row["point"].dominated_by) or None,
-            "models at least as good on both and better on one",
-        ),
+        Column("outdone_by", lambda row: ", ".join(row["point"].dominated_by) or None, OUTDONE_BY),
     ),
 )
 

@@ -6,18 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from analysis.presentation import Section
-from analysis.transfer import figures, tables, words
-from analysis.transfer.findings import (
-    BetterTeacher,
-    Groups,
-    by_labels,
-    by_transfer_rows,
-    from_students,
-    with_hard_and_soft_labels,
-    with_schedules,
-    with_several_teachers,
-    without_and_with_teacher,
-)
+from analysis.transfer import figures, findings, tables, words
 from analysis.transfer.models import StudentSize, TeacherCertainty, student_sizes, teacher_certainties
 from analysis.transfer.students import Students, distilled_students
 
@@ -32,19 +21,19 @@ DISTILLATION = Section[Students](
     name="distillation",
     question="What is a teacher worth?",
     compute=distilled_students,
-    shown=lambda students: bool(without_and_with_teacher(students)),
-    figure=lambda students: figures.gains(without_and_with_teacher(students)),
-    reading=lambda students: words.gain_sentence(without_and_with_teacher(students)),
+    shown=lambda students: bool(findings.without_and_with_teacher(students)),
+    figure=lambda students: figures.gains(findings.without_and_with_teacher(students)),
+    reading=lambda students: words.gain_sentence(findings.without_and_with_teacher(students)),
     caption=f"D, table 5. {TEST} The RNN encoder and the student without distillation learn from labels alone; the "
     f"distilled student is the better of hard and soft, on validation. Blue: beyond the noise. {INTERVALS}",
     tables=(tables.GAINS, tables.GAIN_TESTS, tables.STUDENTS),
-    found=lambda students: [words.gain_sentence(without_and_with_teacher(students))],
+    found=lambda students: [words.gain_sentence(findings.without_and_with_teacher(students))],
     paper=words.PAPER,
 )
-BETTER_TEACHERS = Section[Sequence[BetterTeacher]](
+BETTER_TEACHERS = Section[Sequence[findings.BetterTeacher]](
     name="better_teachers",
     question="Does a better teacher make a better student?",
-    compute=from_students(with_several_teachers),
+    compute=findings.from_students(findings.with_several_teachers),
     figure=figures.teachers,
     reading=words.teachers_sentence,
     caption=f"D, table 6. {TEST} One line per data set and student, a point per teacher. Tests are paired by seed: the "
@@ -55,7 +44,7 @@ BETTER_TEACHERS = Section[Sequence[BetterTeacher]](
 SOFT_AND_HARD = Section[Students](
     name="soft_and_hard",
     question="Soft or hard labels?",
-    compute=from_students(with_hard_and_soft_labels),
+    compute=findings.from_students(findings.with_hard_and_soft_labels),
     figure=figures.soft_and_hard,
     reading=words.soft_sentence,
     caption=f"D, table 8. {TEST} Hard: the teacher's likeliest classes. Soft: its probabilities or logits, its "
@@ -76,10 +65,10 @@ CERTAINTY = Section[Sequence[TeacherCertainty]](
     tables=(tables.CERTAINTY,),
     found=lambda found: [words.certainty_sentence(found)],
 )
-FEW_LABELS = Section[Groups](
+FEW_LABELS = Section[findings.Groups](
     name="few_labels",
     question="What is a teacher worth with few labels?",
-    compute=from_students(by_labels),
+    compute=findings.from_students(findings.by_labels),
     figure=figures.by_labels,
     reading=words.labels_sentence,
     caption="D, tables 10 and 11. Data sets of one source that differ in labels and transfer rows alone; rows without "
@@ -87,10 +76,10 @@ FEW_LABELS = Section[Groups](
     tables=(tables.DATA_SIZES,),
     found=lambda groups: [words.labels_sentence(groups)],
 )
-TRANSFER_ROWS = Section[Groups](
+TRANSFER_ROWS = Section[findings.Groups](
     name="transfer_rows",
     question="How large should the transfer set be?",
-    compute=from_students(by_transfer_rows),
+    compute=findings.from_students(findings.by_transfer_rows),
     figure=figures.by_transfer_rows,
     reading=words.transfer_sentence,
     caption=f"With one number of labelled examples. {TEST}",
@@ -100,7 +89,7 @@ TRANSFER_ROWS = Section[Groups](
 SCHEDULES = Section[Students](
     name="schedules",
     question="In which order should a student learn?",
-    compute=from_students(with_schedules),
+    compute=findings.from_students(findings.with_schedules),
     figure=figures.schedules,
     reading=words.schedules_sentence,
     caption="D, table 12. R: the teacher's representations, L: its logits, CE: people's labels; | stands between "

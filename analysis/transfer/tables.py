@@ -7,20 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from analysis.internals import p_value_columns
-from analysis.presentation import (
-    MISSING,
-    Column,
-    Strong,
-    Table,
-    at,
-    millions,
-    percent,
-    score,
-    score_column,
-    shown,
-    times,
-    value_words,
-)
+from analysis.presentation import Column, Strong, Table, at, score_column, shown, words
 from analysis.results import Difference
 from analysis.transfer.findings import BetterTeacher, Groups, without_and_with_teacher
 from analysis.transfer.models import StudentSize, TeacherCertainty
@@ -65,7 +52,7 @@ def _difference_columns(key: str, description: str, heading: str | None = None, 
         return points(of(row).mean, at(row, metric))
 
     def span(row: Any) -> str:
-        return " to ".join(points(end, at(row, metric)) for end in of(row).interval or ()) or MISSING
+        return " to ".join(points(end, at(row, metric)) for end in of(row).interval or ()) or words.MISSING
 
     low = "lower end of its 95 % interval: over test examples, or over seeds where answers are not kept"
     return (
@@ -181,14 +168,14 @@ SCHEDULES = Table[Students, Row](
 
 
 def _schedule_column(schedule: Schedule) -> Column[DistilledStudent]:
-    def words(student: DistilledStudent) -> str:
+    def test(student: DistilledStudent) -> str:
         """The test score, bold where no schedule has a better one."""
-        tests = {name: score(own.test, student.metric) for name, own in student.schedules.items()}
+        tests = {name: words.score(own.test, student.metric) for name, own in student.schedules.items()}
         best = max((own.test for own in student.schedules.values() if own.test is not None), default=None)
-        text = tests.get(schedule, MISSING)
-        return Strong(text) if text != MISSING and text == score(best, student.metric) else text
+        text = tests.get(schedule, words.MISSING)
+        return Strong(text) if text != words.MISSING and text == words.score(best, student.metric) else text
 
-    return shown(schedule_words(schedule), words, number=True)
+    return shown(schedule_words(schedule), test, number=True)
 
 
 def _schedule_columns(students: Students) -> Columns:
@@ -211,12 +198,12 @@ CERTAINTY = Table[Sequence[TeacherCertainty], TeacherCertainty](
         shown("data set", "dataset"),
         Column("teacher", "teacher", "name of the teacher", "teacher"),
         Column("dataset", "dataset", "name of the data set"),
-        Column("checkpoint", "checkpoint", CHECKPOINT, "checkpoint", format=value_words),
+        Column("checkpoint", "checkpoint", CHECKPOINT, "checkpoint", format=words.value_words),
         Column("over", "rows", OVER, "over", format=SPLITS.__getitem__),
         Column("classes", "classes", "number of classes C"),
         Column("variance", "variance", VARIANCE, "variance", format="{:.4f}".format, number=True),
         Column("maximum", "maximum", MAXIMUM, "maximum", format="{:.4f}".format, number=True),
-        Column("share", "share", "variance / maximum", "share", format=percent, number=True),
+        Column("share", "share", "variance / maximum", "share", format=words.percent, number=True),
         shown("classes", "classes", number=True),
     ),
 )
@@ -259,11 +246,8 @@ def _models(sizes: Sequence[StudentSize]) -> Iterator[Row]:
 def _quartiles(row: Row) -> str:
     """The lowest and the highest of all data sets."""
     speeds = row["size"].speed_ups.values() if row["size"] else ()
-    return (
-        f"{times(min(each.low for each in speeds))} to {times(max(each.high for each in speeds))}"
-        if speeds
-        else MISSING
-    )
+    low, high = (min(e.low for e in speeds), max(e.high for e in speeds)) if speeds else (None, None)
+    return f"{words.times(low)} to {words.times(high)}" if speeds else words.MISSING
 
 
 MODELS = Table[Sequence[StudentSize], Row](
@@ -271,9 +255,9 @@ MODELS = Table[Sequence[StudentSize], Row](
     columns=(
         shown("model", "model"),
         shown("of teacher", "of"),
-        Column("", "parameters", heading="parameters", format=millions, number=True),
-        Column("", "size.compression", heading="compression", format=times, number=True),
-        Column("", "size.speed_up", heading="speed-up", format=times, number=True),
+        Column("", "parameters", heading="parameters", format=words.millions, number=True),
+        Column("", "size.compression", heading="compression", format=words.times, number=True),
+        Column("", "size.speed_up", heading="speed-up", format=words.times, number=True),
         shown("quartiles over rounds", _quartiles, number=True),
     ),
 )

@@ -5,20 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from analysis.presentation import (
-    MISSING,
-    Column,
-    Table,
-    Value,
-    at,
-    configuration_words,
-    duration,
-    millions,
-    score_column,
-    shown,
-    student_words,
-    value_words,
-)
+from analysis.presentation import Column, Table, Value, at, score_column, shown, words
 from analysis.results import Failure, Role, StudyResults, TripleOutcome
 
 TASK = "the data set's task"
@@ -86,8 +73,8 @@ def outcome_columns(stopped: bool, roles: Mapping[Role, str] = HEADINGS) -> tupl
         Column("trials", "num_trials", "finished trials", "trials", number=True),
         Column("failed_trials", "num_failed", "failed ones among them", "failed", number=True),
         Column("stopped_trials", "num_stopped", halted, "stopped" if stopped else None, number=True),
-        Column("hours", "hours", "worker hours of its trials", "work", format=duration, number=True),
-        Column("student_parameters", "num_parameters", size, "parameters", format=millions, number=True),
+        Column("hours", "hours", "worker hours of its trials", "work", format=words.duration, number=True),
+        Column("student_parameters", "num_parameters", size, "parameters", format=words.millions, number=True),
         Column("test_rows", "test_rows", rows),
         Column("failure", "failure", "why its search failed"),
     )
@@ -136,7 +123,7 @@ CONFIGURATIONS = Table[StudyResults, Any](
     columns=(
         shown("triple", "outcome.triple_id"),
         shown("role", "role"),
-        shown("configuration", lambda row: student_words(row["student"])),
+        shown("configuration", lambda row: words.student_words(row["student"])),
         score_column("", "student.validation_score", "outcome.metric", heading="validation"),
         score_column("", "student.test_score", "outcome.metric", heading="test"),
     ),
@@ -159,12 +146,14 @@ CANDIDATES = Table[StudyResults, Any](
 def _checkpoints(results: StudyResults) -> Iterator[dict[str, Any]]:
     for record in results.teachers:
         for role in ("highest_score", "lowest_loss") if record.status.has_scores else ():
-            words = "highest score and lowest loss" if record.one_checkpoint else value_words(role)
-            yield {"record": record, "of": record.task, "role": role, "selected": record.selected(role), "words": words}
+            said = "highest score and lowest loss" if record.one_checkpoint else words.value_words(role)
+            yield {"record": record, "of": record.task, "role": role, "selected": record.selected(role), "words": said}
 
 
 BOTH = "highest_score or lowest_loss; both selected on validation"
 EPOCHS = "passes over the data until this checkpoint; 0 or more for given ones"
+LOSS = "validation loss"
+MAJORITY = f"test score of {ROLES[Role.MAJORITY]}"
 TEACHERS = Table[StudyResults, Any](
     name="teachers",
     description="One row per teacher, data set and selected checkpoint.",
@@ -178,23 +167,10 @@ TEACHERS = Table[StudyResults, Any](
         Column("checkpoint", "role", BOTH, "checkpoint", lambda row: str(row["words"])),
         Column("epoch", "selected.epoch", EPOCHS, "epoch", format="{:g}".format, number=True),
         score_column("validation", "selected.validation_score", "of.dataset.metric", "validation score", "validation"),
-        Column(
-            "validation_loss",
-            "selected.validation_loss",
-            "validation loss",
-            "validation loss",
-            format="{:.4f}".format,
-            number=True,
-        ),
+        Column("validation_loss", "selected.validation_loss", LOSS, LOSS, format="{:.4f}".format, number=True),
         score_column("test", "selected.test_score", "of.dataset.metric", "test score", "test"),
         Column("one_checkpoint", "record.one_checkpoint", "whether both criteria selected the same checkpoint"),
-        score_column(
-            "majority_test",
-            "record.majority_score",
-            "of.dataset.metric",
-            f"test score of {ROLES[Role.MAJORITY]}",
-            "majority",
-        ),
+        score_column("majority_test", "record.majority_score", "of.dataset.metric", MAJORITY, "majority"),
         Column("parameters", "record.num_parameters", "number of the teacher's parameters"),
         Column("train_rows", lambda row: row["record"].rows.get("train"), "training examples"),
         Column("validation_rows", lambda row: row["record"].rows.get("validation"), "validation examples"),
@@ -206,7 +182,11 @@ TEACHERS = Table[StudyResults, Any](
 def _failed_trial(failure: Failure) -> str:
     if failure.trial is None:
         return ""
-    return f"{configuration_words(failure.trial.configuration)}, seed {failure.trial.spec.seed}"
+    return f"{words.configuration_words(failure.trial.configuration)}, seed {failure.trial.spec.seed}"
+
+
+def _or_missing(text: str) -> str:
+    return text or words.MISSING
 
 
 FAILURES = Table[StudyResults, Failure](
@@ -216,7 +196,7 @@ FAILURES = Table[StudyResults, Failure](
     columns=(
         Column("kind", "kind", "search, teacher, trial or file", "kind"),
         Column("where", "where", "the triple, the teacher and data set, or the file's name", "where"),
-        Column("what", _failed_trial, "configuration and seed of a trial", "what", format=lambda what: what or MISSING),
+        Column("what", _failed_trial, "configuration and seed of a trial", "what", format=_or_missing),
         Column("reason", "reason", "why it failed", "reason"),
     ),
 )
