@@ -1,4 +1,4 @@
-"""What an earlier preflight found, kept in the study's directory: content that was checked needs no second look."""
+"""Findings of earlier checks, kept in the study's directory, so that unchanged files are not checked again."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 
 class CheckCache:
-    """Findings as JSON values, by keys that hash all they follow from; thus none can be out of date.
+    """Findings as JSON values. Each key hashes all inputs of its finding, so no finding can be out of date.
 
     Args:
-        file: Where earlier findings are; None remembers nothing.
+        file: File of earlier findings; None keeps no findings.
     """
 
     def __init__(self, file: Path | None = None):
@@ -22,7 +22,7 @@ class CheckCache:
         self._used: dict[str, Any] = {}
 
     def cached(self, key: str | None, find: Callable[[], Any]) -> Any:
-        """What `find` returned for this key, now or earlier; without a key, now. What it raises is not kept."""
+        """The result of `find` for this key, cached or new. Without a key nothing is cached; errors never are."""
         if key is None:
             return find()
         if key not in self._used:
@@ -30,7 +30,7 @@ class CheckCache:
         return self._used[key]
 
     def save(self) -> None:
-        """Keep what was asked for since the start, and nothing else."""
+        """Write the findings that were used since the start, and no others."""
         if self._file is None or self._used == self._before:
             return
         self._file.parent.mkdir(parents=True, exist_ok=True)

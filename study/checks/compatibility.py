@@ -1,4 +1,4 @@
-"""Whether the parts of a triple fit each other: the task's head on the models, the same tokens where they must be."""
+"""Whether the parts of a triple fit together: heads, tokenizers, layers and attention."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ MAPPINGS = {  # of Transformers: which model types have a head
 
 @dataclass(frozen=True)
 class TokenizerFacts:
-    """What a launch must know of a tokenizer.
+    """Properties of a tokenizer that the checks need.
 
     Attributes:
-        window: The most tokens that it gives.
-        behaviour: Hash of all that decides its tokens.
-        aligned: Whether it says which word and characters a token is from.
-        first: Whether rows start with a token of its own.
-        languages: Its special tokens, if it marks languages by some of them.
-        masks: Whether it has a token that stands for a hidden one.
+        window: Maximum number of tokens.
+        behaviour: Hash of everything that decides its tokens.
+        aligned: Whether it maps tokens to words and characters.
+        first: Whether it adds a start token to each row.
+        languages: Its special tokens, if it marks languages; else None.
+        masks: Whether it has a mask token.
     """
 
     window: int
@@ -59,7 +59,7 @@ class TokenizerFacts:
 
 
 def tokenizer_facts(folder: Path, cache: CheckCache) -> TokenizerFacts:
-    """Facts of the tokenizer in a model's folder.
+    """Properties of the tokenizer in a model's folder.
 
     Raises:
         InputError: It has no usable tokenizer.
@@ -95,13 +95,13 @@ def triple_faults(
     configs: dict[tuple[str, ...], dict[str, Any]],
     facts: dict[tuple[str, ...], TokenizerFacts],
 ) -> Iterator[Fault]:
-    """What does not fit in a triple whose parts are right each for itself.
+    """Faults of a triple whose parts are valid by themselves.
 
     Args:
         study: The study.
         triple: The triple.
-        configs: Each model's config.json, by what `Study.teacher_source` or `Study.student_source` name.
-        facts: Its tokenizer, likewise.
+        configs: Each model's config.json, by `Study.teacher_source` or `Study.student_source`.
+        facts: Each model's tokenizer, by the same keys.
     """
     task, dataset = task_of(triple.dataset), triple.dataset
     yield from transfer_faults(study, triple)
@@ -147,7 +147,7 @@ def _adaptation_faults(study: Study, triple: Triple, facts: dict[tuple[str, ...]
 def _internal_faults(
     study: Study, triple: Triple, teacher: dict[str, Any], source: dict[str, Any], teaching: list[Configuration]
 ) -> Iterator[Fault]:
-    """Layers that cannot be compared: of encoder-decoders, those that a map does not know, other heads, no time."""
+    """Layers that cannot be compared: encoder-decoders, unfit layer maps, unequal heads, or too few epochs."""
     shape = student_config(source, triple.student)
     deep, own = layer_counts(teacher).get("layers"), layer_counts(shape).get("layers")
     if deep is None or own is None:
@@ -178,7 +178,7 @@ def _internal_faults(
 def _inside_faults(
     source: str, key: str, config: dict[str, Any], facts: TokenizerFacts | None, teaching: list[Configuration]
 ) -> Iterator[Fault]:
-    """A model whose layers say nothing that could be compared."""
+    """A model whose hidden states or attention cannot be compared."""
     if facts is not None and not facts.first:
         message = "its tokenizer adds no start token, whose hidden states would be compared"
         yield Fault("study file", key, source, message)
@@ -198,7 +198,7 @@ def _token_faults(
     configs: dict[tuple[str, ...], dict[str, Any]],
     facts: dict[tuple[str, ...], TokenizerFacts],
 ) -> Iterator[Fault]:
-    """Where teacher and student do not read and write the same tokens."""
+    """Teacher and student that do not read and write the same tokens."""
     dataset = triple.dataset
     teacher, student = study.teacher_source(triple.teacher, dataset), study.student_source(triple.student)
     of_teacher, of_student = f"teachers.{triple.teacher.name}", f"students.{triple.student.name}"
@@ -217,17 +217,17 @@ def _token_faults(
 
 
 def _vocabulary(config: dict[str, Any]) -> int | None:
-    """Tokens that an encoder-decoder has an output for."""
+    """Size of the output vocabulary of an encoder-decoder."""
     return config.get("decoder_vocab_size") or config.get("vocab_size")
 
 
 def head_faults(key: str, folder: Path, dataset: DatasetSpec) -> Iterator[Fault]:
-    """What is wrong with the head of a fine-tuned checkpoint, which is used as it is.
+    """Faults of the head of a fine-tuned checkpoint, which is used unchanged.
 
     Args:
         key: The model's key in the study file.
         folder: The checkpoint.
-        dataset: What it is for.
+        dataset: The data set that it is used for.
     """
     config, task = config_of(folder), task_of(dataset)
     if task.head is Head.SEQ2SEQ:  # those have one head
@@ -250,7 +250,7 @@ def config_of(folder: Path) -> dict[str, Any]:
 
 
 def _language_faults(dataset: DatasetSpec, special: tuple[str, ...]) -> Iterator[Fault]:
-    """Languages that a tokenizer which marks them does not know."""
+    """Languages that a multilingual tokenizer does not know."""
     known, key = ", ".join(token for token in special if "_" in token), dataset_key(dataset, "languages")
     if dataset.languages is None:
         yield Fault("study file", key, None, f"is required because the tokenizer marks languages; known: {known}")

@@ -1,4 +1,4 @@
-"""Preflight: everything that can be known to be wrong before anything starts, and the fingerprints of what is right."""
+"""Checks everything that a study needs before it starts, and computes the fingerprints of its data and models."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from trials.specs import DatasetSpec, Split, StudentSpec, TeacherSpec, TrainingR
 from trials.storage import SharedFolder, StoreError, Workspace
 from trials.tasks import task_of
 
-CHECKS = 1  # raise it when data or tokenizers are checked or fingerprinted otherwise: findings so far are forgotten
+CHECKS = 1  # raise it when the checks or fingerprints change: earlier findings are then dropped
 
 
 @dataclass(frozen=True)
 class CheckedDataset:
-    """What a data set without faults was found to be.
+    """A data set without faults.
 
     Attributes:
         label_names: Labels in the order of their numbers.
@@ -40,13 +40,13 @@ class CheckedDataset:
 
 @dataclass
 class StudyFindings:
-    """What a study was found to be made of.
+    """The result of a study's checks.
 
     Attributes:
-        faults: Everything that is wrong.
+        faults: All faults.
         data: Data sets by name.
-        models: Model configurations (config.json) by what `Study.teacher_source` or `Study.student_source` name.
-        tokenizers: What is known of their tokenizers, likewise.
+        models: Each model's config.json, by `Study.teacher_source` or `Study.student_source`.
+        tokenizers: Properties of each model's tokenizer, by the same keys.
         fingerprints: Content hashes of data and models.
         cache: Findings of earlier launches about the same files.
     """
@@ -60,11 +60,11 @@ class StudyFindings:
 
 
 def check_study(study: Study, workspace: Workspace | None = None, cache: CheckCache | None = None) -> StudyFindings:
-    """Read all data and models of a study; all faults are collected, none is raised.
+    """Check all data and models of a study. All faults are collected; none is raised.
 
     Args:
         study: The study.
-        workspace: Its directory, which need not be there yet; checked to be writable unless None.
+        workspace: Its directory, which may be missing, and must be writable; None skips this check.
         cache: Findings of earlier launches; None reads everything again.
     """
     found = StudyFindings(cache=cache or CheckCache())
@@ -84,7 +84,7 @@ def check_study(study: Study, workspace: Workspace | None = None, cache: CheckCa
 
 
 def writable_faults(workspace: Workspace) -> list[Fault]:
-    """A fault if records cannot be written into a study's directory, or, where it is not there yet, beside it."""
+    """A fault if records cannot be written into a study's directory, or into its parent if it does not exist yet."""
     if workspace.shared is not None:
         return _shared_faults(workspace.shared)
     storage = workspace.root if workspace.root.exists() else workspace.root.parent
@@ -101,7 +101,7 @@ def writable_faults(workspace: Workspace) -> list[Fault]:
 
 
 def _shared_faults(folder: SharedFolder) -> list[Fault]:
-    """A fault if objects cannot be put, or if the store does not keep what is there from being replaced."""
+    """A fault if objects cannot be written, or if the store overwrites existing ones."""
     probe = f".probe-{uuid.uuid4().hex}"
     try:
         kept = folder.create(probe, b"") and not folder.create(probe, b"")
@@ -127,7 +127,7 @@ def _check_dataset(dataset: DatasetSpec, recipe: TrainingRecipe, found: StudyFin
 
 
 def _checked(dataset: DatasetSpec, cache: CheckCache) -> CheckedDataset:
-    """The data set as it was found now, or by an earlier launch that read the same files."""
+    """The checked data set, from this launch or from an earlier one that read the same files."""
 
     def look() -> dict[str, Any]:
         loaded = load_dataset_splits(dataset)
@@ -177,7 +177,7 @@ def _check_student(study: Study, student: StudentSpec, found: StudyFindings) -> 
 
 
 def _check_vectors(student: StudentSpec, found: StudyFindings) -> None:
-    """The word vectors of a recurrent student, where it starts from such."""
+    """Check the word vectors of a recurrent student, if it has some."""
     if student.embeddings is None:
         return
     try:
@@ -189,7 +189,7 @@ def _check_vectors(student: StudentSpec, found: StudyFindings) -> None:
 
 
 def _check_model(key: str, reference: str, revision: str | None, max_length: int, found: StudyFindings) -> Path | None:
-    """The model's folder if model, tokenizer and window are right."""
+    """The model's folder, if model, tokenizer and maximum length have no faults."""
     try:
         folder = model_folder(reference, revision)
         facts = tokenizer_facts(folder, found.cache)
@@ -204,7 +204,7 @@ def _check_model(key: str, reference: str, revision: str | None, max_length: int
 
 
 def _positions(config: dict[str, Any], default: int) -> int:
-    """Tokens that a model has positions for; those of RoBERTa and MPNet start after the padding token's."""
+    """Number of token positions of a model; those of RoBERTa and MPNet start after the padding token's."""
     positions = int(config.get("max_position_embeddings", default))
     family = FAMILIES.get(config.get("model_type", ""))
     if family is None or "max_position_embeddings" not in config:

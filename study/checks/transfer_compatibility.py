@@ -1,4 +1,4 @@
-"""Whether a triple can learn as in D: recurrent students, transfer sets, D's terms and schedules."""
+"""Whether a triple fits paper D's methods: recurrent students, transfer sets, D's losses and schedules."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OF_TEXTS = (Head.SEQUENCE,)
 
 
 def transfer_faults(study: Study, triple: Triple) -> Iterator[Fault]:
-    """What of D a triple cannot do.
+    """Faults of a triple that uses paper D's methods.
 
     Args:
         study: The study.
@@ -46,7 +46,7 @@ def transfer_faults(study: Study, triple: Triple) -> Iterator[Fault]:
 
 
 def _student_faults(study: Study, triple: Triple) -> Iterator[Fault]:
-    """Tasks and layers that a student is not made for, and schedules without an epoch for their last stage."""
+    """Tasks and layers that a student does not support, and schedules without an epoch for their last stage."""
     student, dataset = triple.student, triple.dataset
     key, head = f"students.{student.name}.architecture", task_of(dataset).head
     heads = OF_TEXTS if student.architecture.has_own_words else (Head.SEQUENCE, Head.TOKENS)

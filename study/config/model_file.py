@@ -1,4 +1,4 @@
-"""Specifications of models from scratch: read and checked whole, every fault at once; made in a folder.
+"""Reads and checks the specification of a model from scratch, and makes the model in a folder.
 
 It loads torch and Transformers; the command line imports it only for `kdstudy make-model`.
 """
@@ -49,7 +49,7 @@ def make_model_from_file(path: Path, folder: Path) -> tuple[ModelSpec, CreatedMo
     """Make the model that a specification says; the folder appears complete or not at all.
 
     Raises:
-        InputError: Specification, data or folder are wrong.
+        InputError: The specification, the data or the folder has faults.
     """
     spec = load_model_spec(path)
     if folder.exists():
@@ -70,13 +70,13 @@ def make_model_from_file(path: Path, folder: Path) -> tuple[ModelSpec, CreatedMo
 
 
 def _dataset(entry: Any, path: Path) -> dict[str, Any]:
-    """The values of a `DatasetSpec` that an entry means; its name may be left out."""
+    """The values of a `DatasetSpec` for an entry, whose name may be left out."""
     expanded = expand_dataset(entry, folder=path.parent, mirror=None, where=path, key="data")
     return {"name": STAND_IN["name"], **expanded}
 
 
 def _texts(spec: ModelSpec, path: Path) -> list[str]:
-    """The training texts; faults of the data name the specification's keys, not a study's."""
+    """The training texts; faults of the data name the specification's keys."""
     study_key = f"datasets.{spec.data.name}."
     try:
         return training_texts(spec.data)

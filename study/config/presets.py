@@ -1,4 +1,4 @@
-"""Data set entries of a study file: preset names expanded, paths made absolute, local copies preferred."""
+"""Expands the data set entries of a study file: presets, absolute paths, local copies instead of the hub's."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COLUMNS = ("text", "text_pair", "label")
 def expand_dataset(
     entry: str | dict[str, Any], *, folder: Path, mirror: Path | None, where: object, key: str
 ) -> dict[str, Any]:
-    """The values of a `DatasetSpec` that an entry of a study file's ``datasets`` means.
+    """The values of a `DatasetSpec` for an entry of a study file's ``datasets``.
 
     Args:
         entry: A preset's name, a mapping with ``preset`` and overrides, or a full mapping.
@@ -56,13 +56,13 @@ def expand_dataset(
 
 
 def preset_rows(name: str) -> dict[str, int] | None:
-    """Rows of a preset's splits, after carving, for estimates; None where there is no such preset."""
+    """Numbers of rows of a preset's splits, after carving, for estimates; None if there is no such preset."""
     preset = presets().get(name)
     return dict(preset["rows"]) if preset else None
 
 
 def preset_row_counts(dataset: DatasetSpec) -> dict[str, int] | None:
-    """Rows of the preset that a data set is, whatever its name, before examples are drawn; None if it is none."""
+    """Numbers of rows of the preset of a data set, whatever its name, before sampling; None if it is not a preset."""
     if dataset.hub is None:
         return preset_rows(dataset.name)
     place = dataset.hub, dataset.config
@@ -83,9 +83,9 @@ def _preset(name: Any, where: object, key: str) -> dict[str, Any]:
 
 
 def _fit(preset: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The preset for a local copy: its splits and columns may bear the usual names instead of the hub's.
+    """The preset adapted to a local copy, whose splits and columns may have the usual names instead of the hub's.
 
-    What is wrong with the copy is left to the loader, which names it.
+    Faults of the copy are left to the loader, which reports them.
     """
     try:
         held = folder_splits(folder)
@@ -104,7 +104,7 @@ def _fit(preset: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _columns(preset: dict[str, Any], columns: Mapping[str, Any]) -> dict[str, str]:
-    """A copy's columns: the hub's names, else the task's usual ones, else those of a translation's languages."""
+    """A copy's columns: the hub's names, else the task's usual names, else the languages of a translation."""
     usual, languages = TaskName(preset["task"]).dataset_defaults, preset.get("languages", (None, None))
     fitted: dict[str, str] = {}
     for key, language in zip(COLUMNS, (languages[0], None, languages[1]), strict=True):
@@ -116,9 +116,9 @@ def _columns(preset: dict[str, Any], columns: Mapping[str, Any]) -> dict[str, st
 
 
 def _is_as_the_hub(preset: dict[str, Any], test: Table) -> bool:
-    """Whether a copy with three splits is the hub's, so that its ``test`` is not the one that is tested on.
+    """Whether a copy with three splits is the hub's own, so that its ``test`` is not the preset's test split.
 
-    The labels of that one are hidden, or it is of other data that the hub keeps in the same place.
+    Then the labels of its ``test`` are hidden, or the hub keeps other data in the same place.
     """
     if preset.get("splits", {}).get("test", "test") == "test":
         return False

@@ -1,4 +1,4 @@
-"""What a trial occupies, what nodes hold, and where work goes next. Pure: no torch, no ray."""
+"""The resources of a trial, as a study file gives them. Without torch and Ray."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from trials.specs import FrozenSpec
 
-OTHER_NODES = ""  # the kind of all nodes whose type the study file does not name
+OTHER_NODES = ""  # the kind of all nodes without an accelerator type that the study file names
 
 
 class ResourceShare(FrozenSpec):
-    """What one trial occupies on nodes of one type.
+    """Resources of one trial on nodes of one accelerator type.
 
     Attributes:
-        cpu: CPU cores; also the number of torch threads. None: as elsewhere.
-        gpu: GPUs; a fraction shares one. None: as elsewhere.
+        cpu: CPU cores; also the number of torch threads. None: as on other nodes.
+        gpu: GPUs; a fraction shares one. None: as on other nodes.
     """
 
     cpu: float | None = Field(None, gt=0)
@@ -32,15 +32,15 @@ class ResourceShare(FrozenSpec):
 
 
 class Resources(ResourceShare):
-    """What one trial occupies, or the trials of one group side by side.
+    """Resources of one trial, or of the trials of one group together.
 
     Attributes:
         cpu: CPU cores; also the number of torch threads.
         gpu: GPUs; a fraction shares one.
-        group: Most trials that share this as one vectorised unit: same data, student, teaching checkpoint and seed.
-            More than one need a whole GPU; without any, as in tests, all groups of a node share one process.
-        accelerators: What one trial occupies instead on nodes with an accelerator of a type, by the type's name in Ray;
-            a trial goes to the first one with room, and elsewhere if there is none.
+        group: Maximum number of trials that are trained together: same data, student, teacher checkpoint and seed.
+            More than one need a whole GPU; without a GPU, as in tests, all groups of a node share one process.
+        accelerators: Resources of one trial on nodes with an accelerator type, by the type's name in Ray;
+            a trial goes to the first type with room, and to other nodes if there is none.
     """
 
     cpu: float = Field(1, gt=0)
@@ -66,11 +66,11 @@ class Resources(ResourceShare):
 
     @property
     def node_kinds(self) -> tuple[str, ...]:
-        """The types that are named, in the file's order, and `OTHER_NODES`."""
+        """The accelerator types of the study file, in its order, and `OTHER_NODES`."""
         return *self.accelerators, OTHER_NODES
 
     def for_kind(self, kind: str) -> TrialResources:
-        """What one trial, or a group, occupies on nodes of a kind."""
+        """Resources of one trial, or of a group, on nodes of a kind."""
         share = self.accelerators.get(kind, self)
         return TrialResources(
             self.cpu if share.cpu is None else share.cpu,
@@ -89,7 +89,7 @@ class TrialResources:
         return resource_text(self.cpu, self.gpu)
 
     def fits(self, resources: Mapping[str, float]) -> int:
-        """How often it fits into a node's resources; a fraction of a GPU lies on one GPU."""
+        """How many times it fits into a node's resources; a fraction of a GPU lies on one GPU."""
         cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
         times = _times(cpus, self.cpu)
         if self.gpu == 0:

@@ -1,4 +1,4 @@
-"""The study file: read and checked whole, every fault at once. Torch-free."""
+"""Reads and checks a study file, with all its faults at once. Without torch."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ class SearchConfig(FrozenSpec):
 
 
 class StudyConfig(FrozenSpec):
-    """A study, as its file says it; see `docs/user-guide.md`.
+    """The content of a study file; see `docs/user-guide.md`.
 
     Attributes:
         name: Name of the study and of its directory.
@@ -145,9 +145,9 @@ class StudyConfig(FrozenSpec):
         search: The search of each triple.
         training: Training recipe of the students, and of teachers where they do not say otherwise.
         seeds: Every configuration is trained once per seed; scores are averaged.
-        resources: What one trial occupies.
-        checkpoint_seconds: A running trial saves its state at most this often, to go on from after a kill.
-        speed: How response times are measured, once all else is done; None measures none.
+        resources: Resources of one trial.
+        checkpoint_seconds: Least time between two saves of a running trial's state, from which it resumes.
+        speed: How response times are measured after all trials; None to measure none.
         mirror: Folder that holds presets' data by name, for machines without the hub.
     """
 
@@ -184,12 +184,12 @@ class Study:
 
     @cached_property
     def tried(self) -> tuple[Configuration, ...]:
-        """What its trials do, but for soft-label weights, temperatures and learning rates."""
+        """The configurations that its trials use, apart from soft-label weights, temperatures and learning rates."""
         return self.space.tried(experiments=self.config.search.strategy is Strategy.EXPERIMENTS)
 
     @property
     def keeps_attention(self) -> bool:
-        """Whether trials keep their attention on a few examples: of experiments some of which compare attention."""
+        """Whether trials keep their attention on a few examples: in studies of experiments that compare attention."""
         experiments = self.config.search.strategy is Strategy.EXPERIMENTS
         return experiments and any(each.attention_weight for each in self.tried)
 
@@ -209,7 +209,7 @@ class Study:
         return TrainingRecipe.model_validate({**self.config.training.model_dump(), **dataset.training})
 
     def teacher_recipe(self, teacher: TeacherSpec, dataset: DatasetSpec) -> TrainingRecipe:
-        """The students' recipe, but for whose translations they train on, with the teacher's own keys on top."""
+        """The students' recipe without sequence-level distillation, with the teacher's own keys on top."""
         recipe = self.student_recipe(dataset).model_dump(exclude={"sequence_level"})
         return TrainingRecipe.model_validate({**recipe, **teacher.training})
 
@@ -222,11 +222,11 @@ class Study:
 
     @staticmethod
     def teacher_source(teacher: TeacherSpec, dataset: DatasetSpec) -> tuple[str, ...]:
-        """What a teacher starts from on a data set: its given checkpoint folders, or its model and revision."""
+        """The source of a teacher on a data set: its given checkpoint folders, or its model and revision."""
         return teacher.checkpoints.get(dataset.name) or (teacher.model, teacher.revision or "")
 
     def to_yaml(self) -> str:
-        """The resolved study as YAML: it loads again, wherever the file lies."""
+        """The resolved study as YAML, which loads again from any folder."""
         values = self.config.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"mirror"})
         return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=110)
 
@@ -236,7 +236,7 @@ def load_study(path: Path, *, find_models: bool = True) -> Study:
 
     Args:
         path: The file.
-        find_models: Report models that look like folders and are not there; a study is read without them, too.
+        find_models: Report missing local models; a study can also be read without them.
 
     Raises:
         InputError: All faults of the file at once, each with key, value and what would be right.
@@ -263,7 +263,7 @@ def load_study(path: Path, *, find_models: bool = True) -> Study:
 
 
 def _expand_datasets(values: dict[str, Any], path: Path, faults: list[Fault]) -> list[Any]:
-    """Data set entries with presets expanded and paths absolute; stand-ins take the places of faulty entries."""
+    """Data set entries with expanded presets and absolute paths; faulty entries are replaced by stand-ins."""
     mirror = path.parent / str(values["mirror"]) if values.get("mirror") else None
     expanded: list[Any] = []
     for index, entry in enumerate(values["datasets"]):
@@ -278,7 +278,7 @@ def _expand_datasets(values: dict[str, Any], path: Path, faults: list[Fault]) ->
 
 
 def _stand_in(entry: Any, index: int) -> dict[str, str]:
-    """A faultless data set in a faulty one's place, so that the rest of the file is checked too."""
+    """A valid data set in place of a faulty one, so that the rest of the file is checked too."""
     name = entry.get("name", entry.get("preset")) if isinstance(entry, dict) else entry
     return {"name": name if isinstance(name, str) else f"dataset{index}", "task": "classification", "path": "."}
 
@@ -299,7 +299,7 @@ def _resolve_space(values: dict[str, Any], path: Path, faults: list[Fault]) -> N
 
 
 def _resolve_models(values: dict[str, Any], path: Path, faults: list[Fault]) -> None:
-    """Make local model paths absolute, and report those that look like paths but are not there."""
+    """Make local model paths absolute, and report missing ones."""
     teachers = [entry.get("name") for entry in _entries(values, "teachers")]
     for kind, key in (("teachers", "model"), ("students", "from")):
         for index, entry in enumerate(_entries(values, kind)):
@@ -321,7 +321,7 @@ def _resolve_models(values: dict[str, Any], path: Path, faults: list[Fault]) -> 
 
 
 def _local(reference: str, path: Path, key: str, faults: list[Fault]) -> str:
-    """An existing folder's absolute path, or a file's; any other reference as it is."""
+    """The absolute path of an existing folder or file; any other reference unchanged."""
     folder = path.parent / Path(reference.removeprefix("./")).expanduser()
     if folder.is_dir() or (folder.is_file() and key.endswith("embeddings")):
         return str(folder.resolve())
@@ -343,13 +343,13 @@ def _triples(config: StudyConfig) -> Iterator[Triple]:
 
 
 def _entries(values: dict[str, Any], kind: str) -> list[dict[str, Any]]:
-    """The entries of teachers, students or datasets; an empty one for each that is no mapping."""
+    """The entries of teachers, students or datasets; an empty one for each that is not a mapping."""
     entries = values.get(kind)
     return [entry if isinstance(entry, dict) else {} for entry in entries] if isinstance(entries, list) else []
 
 
 def _cross_faults(values: dict[str, Any], path: Path) -> list[Fault]:
-    """Faults that concern several keys: repeated names, names of nothing, recipes of teachers."""
+    """Faults that concern several keys: repeated names, unknown names, recipes of teachers."""
     faults = []
     names = {kind: [entry.get("name") for entry in _entries(values, kind)] for kind in NOUNS}
     for kind, given in names.items():
@@ -383,7 +383,7 @@ def _cross_faults(values: dict[str, Any], path: Path) -> list[Fault]:
 
 
 def _top_k_faults(study: Study) -> Iterator[Fault]:
-    """Searches of what a teacher's likeliest tokens alone do not say."""
+    """Searches that need more than a teacher's likeliest tokens."""
     if all(study.student_recipe(dataset).teacher_top_k is None for dataset in study.config.datasets):
         return
     why = "the likeliest tokens only (training.teacher_top_k)"
@@ -397,7 +397,7 @@ def _top_k_faults(study: Study) -> Iterator[Fault]:
 
 
 def _stopping_faults(study: Study) -> Iterator[Fault]:
-    """Early stopping where scores do not compare by epoch, or all training is over before."""
+    """Early stopping although scores cannot be compared by epoch, or although training ends before it."""
     if (stopping := study.config.search.stopping) is None:
         return
     schedules = sorted({str(each.schedule) for each in study.tried if each.schedule is not Schedule.JOINT})

@@ -1,4 +1,4 @@
-"""What Ray says of its nodes and of workers that start, and how a trial asks for its place."""
+"""Ray's nodes and starting workers, and the resource request of a trial."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def alive_nodes() -> list[Node]:
 
 
 def starting_workers() -> dict[str, str]:
-    """This launch's workers that have not come up yet: Ray's id -> address of the node."""
+    """Workers of this launch that are still starting: Ray's actor id -> address of the node."""
     job = ray.get_runtime_context().get_job_id()
     return {
         name: actor["Address"]["IPAddress"] or "a node to be chosen"
@@ -47,7 +47,7 @@ def starting_workers() -> dict[str, str]:
 
 
 def resource_request(resources: Resources) -> Callable[[dict[str, Any]], tune.PlacementGroupFactory]:
-    """From a trial's configuration to its place on a node of its kind."""
+    """A function from a Tune trial's configuration to the resources that it requests on a node of its kind."""
 
     def place(config: dict[str, Any]) -> tune.PlacementGroupFactory:
         share, kind = resources.for_kind(config["kind"]), config["kind"]

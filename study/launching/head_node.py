@@ -1,6 +1,6 @@
-"""The head of a joined cluster, watched: a launch that has lost it ends with a word to its user.
+"""Watches the head node of a joined cluster: if it is lost, the launch says so and ends.
 
-Ray itself hangs for a minute, and then ends the driver's process. Nothing is lost: the ledger is the only state.
+Ray itself would hang for a minute and then end the process. Nothing is lost, because the ledger is the only state.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 LOOK_SECONDS = 3.0
-LOST_SECONDS = 45.0  # Ray gives up after 60; a head that comes back before is as one that was not gone
+LOST_SECONDS = 45.0  # Ray gives up after 60; a head node that returns before that does no harm
 UNFINISHED = 3  # as the command line ends where chains are unfinished
 
 
 @contextmanager
 def watch_head_node(address: str, say: Callable[[str], None]) -> Iterator[None]:
-    """Watch the head at ``host:port``; where it does not answer any more say so, and end this process.
+    """Watch the head node at ``host:port``; if it stops answering, say so and end this process.
 
-    At once, since Ray's calls hang: no exception would come through, and no clean-up would end.
+    The process ends at once, because Ray's calls hang: no exception would arrive and no clean-up would finish.
     """
     over = threading.Event()
 
@@ -42,7 +42,7 @@ def watch_head_node(address: str, say: Callable[[str], None]) -> Iterator[None]:
 
 
 def is_listening(address: str) -> bool:
-    """Whether anybody listens at ``host:port``."""
+    """Whether a server listens at ``host:port``."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=LOOK_SECONDS).close()

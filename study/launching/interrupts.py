@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while a launch runs: the first asks it to end, the second ends it as usual."""
+"""Ctrl-C and SIGTERM during a launch: the first one stops it cleanly, the second one kills it."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 STOPS = (signal.SIGINT, signal.SIGTERM)
-ASK_SECONDS = 10  # that asking workers may take: where Ray's head is gone it hangs
+ASK_SECONDS = 10  # time limit for asking workers: the call hangs if Ray's head node is lost
 
 
 @contextmanager
 def handle_interrupts(stop: Callable[[], None], request_stop: Callable[[], None]) -> Iterator[list[int]]:
-    """Notes SIGINT and SIGTERM: the first ends Tune's loop between two events, a second one kills as usual.
+    """Handle SIGINT and SIGTERM: the first ends Tune's loop cleanly, the second kills the process.
 
-    Tune then waits some ten seconds for its workers, in which they save their states and leave.
+    Tune then waits about ten seconds for its workers to save their states and exit.
 
     Args:
-        stop: Called in the handler: nothing more is handed out.
+        stop: Called in the handler; from then on no work is handed out.
         request_stop: Called in a thread, for it asks Ray: workers are asked to leave.
 
     Yields:
-        The signal that came, or none.
+        A list with the signal that arrived; empty if there was none.
     """
     seen: list[int] = []
     over = threading.Event()

@@ -1,6 +1,6 @@
-"""Launch: run a study on Ray Tune, or go on with it. The ledger is the only state; launching again is the resume.
+"""Launches or resumes a study on Ray Tune. The ledger is the only state, so resuming is launching again.
 
-Ray is imported when there is something to run, so that a user's mistake is answered at once.
+Ray is imported only when there is work to run, so that faults in the input are reported at once.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from trials.storage import Workspace, explain_full_storage
 
 
 def launch(study: Study, workspace: Workspace, options: LaunchOptions, progress: Progress) -> LaunchResult:
-    """Run all that the study still lacks.
+    """Run all work that the study still lacks.
 
     Raises:
-        InputError: The study cannot run as it is; nothing was started.
-        StorageFull: There is no room to begin.
+        InputError: The study has faults; nothing was started.
+        StorageFull: The storage has no room to start.
     """
     if options.speculate and study.config.resources.group > 1:
         message = (
@@ -76,10 +76,10 @@ def _launch(study: Study, workspace: Workspace, options: LaunchOptions, progress
 
 @contextmanager
 def _alone(workspace: Workspace) -> Iterator[None]:
-    """Only one launch of a study at a time; the lock goes with its process, however that ends.
+    """Allow only one launch of a study at a time; the lock is released when its process ends.
 
-    Of a study in an object store it is only the launches of one machine that see each other. Two at once on two
-    machines do some work twice, and the second record of it is dropped; nothing is lost and no record changes.
+    For a study in an object store, the lock covers the launches of one machine only. Two launches on two
+    machines do some work twice, and the second record is dropped; nothing is lost and no record changes.
 
     Raises:
         InputError: Another process is launching the study.

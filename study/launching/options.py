@@ -9,16 +9,16 @@ from study.ledger import BadFile
 
 @dataclass(frozen=True)
 class LaunchOptions:
-    """How a study is run; none of it changes a result, but for which trials are stopped early, where some are.
+    """Options of a launch. They change no result, except which trials are stopped early in studies that stop some.
 
     Attributes:
         address: Address of a running Ray cluster (``auto`` finds it); None starts a local one.
-        workers: Most trials at a time; None lets resources decide.
-        max_trials: Most pieces of work in this launch; None runs all.
-        deadline: Moment (of `time.monotonic`) from which no work is begun; what is under way ends. None for no limit.
-        autoscaling: The cluster adds nodes on demand, so do not refuse what no present node can hold.
-        optuna_storage: URL of an Optuna storage that is kept up with the ledger; None for none.
-        speculate: Workers that would idle run ahead what chains will likely ask for next.
+        workers: Maximum number of trials at a time; None for as many as fit.
+        max_trials: Maximum number of trials and teachers that this launch starts; None for all.
+        deadline: Time (`time.monotonic`) from which no new work starts; running work finishes. None for no limit.
+        autoscaling: The cluster adds nodes on demand, so trials that fit no present node are accepted.
+        optuna_storage: URL of an Optuna storage to copy finished trials into; None for none.
+        speculate: Idle workers run trials that the search will probably request next.
     """
 
     address: str | None = None
@@ -35,12 +35,12 @@ class LaunchResult:
     """How a launch ended.
 
     Attributes:
-        finished: Every chain has ended, none failed.
+        finished: All triples are finished, and none failed.
         interrupted: It was stopped by Ctrl-C or a signal.
-        time_is_up: It ran for as long as it was allowed to.
-        unfinished: What keeps chains from ending or made them fail, by triple or teacher.
-        bad_files: Files in the ledger that are no records.
-        storage_full: Why it was stopped: storage has no room; None if it had.
+        time_is_up: The time limit was reached.
+        unfinished: Why triples are unfinished or failed, by triple or teacher.
+        bad_files: Files in the ledger that are not records.
+        storage_full: The error of a full storage that stopped the launch; None if there was none.
     """
 
     finished: bool

@@ -1,4 +1,4 @@
-"""What nodes hold, and where work goes next. Pure: no torch, no ray."""
+"""How many trials fit on the nodes of a cluster, and which kind of node the next one goes to. Without torch and Ray."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ TYPE_RESOURCE = "accelerator_type:"  # how Ray begins the resource that a node o
 
 @dataclass(frozen=True)
 class Node:
-    """A node that is alive.
+    """A live node.
 
     Attributes:
         name: Its host name or address.
-        resources: What it has in all, by Ray's names.
-        free: What of that nobody has reserved.
-        node_id: Ray's id of it.
-        label: The type that Ray has labelled it with; empty for none.
+        resources: Its total resources, by Ray's names.
+        free: Its unreserved resources.
+        node_id: Its id in Ray.
+        label: The accelerator type in its Ray label; empty for none.
     """
 
     name: str
@@ -30,14 +30,14 @@ class Node:
     label: str = ""
 
     def kind(self, resources: Resources) -> str:
-        """The named type that it is of, the first of several, or `OTHER_NODES`."""
+        """The first accelerator type of the study file that it has, or `OTHER_NODES`."""
         return next(
             (name for name in resources.accelerators if f"{TYPE_RESOURCE}{name}" in self.resources), OTHER_NODES
         )
 
 
 def trial_slots(resources: Resources, nodes: Iterable[Node]) -> dict[str, int]:
-    """How many trials the nodes of each kind hold at a time."""
+    """Number of trials that fit at a time, for each kind of node."""
     found = dict.fromkeys(resources.node_kinds, 0)
     for node in nodes:
         kind = node.kind(resources)
@@ -46,18 +46,18 @@ def trial_slots(resources: Resources, nodes: Iterable[Node]) -> dict[str, int]:
 
 
 def next_node_kind(free: Mapping[str, int], *, wait: bool) -> str | None:
-    """Where the next piece of work goes: the first kind with a free slot.
+    """The kind of node that the next piece of work goes to: the first kind with a free slot.
 
     Args:
-        free: Slots less work in flight, by kind, in the order of preference.
-        wait: Without a free slot it is handed out later (None), not now, to where the fewest wait for a node.
+        free: Slots minus work in flight, by kind, in the order of preference.
+        wait: If no slot is free, return None instead of the kind with the shortest queue.
     """
     with_room = next((kind for kind, number in free.items() if number > 0), None)
     return with_room if with_room is not None or wait else max(free, key=lambda kind: free[kind])
 
 
 def describe_largest_node(nodes: Sequence[Node], *, gpu: bool) -> str:
-    """What the largest of some nodes has, counted in GPUs or in CPUs."""
+    """The resources of the largest node, by GPUs or by CPUs, as text."""
     if not nodes:
         return "there is no such node"
     first, second = ("GPU", "CPU") if gpu else ("CPU", "GPU")
@@ -68,13 +68,13 @@ def describe_largest_node(nodes: Sequence[Node], *, gpu: bool) -> str:
 def placement_faults(
     resources: Resources, nodes: Sequence[Node], where: object, known: Iterable[str] = ()
 ) -> tuple[list[Fault], list[Fault]]:
-    """Shares that no node holds, and types that no node is of: faults as well if no node is left, else to be noted.
+    """Faults, if trials fit on no node, and notes on accelerator types without a node, if trials fit elsewhere.
 
     Args:
         resources: The study's.
         nodes: All nodes that are alive.
         where: The study file.
-        known: Types of accelerators that Ray knows.
+        known: Accelerator types that Ray knows.
     """
     room = trial_slots(resources, nodes)
     types = {

@@ -37,8 +37,8 @@ class ProgressCount:
 
     Attributes:
         done: Trials with a record that the search asked for.
-        most: Trials that the study can need at most.
-        eta_seconds: Time left, estimated from the trials so far; None before the first of them.
+        most: Maximum number of trials that the study can need.
+        eta_seconds: Estimated time left; None before the first trial.
     """
 
     done: int
@@ -50,7 +50,7 @@ class Progress:
     """Reports to a console.
 
     Args:
-        console: Where to; a terminal gets a live table, anything else one line per event.
+        console: The output. A terminal shows a live table; other outputs get one line per event.
     """
 
     def __init__(self, console: Console):
@@ -63,11 +63,11 @@ class Progress:
         self._time_left: _TimeLeft | None = None
 
     def say(self, text: str) -> None:
-        """One line."""
+        """Print one line."""
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def begin(self, search: StudySearch, workers: int) -> None:
-        """The launch starts its work."""
+        """The launch starts to hand out work."""
         self._search = search
         self._most = total_trial_bounds(search.study)[1]
         self._time_left = _TimeLeft(search, workers)
@@ -105,7 +105,7 @@ class Progress:
             self._log(f"samples per second on {record.task.dataset.name}: {speeds}")
 
     def tick(self) -> None:
-        """Time passes: redraw the table now and then."""
+        """Redraw the table if it is due; called often."""
         if self._live and time.monotonic() - self._drawn >= REDRAW_SECONDS:
             self._drawn = time.monotonic()
             self._live.update(self._table(), refresh=True)
@@ -165,7 +165,7 @@ class Progress:
 
 
 class _TimeLeft:
-    """The time that a launch has left: estimated now and then, and counted down in between."""
+    """The time left of a launch: estimated from time to time, and counted down in between."""
 
     def __init__(self, search: StudySearch, workers: int):
         self._search = search

@@ -1,4 +1,4 @@
-"""Why a launch stalls: from what is known of nodes and work to one line for each cause. Pure: no torch, no ray."""
+"""Finds out why a launch stalls: one line for each cause. Without torch and Ray."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from study.config import OTHER_NODES, Resources
 from study.launching.placement import Node, describe_largest_node, trial_slots
 from study.planning import duration_text
 
-STALL_SECONDS = 60  # work that waits so long, or slots that are idle so long, are spoken of
-START_SECONDS = 120  # a worker imports for some seconds, over a slow file system for more
-QUIET_SECONDS = 600  # running work without a sign is spoken of after this, and this many times what is usual
-QUIET_TIMES = 10
-QUIET_SAVES = 3  # times `checkpoint_seconds`: it saves its state more often
+STALL_SECONDS = 60  # work that waits longer, or slots that are idle longer, are reported
+START_SECONDS = 120  # a worker needs some seconds for its imports, and more on a slow file system
+QUIET_SECONDS = 600  # running work without a sign of progress is reported after this, and
+QUIET_TIMES = 10  # after this many times the usual duration, and
+QUIET_SAVES = 3  # after this many times `checkpoint_seconds`, since it saves its state more often
 NAMES = 3  # of work in one line
 
 
 class WorkState(StrEnum):
-    """Of work that was handed to Tune."""
+    """State of work that was handed to Tune."""
 
     WAITING = "waiting"  # for a worker
     RUNNING = "running"
@@ -27,18 +27,18 @@ class WorkState(StrEnum):
 
 @dataclass(frozen=True)
 class WorkInProgress:
-    """A piece of work under way.
+    """A piece of work that was handed to Tune and has not ended.
 
     Attributes:
         work_id: Its key in the ledger.
-        name: Its triple, or teacher and data set.
-        state: Where it stands.
-        seconds: For how long it has stood there.
-        kind: The kind of nodes that it was handed to.
-        teaches: The triples that wait for it, of a teacher's preparation.
-        usual_seconds: Median of the trials of its triple; None before any.
-        sign: The last sign of running work, in words; empty for none. Known of what has run for long.
-        quiet_seconds: Since that sign.
+        name: Its triple, or its teacher and data set.
+        state: Whether it waits or runs.
+        seconds: Time in this state.
+        kind: The kind of node that it was assigned to.
+        teaches: The triples that wait for it, if it prepares a teacher.
+        usual_seconds: Median duration of the triple's trials; None before the first.
+        sign: Last sign of progress as text; empty for none. Filled in for long-running work only.
+        quiet_seconds: Time since that sign.
     """
 
     work_id: str
@@ -54,11 +54,11 @@ class WorkInProgress:
 
 @dataclass(frozen=True)
 class StartingWorker:
-    """A worker that has not come up yet.
+    """A worker that is still starting.
 
     Attributes:
-        where: Its node.
-        seconds: For how long.
+        where: Address of its node.
+        seconds: Time since its start.
     """
 
     where: str
@@ -67,10 +67,10 @@ class StartingWorker:
 
 @dataclass(frozen=True)
 class LostWork:
-    """Work that was given up for this launch: its worker was lost too often.
+    """Work that this launch has given up because its worker was lost too often.
 
     Attributes:
-        work_id, name, teaches: As of `WorkInProgress`.
+        work_id, name, teaches: As in `WorkInProgress`.
         reason: The last error.
     """
 
@@ -82,17 +82,17 @@ class LostWork:
 
 @dataclass(frozen=True)
 class LaunchState:
-    """What is known of a launch at one moment.
+    """The state of a launch at one moment.
 
     Attributes:
-        resources: The study's.
-        workers: Most trials at a time.
-        nodes: All nodes that are alive.
-        pieces: All work under way.
-        starts: Workers that have not come up yet.
-        losses: Work that was given up.
+        resources: Resources of a trial, from the study file.
+        workers: Maximum number of trials at a time.
+        nodes: All live nodes.
+        pieces: All work in progress.
+        starts: Workers that are still starting.
+        losses: Work that was given up in this launch.
         autoscaling: The cluster adds nodes on demand.
-        checkpoint_seconds: Running work saves its state at most this often.
+        checkpoint_seconds: Least time between two saves of a running trial's state.
     """
 
     resources: Resources
@@ -106,17 +106,17 @@ class LaunchState:
 
 
 Causes = dict[tuple[str, ...], str]
-"""What is wrong: a key that stays the same as long as the cause does -> a line."""
+"""Causes of a stall: a key that identifies the cause over time -> the line to print."""
 
 
 class StallReporter:
-    """Says each cause once, and again if it comes back."""
+    """Reports each cause once, and again if it comes back."""
 
     def __init__(self) -> None:
         self._said: set[tuple[str, ...]] = set()
 
     def new_causes(self, facts: LaunchState) -> list[str]:
-        """The lines of causes that are new."""
+        """Lines of the causes that were not there at the last call."""
         causes = find_stall_causes(facts)
         new = [line for key, line in causes.items() if key not in self._said]
         self._said = set(causes)
@@ -124,7 +124,7 @@ class StallReporter:
 
 
 def find_stall_causes(facts: LaunchState) -> Causes:
-    """Everything that keeps work from going on."""
+    """All causes that keep work from continuing."""
     causes: Causes = {}
     for kind in facts.resources.node_kinds:
         causes.update(_no_worker(facts, kind))
@@ -135,7 +135,7 @@ def find_stall_causes(facts: LaunchState) -> Causes:
 
 
 def _no_worker(facts: LaunchState, kind: str) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Work of one kind that waits for a worker although our own work leaves room, or although there is none at all."""
+    """Work that waits although this launch leaves slots of its kind of node free, or because there are none."""
     waiting = [piece for piece in facts.pieces if piece.state is WorkState.WAITING and piece.kind == kind]
     longest = max((piece.seconds for piece in waiting), default=0.0)
     if longest <= STALL_SECONDS:
@@ -165,7 +165,7 @@ def _no_worker(facts: LaunchState, kind: str) -> Iterator[tuple[tuple[str, ...],
 
 
 def _no_sign(facts: LaunchState) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Work that runs but says nothing. It is left alone: nobody knows whether it would not end after all."""
+    """Work that runs without a sign of progress. It keeps running, because it may still finish."""
     for piece in facts.pieces:
         if piece.state is WorkState.RUNNING and piece.quiet_seconds > quiet_limit(piece, facts):
             usual = (
@@ -180,13 +180,13 @@ def _no_sign(facts: LaunchState) -> Iterator[tuple[tuple[str, ...], str]]:
 
 
 def quiet_limit(piece: WorkInProgress, facts: LaunchState) -> float:
-    """Seconds without a sign that are no longer usual."""
+    """Seconds without a sign of progress after which work is reported."""
     usual = QUIET_TIMES * (piece.usual_seconds or 0.0)
     return max(QUIET_SECONDS, QUIET_SAVES * facts.checkpoint_seconds, usual)
 
 
 def _given_up(facts: LaunchState) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Chains that cannot go on in this launch."""
+    """Work that was given up, with the triples that wait for it."""
     for loss in facts.losses:
         waiting = f"; waiting for it: {_few(loss.teaches)}" if loss.teaches else ""
         yield (
@@ -196,7 +196,7 @@ def _given_up(facts: LaunchState) -> Iterator[tuple[tuple[str, ...], str]]:
 
 
 def _no_teacher(facts: LaunchState) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Slots that are idle because triples wait for their teachers."""
+    """Workers that are idle because triples wait for their teachers."""
     running = [piece for piece in facts.pieces if piece.state is WorkState.RUNNING]
     idle = min(facts.workers, sum(trial_slots(facts.resources, facts.nodes).values())) - len(facts.pieces)
     if idle <= 0 or not running or min(piece.seconds for piece in running) <= STALL_SECONDS:
@@ -212,5 +212,5 @@ def _names(pieces: Sequence[WorkInProgress]) -> str:
 
 
 def _few(names: Sequence[str]) -> str:
-    """Some names, not all of very many."""
+    """The first names, and the number of the others."""
     return ", ".join(names[:NAMES]) + (f" and {len(names) - NAMES} more" if len(names) > NAMES else "")

@@ -1,4 +1,4 @@
-"""What looks after Tune's loop: trials that it lost, work to take back, stalls and their causes."""
+"""Scheduler, reporter and callback that a launch gives to Ray Tune."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ LOOK_SECONDS = 10  # between two looks at the cluster
 
 
 class StartAwareScheduler(FIFOScheduler):
-    """First in, first out, but for work that is taken back, and for trials whose worker is about to come up.
+    """A FIFO scheduler that takes back pending work and spares workers that are starting.
 
-    Tune gives a free worker to the trial that is chosen here, and ends the worker that was starting for it. With the
-    oldest trial always chosen, trials that take less time than a worker's start would all run in the first worker.
+    Tune gives a free worker to the trial chosen here, and ends the worker that was starting for that trial. If the
+    oldest trial were always chosen, trials shorter than a worker's start would all run in the first worker.
     """
 
     def __init__(self, searcher: StudySearcher):
@@ -44,7 +44,7 @@ class StartAwareScheduler(FIFOScheduler):
         self._searcher = searcher
 
     def choose_trial_to_run(self, tune_controller: Any) -> tune.experiment.Trial | None:
-        """Tune's hook: asked in each of its steps."""
+        """Tune's hook, called in each of its steps."""
         waiting = {}
         for trial in list(tune_controller.get_live_trials()):
             if trial.status != "PENDING" or trial.temporary_state.ray_actor is not None:  # or is about to run
@@ -60,27 +60,27 @@ class StartAwareScheduler(FIFOScheduler):
 
 
 def _starts(trial: tune.experiment.Trial, controller: Any) -> bool:
-    """Whether a worker has its place and comes up for it."""
+    """Whether a worker is starting for this trial."""
     actor = controller._trial_to_actor.get(trial)
     return actor is not None and controller._actor_manager.is_actor_started(actor)
 
 
 class SilentReporter(TrialProgressCallback):
-    """In the place of Tune's own, which would print the trials that were taken back."""
+    """Replaces Tune's own reporter, which would print the trials that were taken back."""
 
     def _print(self, msg: str) -> None:
-        """Nothing."""
+        """Print nothing."""
 
 
 class LaunchMonitor(tune.Callback):
-    """Tells the searcher which trials Tune still knows, the progress that time passes, and the user why it stalls.
+    """Tells the searcher which trials Tune still has, updates the progress display, and reports stalls.
 
     Args:
-        searcher: Whose work it is.
-        progress: What the user sees.
-        search: The study's.
+        searcher: The searcher that hands out the work.
+        progress: The progress display.
+        search: The study's search.
         workspace: Its directory.
-        known: What else is known at all times: resources, workers and the like, as of `LaunchState`.
+        known: The fields of `LaunchState` that stay the same during a launch.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class LaunchMonitor(tune.Callback):
     def on_trial_recover(
         self, iteration: int, trials: list[tune.experiment.Trial], trial: tune.experiment.Trial, **info: object
     ) -> None:
-        """Tune's hook: a trial's worker was lost, and the trial will be tried again."""
+        """Tune's hook: a trial's worker was lost, and the trial will be retried."""
         handed_out, error = self._searcher.handed_out(trial.trial_id), _report(trial).rpartition("\n")[2]
         if handed_out and error not in self._told:
             self._told.add(error)
@@ -118,7 +118,7 @@ class LaunchMonitor(tune.Callback):
             self._progress.say(f"{name}: {key} lost its worker and is retried: {error or 'unknown reason'}")
 
     def on_step_end(self, iteration: int, trials: list[tune.experiment.Trial], **info: object) -> None:
-        """Tune's hook: an event was handled, or some tenths of a second passed without any."""
+        """Tune's hook, called after each event and every few tenths of a second."""
         live = [trial for trial in trials if not trial.is_finished()]
         self._searcher.reconcile({trial.trial_id for trial in live})
         now = time.monotonic()
@@ -134,7 +134,7 @@ class LaunchMonitor(tune.Callback):
                 for line in self._stalls.new_causes(self._facts(now)):
                     self._progress.say(line)
             self._progress.tick()
-        except Exception as error:  # what only shows things must not end a launch
+        except Exception as error:  # a faulty display must not end a launch
             if (line := f"cannot show the progress: {error}") not in self._told:
                 self._told.add(line)
                 self._progress.say(line)
@@ -179,7 +179,7 @@ class LaunchMonitor(tune.Callback):
         return median(seconds) if seconds else None
 
     def _sign(self, work: Work, seconds: float) -> dict[str, Any]:
-        """The last sign of work that has run for some seconds."""
+        """The last sign of progress of running work."""
         try:
             sign = self._workspace.last_activity(work_id(work))
         except OSError as error:
@@ -196,6 +196,6 @@ class LaunchMonitor(tune.Callback):
 
 
 def _report(trial: tune.experiment.Trial) -> str:
-    """What Tune wrote of a trial's errors."""
+    """Tune's report of a trial's errors."""
     written = Path(trial.error_file) if trial.error_file else None
     return written.read_text(encoding="utf-8").strip() if written and written.is_file() else ""

@@ -1,4 +1,4 @@
-"""The experiment: one Tune run that holds all chains of a study, and the Ray that it runs on."""
+"""One Ray Tune run that holds all trials of a study, and the Ray session that it runs in."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ from trials.workers import (
     withdraw_work,
 )
 
-MAX_WORKER_LOSSES = 3  # a piece of work whose worker is lost more often is blocked for this launch
+MAX_WORKER_LOSSES = 3  # work whose worker is lost more often is blocked for this launch
 
 
 def run_on_tune(
@@ -72,10 +72,10 @@ def run_on_tune(
     workers: int,
     progress: Progress,
 ) -> tuple[LaunchEvents, bool]:
-    """One Tune experiment that holds all chains.
+    """Run one Tune experiment that holds all trials and teachers of a study.
 
     Returns:
-        What happened, and whether it was interrupted.
+        The events of the launch, and whether it was interrupted.
     """
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(workers)
     resources = study.config.resources
@@ -124,12 +124,12 @@ def run_on_tune(
             tuner.fit()
         except Exception:
             if searcher.events.storage_full is None:
-                raise  # else Tune has read its own report, torn, from the full disk: all is known
+                raise  # else Tune failed to read its own torn report from the full disk, which is already known
     return searcher.events, bool(signals)
 
 
 def _worker_context(study: Study, workspace: Workspace) -> WorkerContext:
-    """How the study's work is done, wherever that is."""
+    """The objects that a worker needs for the study's work."""
     config = study.config
     return WorkerContext(
         workspace=workspace,
@@ -144,7 +144,7 @@ def _worker_context(study: Study, workspace: Workspace) -> WorkerContext:
 
 
 def _tuner(trainable: Any, searcher: StudySearcher, watch: LaunchMonitor, root: Path) -> tune.Tuner:
-    """Tune, which asks the searcher for all it runs; its own notes are never read again."""
+    """A tuner that asks the searcher for all its trials; Tune's own files are never read again."""
     folder = root / ".tune"
     shutil.rmtree(folder, ignore_errors=True)
     return tune.Tuner(
@@ -170,7 +170,7 @@ def _tuner(trainable: Any, searcher: StudySearcher, watch: LaunchMonitor, root: 
 def _watching_head_node(
     options: LaunchOptions, workspace: Workspace, progress: Progress
 ) -> AbstractContextManager[None]:
-    """Of a cluster that was joined; a local Ray ends with its driver."""
+    """Watch the head node if a cluster was joined; a local Ray ends with its driver."""
     if options.address is None:
         return nullcontext()
     go_on = f"nothing is lost; start a cluster and resume with: kdstudy resume {workspace.place} --address ..."
@@ -181,15 +181,15 @@ def _watching_head_node(
 def ray_session(
     study: Study, workspace: Workspace, options: LaunchOptions, say: Callable[[str], None] = lambda text: None
 ) -> Iterator[int]:
-    """Ray, started here or joined; yields how many trials may run at a time.
+    """A Ray session, started here or joined; yields the number of trials at a time.
 
     Raises:
-        InputError: There is no such cluster, or none of its nodes can hold a trial.
+        InputError: No cluster answers, or a trial fits on none of its nodes.
     """
-    logging.getLogger("ray").setLevel(logging.CRITICAL)  # what went wrong, the launch says itself at its end
+    logging.getLogger("ray").setLevel(logging.CRITICAL)  # the launch itself reports errors at its end
     warnings.filterwarnings("ignore", module=r"ray(\.|$)")
     here = Path.cwd()
-    os.chdir(workspace.root)  # Ray puts the current folder on its workers' path: a user's own must not shadow ours
+    os.chdir(workspace.root)  # Ray adds the current folder to its workers' path: a user's files must not shadow ours
     try:
         _connect(study, options)
         yield _workers(study, options, say)
@@ -202,7 +202,7 @@ def _connect(study: Study, options: LaunchOptions) -> None:
     """Start Ray on this machine, or join a cluster.
 
     Raises:
-        InputError: There is no such cluster.
+        InputError: No cluster answers.
     """
     if options.address is None:
         resources = study.config.resources
@@ -218,10 +218,10 @@ def _connect(study: Study, options: LaunchOptions) -> None:
 
 
 def _check_reachable(address: str) -> None:
-    """Ask a ``host:port`` for a connection first: Ray itself would try for many minutes.
+    """Try a connection to ``host:port`` first, because Ray itself would try for many minutes.
 
     Raises:
-        ConnectionError: Nobody answers.
+        ConnectionError: Nothing answers there.
     """
     host, _, port = address.rpartition(":")
     if host and port.isdigit():
@@ -232,10 +232,10 @@ def _check_reachable(address: str) -> None:
 
 
 def _workers(study: Study, options: LaunchOptions, say: Callable[[str], None]) -> int:
-    """How many trials the cluster holds now, or `--workers`.
+    """The number of trials that fit on the cluster now, or `--workers`.
 
     Raises:
-        InputError: No node holds a trial, or there are nodes of a type, and none of them does.
+        InputError: A trial fits on no node, or on no node of a type that the cluster has.
     """
     resources, nodes = study.config.resources, cluster.alive_nodes()
     room = sum(trial_slots(resources, nodes).values())

@@ -1,4 +1,4 @@
-"""The thin adapter between a study's search and Ray Tune: Tune asks it for work, it reads results from the ledger."""
+"""The adapter between a study's search and Ray Tune: Tune asks it for work, and it reads results from the ledger."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from trials.workers import find_record
 
 NODE_LOST = re.compile(
     r"actor \w+ is unavailable|ActorUnavailable|[Nn]ode .*died"
-)  # a worker's node is gone, or not there
+)  # the worker's node is lost or unreachable
 WORKER_LOST = re.compile(rf"{NODE_LOST.pattern}|actor died|actor is dead|ActorDied|worker process has died")
 LOW_ON_MEMORY = "running low on memory"  # Ray's memory monitor has ended the worker
 USE_LESS_MEMORY = "launch with fewer --workers or a smaller training.batch_size"
-RECORD_ATTEMPTS, LOOK_SECONDS = 5, 0.2  # for a record that must be there
-NODES_SECONDS = 5  # after which nodes may have come or gone
-EXTRA_ATTEMPTS = 2  # of work that met workers of lost nodes alone: Tune tries it with each that it keeps of them
+RECORD_ATTEMPTS, LOOK_SECONDS = 5, 0.2  # reads of a record that must exist, and the time between two
+NODES_SECONDS = 5  # time between two counts of the nodes
+EXTRA_ATTEMPTS = 2  # for work that met only workers of lost nodes: Tune tries it with each one that it keeps
 
 
 @dataclass(frozen=True)
 class HandedOutWork:
-    """Work that Tune holds.
+    """Work that was handed to Tune.
 
     Attributes:
-        work: What.
+        work: The piece of work.
         kind: The kind of nodes that it was handed to.
     """
 
@@ -46,16 +46,16 @@ class HandedOutWork:
 
 @dataclass
 class LaunchEvents:
-    """What happened in this launch beside the ledger.
+    """Events of this launch that the ledger does not hold.
 
     Attributes:
-        blocked: Work that ended without a record (its worker was lost too often), by id, with the reason.
-        given_up: That work.
-        time_is_up: The launch ran for as long as it was allowed to; what was under way then has ended.
-        crash: An error of ours inside a hook; the launch stops and raises it.
-        storage_full: Why nothing more is handed out: storage has no room for what work would write; None while it has.
-        started, recorded: Pieces of work handed to Tune, and those that came back with a record.
-        ahead: Ids of the trials that were started before the search asked for them.
+        blocked: Reasons of work that ended without a record (its worker was lost too often), by work id.
+        given_up: The work that ended without a record.
+        time_is_up: The time limit was reached.
+        crash: An error in our own hooks; the launch stops and raises it.
+        storage_full: The error of a full storage, after which no work is handed out; None if there was none.
+        started, recorded: Numbers of pieces of work that were handed to Tune, and that returned a record.
+        ahead: Ids of the trials that were started before the search requested them.
     """
 
     blocked: dict[str, str] = field(default_factory=dict)
@@ -73,16 +73,16 @@ class StudySearcher(Searcher):
 
     Args:
         search: The study's search.
-        ledger: Where workers write records before Tune hears of them.
-        source_of: Reference and revision of the model that a piece of work starts from.
+        ledger: The ledger. Workers write records to it before they report to Tune.
+        source_of: Returns reference and revision of the model that a piece of work starts from.
         workers: Most trials at a time.
         resources: The study's.
-        nodes: Asked for the nodes that are alive.
-        growing: The cluster adds nodes on demand: work is handed out to wait for them.
-        max_trials: Most pieces of work in this launch; None for no limit.
-        deadline: Moment (of `time.monotonic`) from which no work is begun; None for no limit.
-        speculate: Run ahead what will likely be asked for, where a worker would idle.
-        on_start, on_record, on_return: Told of each start, each new record, and work taken back before its start.
+        nodes: Returns the live nodes.
+        growing: The cluster adds nodes on demand, so work is handed out to wait for them.
+        max_trials: Maximum number of trials and teachers that this launch starts; None for no limit.
+        deadline: Time (`time.monotonic`) from which no new work starts; None for no limit.
+        speculate: Let idle workers run trials that the search will probably request next.
+        on_start, on_record, on_return: Called for each start, each new record, and work taken back before its start.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class StudySearcher(Searcher):
         self._extra_attempts: Counter[str] = Counter()  # more of them, by id of work
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # FINISHED is a str
-        """The next piece of work; None while Tune should wait, FINISHED if nothing is left that could start."""
+        """The next piece of work; None while Tune should wait, FINISHED if no work is left to start."""
         try:
             return self._suggest(trial_id)
         except Exception as error:
@@ -134,7 +134,7 @@ class StudySearcher(Searcher):
             return None
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Read the record of ended work; without one it is blocked for this launch."""
+        """Read the record of ended work; work without a record is blocked for this launch."""
         handed_out = self._in_flight.pop(trial_id, None)
         if handed_out is None:
             return
@@ -150,7 +150,7 @@ class StudySearcher(Searcher):
             self._crashed(crash)
 
     def explain(self, trial_id: str, report: str) -> None:
-        """Learn from Tune's report of a trial's errors why it ended without a record; it may get another turn."""
+        """Take the reason for a missing record from Tune's error report; the work may be retried."""
         reason, work = failure_reason(report), self._lost.get(trial_id)
         if (
             work is not None
@@ -161,30 +161,30 @@ class StudySearcher(Searcher):
             self._forget_loss(work)
         elif work is not None:
             self.events.blocked[work_id(work)] = reason
-        if StorageFull.__name__ in reason:  # all other work would end so, too
+        if StorageFull.__name__ in reason:  # all other work would end like this, too
             self.events.storage_full = reason.partition(f"{StorageFull.__name__}: ")[2]
             self.stop()
 
     def _forget_loss(self, work: Work) -> None:
-        """As if it had never been handed out."""
+        """Treat work as if it had never been handed out."""
         del self.events.blocked[work_id(work)]
         self.events.given_up.remove(work)
         self.events.started -= 1
         self._on_return(work)
 
     def handed_out(self, trial_id: str) -> HandedOutWork | None:
-        """What a Tune trial is for."""
+        """The work of a Tune trial."""
         return self._in_flight.get(trial_id)
 
     @property
     def in_flight(self) -> Iterable[str]:
-        """Ids of the Tune trials that hold work, in the order of their handing out."""
+        """Ids of the Tune trials that hold work, oldest first."""
         return self._in_flight
 
     def takes_back(self, trial_id: str) -> bool:
-        """Whether work that has not begun is wanted back: nothing shall begin any more, or it waits in the wrong place.
+        """Whether waiting work should be taken back: no work may start any more, or its kind of node is full.
 
-        Its Tune trial is then stopped, and its work is handed out again as if it had never been.
+        Its Tune trial is then stopped, and the work can be handed out again.
         """
         handed_out = self._in_flight.get(trial_id)
         if handed_out is None or not (self._is_over or self._is_misplaced(handed_out)):
@@ -193,27 +193,27 @@ class StudySearcher(Searcher):
         return True
 
     def reconcile(self, live: Container[str]) -> None:
-        """End work whose Tune trial is gone without a word, so that its chain is named and not waited for."""
+        """End work whose Tune trial has disappeared, so that its triple is reported and not waited for."""
         for trial_id in [name for name in self._in_flight if name not in live]:
             self.on_trial_complete(trial_id, error=True)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Nothing: Tune pickles what it is given, but a study is only ever rebuilt from its ledger."""
+        """An empty state: Tune pickles the searcher, but a study is rebuilt from its ledger only."""
         return {}
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: the state is the ledger."""
+        """Do nothing: the ledger is the only state."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing: the state is the ledger."""
+        """Do nothing: the ledger is the only state."""
 
     def stop(self) -> None:
-        """Hand out nothing more."""
+        """Hand out no more work."""
         self._stopped = True
 
     @property
     def _is_over(self) -> bool:
-        """Whether nothing is to begin any more."""
+        """Whether no new work may start."""
         if self._deadline is not None and time.monotonic() >= self._deadline:
             self.events.time_is_up = True
         return self._stopped or self.events.time_is_up or self.events.crash is not None
@@ -228,7 +228,7 @@ class StudySearcher(Searcher):
         if kind is None:
             return None
         work = self._next() or self._ahead()
-        if work is None or (self._in_flight and isinstance(work, SpeedTask)):  # nothing runs beside response times
+        if work is None or (self._in_flight and isinstance(work, SpeedTask)):  # response times are measured alone
             return None if self._in_flight else Searcher.FINISHED
         self._in_flight[trial_id] = HandedOutWork(work, kind)
         self.events.started += 1
@@ -237,7 +237,7 @@ class StudySearcher(Searcher):
         return {"work": work.model_dump_json(by_alias=True), "source": list(self._source_of(work)), **share}
 
     def _free(self) -> dict[str, int]:
-        """Slots less work in flight, by kind; with one kind alone the number of workers is the only bound."""
+        """Slots minus work in flight, by kind of node; with a single kind, the number of workers is the only limit."""
         if not self._resources.accelerators:
             return {OTHER_NODES: self._workers}
         if time.monotonic() - self._looked > NODES_SECONDS:
@@ -247,12 +247,12 @@ class StudySearcher(Searcher):
         return {kind: number - busy[kind] for kind, number in self._slots.items()}
 
     def _is_misplaced(self, handed_out: HandedOutWork) -> bool:
-        """Whether there is more work than slots where it waits, and room elsewhere."""
+        """Whether its kind of node has more work than slots, and another kind has a free slot."""
         free = self._free()
         return free[handed_out.kind] < 0 and next_node_kind(free, wait=True) is not None
 
     def _next(self) -> Work | None:
-        """The first proposal that is not under way, blocked, or done meanwhile by a worker of an earlier launch."""
+        """The first proposal that is not in progress, blocked, or finished by a worker of an earlier launch."""
         busy = self._busy
         for work in self._search.propose():
             if work_id(work) in busy:
@@ -262,11 +262,11 @@ class StudySearcher(Searcher):
                 return self._next()
             if (bad := self._bad_file(work)) is None:
                 return work
-            self.events.blocked[work_id(work)] = bad  # its record could not be written: the work would be for nothing
+            self.events.blocked[work_id(work)] = bad  # its record could not be written, so the work would be lost
         return None
 
     def _ahead(self) -> TrialSpec | None:
-        """The likeliest trial that is not asked for yet; only while some that are asked for run."""
+        """The likeliest trial that is not requested yet, while requested ones run."""
         if self._speculation is None or not self._in_flight:
             return None
         busy = self._busy
@@ -283,17 +283,17 @@ class StudySearcher(Searcher):
 
     @property
     def _busy(self) -> set[str]:
-        """Ids of what is under way, or blocked."""
+        """Ids of work that is in progress or blocked."""
         return {work_id(handed_out.work) for handed_out in self._in_flight.values()} | self.events.blocked.keys()
 
     def _bad_file(self, work: Work) -> str | None:
-        """What stands in the ledger in the place of its record, if that is none."""
+        """The invalid file in the ledger that has the name of its record, if there is one."""
         return next((str(bad) for bad in self._ledger.bad_files if bad.record_id in record_ids(work)), None)
 
     def _ended(self, trial_id: str, work: Work) -> None:
         record = self._record_of(work)
         if record is None and self._stopped:
-            return  # it was asked to leave, and goes on in a later launch
+            return  # it was asked to exit and continues in a later launch
         if record is None:
             self.events.blocked[work_id(work)] = self._bad_file(work) or "its worker was lost"
             self.events.given_up.append(work)
@@ -304,7 +304,7 @@ class StudySearcher(Searcher):
         self._on_record(record)
 
     def _record_of(self, work: Work) -> Record | None:
-        """Its record; a network file system may show it a moment after its worker wrote it."""
+        """The record of ended work; a network file system may show it with a delay."""
         for _ in range(RECORD_ATTEMPTS):
             if (record := find_record(work, self._ledger)) is not None:
                 return record
@@ -312,13 +312,13 @@ class StudySearcher(Searcher):
         return None
 
     def _crashed(self, error: BaseException) -> None:
-        """Keep the first error of ours; an exception inside Tune's loop would train every trial twice."""
+        """Keep the first error; an exception inside Tune's loop would train every trial twice."""
         traceback.clear_frames(error.__traceback__)
         self.events.crash = self.events.crash or error
 
 
 def failure_reason(report: str) -> str:
-    """Why a Tune trial ended without a record, from its report of errors: what its last one means, or its last line."""
+    """Why a Tune trial ended without a record, from the last error in its report."""
     last = _last_of(report)
     if LOW_ON_MEMORY in last:
         return f"its workers were killed repeatedly because the node ran low on memory; {USE_LESS_MEMORY}"

@@ -1,4 +1,4 @@
-"""Going on with a study: its directory keeps the study file, and another study's file is refused."""
+"""The study file in a study's directory: saved at the first launch, compared at later ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from search_spaces import Fault, InputError, fault
 from study.config import Study, load_study
 from trials.storage import Workspace
 
-# Where things lie, and in which form, may change; what they hold may not, and fingerprints watch over that
+# Places and formats of data and models may change; fingerprints make sure that their contents do not
 FREE_KEYS = {
     *("path", "hub", "config", "revision", "embedded", "splits", "carve", "parts", "only"),
     *("skip_empty", "text", "text_pair", "label", "labels", "languages"),
@@ -19,10 +19,10 @@ FREE_KEYS = {
 
 
 def open_study(target: str | Path) -> tuple[Study, Workspace | None]:
-    """A study from its file, or from its directory, which may be in an object store; the workspace only there.
+    """A study from its file, or from its directory, which may be in an object store; a directory also has a workspace.
 
     Raises:
-        InputError: There is neither, or the file has faults.
+        InputError: The target does not exist, or the file has faults.
         StoreError: The object store cannot be reached.
     """
     if "://" not in str(target) and not Path(target).is_dir():
@@ -38,7 +38,7 @@ def save_study_file(study: Study, workspace: Workspace) -> None:
     """Write the study file into the study's directory, if the directory is new or holds the same study.
 
     Adding data sets, teachers, students, triples, seeds or values of the search space extends a study. Changing
-    what an existing name means, or the training recipe, makes it another one.
+    the meaning of an existing name, or the training recipe, makes it another study.
 
     Raises:
         InputError: The directory was made by another study file; each difference is named.

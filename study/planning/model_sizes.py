@@ -1,6 +1,6 @@
 """How large a study's data and models are, for its plan.
 
-Read where they are at hand, else known of the preset or the model; nothing is downloaded.
+Local files are read; other sizes come from presets and known models. Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -87,16 +87,16 @@ KNOWN_MODELS: dict[str, dict[str, Any]] = {  # of the papers, planned before the
 
 @dataclass(frozen=True)
 class DatasetSize:
-    """A training split.
+    """The size of a data set.
 
     Attributes:
         task: Its task.
-        rows: Its examples.
-        labels: Its classes, or the numbers that a model puts out at each position.
-        characters: Length of each input, where the texts are at hand.
-        output_characters: How many have outputs, where the texts are at hand and rows have several outputs.
-        transfer: The transfer set, if there is one.
-        validation, test: Rows of the other splits.
+        rows: Number of training examples.
+        labels: Number of classes, or of a model's outputs at each position.
+        characters: Length of each input; None if the texts are not on this machine.
+        output_characters: Number of characters that have outputs, if rows have several; None if it is not known.
+        transfer: Size of the transfer set, if there is one.
+        validation, test: Numbers of examples of the other splits.
     """
 
     task: Task
@@ -109,7 +109,7 @@ class DatasetSize:
     test: int = 0
 
     def epoch_tokens(self, max_length: int) -> float:
-        """Tokens of one epoch of a student: of as many labelled as transfer rows, where there are such."""
+        """Tokens of one epoch of a student; with a transfer set, of equal numbers of labelled and transfer rows."""
         own = self.tokens(max_length)
         if self.transfer is None:
             return own
@@ -117,31 +117,31 @@ class DatasetSize:
         return rows * (own / self.rows + self.transfer.tokens(max_length) / self.transfer.rows)
 
     def evaluated_tokens(self, recipe: TrainingRecipe) -> float:
-        """Tokens of a validation after each epoch and of one test, whose rows are taken to be as long as train's."""
+        """Tokens of one validation per epoch and one test, if their rows are as long as training rows."""
         return self.row_tokens(recipe.max_length) * (self.validation * recipe.epochs + self.test)
 
     def row_tokens(self, max_length: int) -> float:
-        """Tokens of a row, in the mean."""
+        """Mean number of tokens of a row."""
         return self.tokens(max_length) / self.rows
 
     def padded_row_tokens(self, max_length: int, batch_size: int) -> float:
-        """Tokens of a row, in the mean, where batches in the data's order are padded to their longest.
+        """Mean number of tokens of a row in padded batches, in the order of the data.
 
-        Long texts are cut into windows where they are not cut off, so that no row is longer than `max_length`.
+        Long texts are truncated or split into windows, so no row is longer than `max_length`.
         """
         lengths = [min(length, max_length) for length in self.lengths(max_length)]
         batches = [lengths[start : start + batch_size] for start in range(0, self.rows, batch_size)]
         return sum(max(batch) * len(batch) for batch in batches) / self.rows
 
     def tokens(self, max_length: int) -> float:
-        """Tokens of one epoch, estimated from the characters; at most `max_length` each."""
+        """Tokens of one epoch, estimated from the characters; at most `max_length` per row."""
         return sum(self.lengths(max_length))
 
     def lengths(self, max_length: int) -> list[float]:
-        """Tokens of each row, likewise."""
+        """Tokens of each row, estimated from the characters."""
         if self.characters is None:
             return [float(max_length)] * self.rows
-        windows = self.task.head is Head.SPANS  # long texts are cut, not cut off
+        windows = self.task.head is Head.SPANS  # long texts are split, not truncated
         most = math.inf if windows else max_length
         return [min(length / CHARACTERS_PER_TOKEN + 2, most) for length in self.characters]
 
@@ -187,12 +187,12 @@ class StudySizes:
 
 
 def dataset_size(dataset: DatasetSpec) -> DatasetSize | None:
-    """The size of a data set; of its preset where the data are not here; None if there is no such preset either."""
+    """The size of a data set, or of its preset if the data are not on this machine; None if neither is known."""
     if dataset.hub is None:
         try:
             return _loaded_size(dataset)
         except InputError:
-            pass  # `doctor` and `launch` say what is wrong with it
+            pass  # `doctor` and `launch` report the fault
     rows = preset_row_counts(dataset)
     if rows is None:
         return None
@@ -203,7 +203,7 @@ def dataset_size(dataset: DatasetSpec) -> DatasetSize | None:
 
 
 def model_config(reference: str, revision: str) -> dict[str, Any] | None:
-    """A model's shape: of its config.json where that is here, of `KNOWN_MODELS` otherwise; None if unknown."""
+    """A model's configuration: its local config.json, or an entry of `KNOWN_MODELS`; None if unknown."""
     try:
         folder = package_folder(reference) if reference.startswith("package:") else Path(reference)
     except InputError:
@@ -213,7 +213,7 @@ def model_config(reference: str, revision: str) -> dict[str, Any] | None:
         return KNOWN_MODELS.get(reference)
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):  # `doctor` and `launch` say what is wrong with it
+    except (OSError, ValueError, TypeError):  # `doctor` and `launch` report the fault
         return None
 
 
@@ -230,14 +230,14 @@ def hidden_size(config: Config) -> int:
 
 
 def feed_forward_size(config: Config) -> int:
-    """Width of its feed-forward parts."""
+    """Width of a model's feed-forward layers."""
     return int(config.get(config_key(config, FEED_FORWARD_KEYS), 4 * hidden_size(config)))
 
 
 def layer_weights(config: Config) -> float:
-    """Weights of the layers: 4 h^2 of attention (8 in a decoder, which reads an encoder) and 2 h i of the rest each.
+    """Weights of all layers. Each has 4 h^2 of attention (8 h^2 in a decoder) and 2 h i of the feed-forward part.
 
-    Of LSTMs 4 u (e + u) in each direction, with u units and embeddings of width e.
+    An LSTM has 4 u (e + u) in each direction, with u units and embeddings of width e.
     """
     if is_recurrent(config):
         units = int(config["hidden_size"])
@@ -258,7 +258,7 @@ def embedding_weights(config: Config) -> float:
 
 
 def num_parameters(config: Config) -> int:
-    """Parameters of an encoder like BERT with this config.json, its pooler's among them and no head's."""
+    """Parameters of a BERT-like encoder with this config.json, including its pooler and without a head."""
     hidden, inner = hidden_size(config), feed_forward_size(config)
     if is_recurrent(config):  # torch's LSTMs have two biases
         return int(embedding_weights(config) + layer_weights(config)) + 8 * hidden
@@ -268,22 +268,22 @@ def num_parameters(config: Config) -> int:
 
 
 def token_weights(config: Config) -> float:
-    """Weights that each token is multiplied with: the layers', and of an encoder-decoder the output head's."""
+    """Weights that each token is multiplied with: all layers, and the output head of an encoder-decoder."""
     head = embedding_weights(config) if "decoder_layers" in layer_counts(config) else 0.0
     return layer_weights(config) + head
 
 
 def trial_memory(config: Config, recipe: TrainingRecipe, row_tokens: float) -> float:
-    """Bytes that a trial takes at most, roughly: the process, six copies of the weights, activations.
+    """Rough upper bound on the bytes of a trial: the process, six copies of the weights, and activations.
 
-    The copies: weights, gradients, two moments, the best validation's, and those before training, which the worker
-    keeps for its next trial. Activations: of an evaluation, or of a training batch half as long again as the mean one;
-    of an encoder-decoder also five copies of a batch's logits over the vocabulary.
+    The copies are: weights, gradients, two moments, the best checkpoint, and the untrained weights, which the worker
+    keeps for its next trial. Activations are those of an evaluation, or of a training batch 1.5 times the mean length;
+    an encoder-decoder also has five copies of a batch's logits over the vocabulary.
 
     Args:
         config: The student's config.json.
         recipe: Its training recipe.
-        row_tokens: Tokens of a training row, in the mean.
+        row_tokens: Mean number of tokens of a training row.
     """
     hidden, inner = hidden_size(config), feed_forward_size(config)
     weights, layers = layer_weights(config) + embedding_weights(config), sum(layer_counts(config).values()) or 1
@@ -298,17 +298,17 @@ def trial_memory(config: Config, recipe: TrainingRecipe, row_tokens: float) -> f
 def attention_memory(
     teacher: Config, recipe: TrainingRecipe, row_tokens: float, num_layers: int, *, kept: bool
 ) -> float:
-    """Bytes that a trial takes for a teacher whose attention it compares, beside `trial_memory`.
+    """Extra bytes of a trial that compares the teacher's attention, in addition to `trial_memory`.
 
-    A worker keeps the teacher's weights from trial to trial. Where maps are computed for each batch there is a
-    second copy, which computes them, and a batch's maps: logarithms and probabilities, single precision.
+    A worker keeps the teacher's weights from trial to trial. If maps are computed for each batch, there is a
+    second copy that computes them, and a batch's maps: logarithms and probabilities in single precision.
 
     Args:
         teacher: The teacher's config.json.
         recipe: The student's training recipe.
-        row_tokens: Tokens of a training row, in the mean.
-        num_layers: Layers of the teacher that are compared.
-        kept: Whether maps come from a file.
+        row_tokens: Mean number of tokens of a training row.
+        num_layers: Number of the teacher's layers that are compared.
+        kept: Whether maps are read from a file.
     """
     weights = layer_weights(teacher) + embedding_weights(teacher)
     row = teacher.get(config_key(teacher, HEAD_COUNT_KEYS), 12) * num_layers * row_tokens**2
@@ -317,7 +317,7 @@ def attention_memory(
 
 
 def forward_path(config: Config) -> str:
-    """How a model is computed, in words."""
+    """Whether a model takes the fast or the slow path, as text."""
     reason = why_not_packed(config)
     return (
         "fast path: packed batches" if reason is None else f"slow path: padded batches through Transformers ({reason})"
@@ -338,7 +338,7 @@ def _loaded_size(dataset: DatasetSpec) -> DatasetSize:
 
 
 def _cached_config(reference: str, revision: str | None) -> Path | None:
-    """The config.json of a hub model in the hub's local cache."""
+    """Path of a hub model's config.json in the local cache."""
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 

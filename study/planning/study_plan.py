@@ -50,30 +50,30 @@ BYTES_PER_TOKEN = 5
 
 @dataclass(frozen=True)
 class Plan:
-    """What a study will do.
+    """The plan of a study.
 
     Attributes:
         triples: Triple ids.
-        teachers: (teacher, data set) pairs to prepare.
-        strategy: What is tried of the search space.
-        fewest, most: Trials per triple, all seeds, the reference configurations included.
-        fewest_in_all, most_in_all: The same of all triples.
-        experiments: Names of the configurations that are tried, where a study names them.
-        temperatures: Those of the exhaustive grid: every one that greedy search could visit.
-        exhaustive_grid: Distinct configurations of that grid, learning rates included, of a task with logits.
-        choices_visited, choices_in_space: Combinations of choices at the default soft-label weight: greedy, grid.
-        grid_per_triple: Distinct configurations of the full grid per triple, before learning rates.
-        grid_paper: The same by A's arithmetic, in which MSE has no temperature.
+        teachers: The (teacher, data set) pairs to prepare.
+        strategy: The search strategy.
+        fewest, most: Bounds on the trials of a triple, with all seeds and the reference configurations.
+        fewest_in_all, most_in_all: Bounds on the trials of all triples.
+        experiments: Names of the experiments, if the study has some.
+        temperatures: Temperatures of the exhaustive grid: all that greedy search could visit.
+        exhaustive_grid: Number of distinct configurations of that grid, with learning rates, for a task with logits.
+        choices_visited, choices_in_space: Combinations of choices at the default soft-label weight, by greedy and grid.
+        grid_per_triple: Number of distinct configurations of the full grid per triple, without learning rates.
+        grid_paper: The same number as paper A counts it, where MSE has no temperature.
         learning_rates, seeds: Their numbers.
         hours: Estimated hours of one worker for `most` trials and the teachers; None if a size is not known here.
         disk_gigabytes: Estimated disk use; None if a size is not known here.
         memory_gigabytes: Estimated memory of the largest trial; None if a size is not known here.
-        forward: How each model is computed, where its configuration is known.
-        students: What each student is, where its source is known: layers, heads, width, parameters, initialisation.
-        layer_maps: Of which layers hidden states are compared, by pair, where they are.
-        stages: In which stages students learn layer by layer, by pair.
-        attention: How teachers' attention maps come to trials, by pair and data set, where they are compared.
-        unknown: Data and models that are not at hand, so that estimates leave them out.
+        forward: Fast or slow path of each model whose configuration is known.
+        students: Layers, heads, width, parameters and initialisation of each student whose source is known.
+        layer_maps: Pairs of compared layers, by student and teacher.
+        stages: Stages of training layer by layer, by student and teacher.
+        attention: Whether teachers' attention maps are kept or computed for each batch, by triple.
+        unknown: Data sets and models of unknown size, which are not on this machine.
     """
 
     triples: tuple[str, ...]
@@ -104,7 +104,7 @@ class Plan:
 
 
 def make_plan(study: Study) -> Plan:
-    """Plan a study; data and models whose sizes are not known leave hours and disk unknown."""
+    """Plan a study. Hours, disk and memory are unknown if the size of a data set or model is unknown."""
     fewest, most = trial_bounds(study)
     fewest_in_all, most_in_all = total_trial_bounds(study)
     sizes = StudySizes.of(study)
@@ -165,7 +165,7 @@ def _shape(student: StudentSpec, config: Config) -> str:
 
 
 def _taught(study: Study, sizes: StudySizes) -> Iterator[tuple[str, str, Configuration, LayerMap]]:
-    """Student, teacher, configuration and layer map wherever layers are learned; `doctor` says which cannot be."""
+    """Student, teacher, configuration and layer map for all compared layers; `doctor` reports maps that do not fit."""
     teaching = [each for each in study.tried if each.compares_layers]
     pairs = dict.fromkeys((triple.teacher.name, triple.student.name) for triple in study.triples)
     triples = {(triple.teacher.name, triple.student.name): triple for triple in study.triples}
@@ -185,7 +185,7 @@ def _taught(study: Study, sizes: StudySizes) -> Iterator[tuple[str, str, Configu
 
 
 def _layer_maps(study: Study, sizes: StudySizes) -> dict[str, str]:
-    """The maps of each pair, usually one."""
+    """The layer maps of each pair of student and teacher, usually one."""
     found: dict[str, list[str]] = {}
     for student, teacher, _, pairs in _taught(study, sizes):
         words = ", ".join(f"{own}-{other}" for own, other in pairs)
@@ -196,7 +196,7 @@ def _layer_maps(study: Study, sizes: StudySizes) -> dict[str, str]:
 
 
 def _stages(study: Study, sizes: StudySizes) -> Iterator[tuple[str, str]]:
-    """Stages in words, of each configuration and pair that has several."""
+    """Stages as text, for each configuration and pair that has several."""
     names = {configuration: name for name, configuration in study.space.named().items()}
     for configuration in (each for each in study.tried if each.schedule in UNFREEZING_SCHEDULES):
         stages = training_stages(configuration.canonical(), parts=NUM_RECURRENT_PARTS)
@@ -211,7 +211,7 @@ def _stages(study: Study, sizes: StudySizes) -> Iterator[tuple[str, str]]:
 
 
 def _map_bytes(study: Study, sizes: StudySizes) -> dict[str, float]:
-    """Bytes of the attention maps that are kept for each triple that compares any; 0 where they are not kept."""
+    """Bytes of the kept attention maps of each triple that compares attention; 0 if they are not kept."""
     pairs = {(s, t, pairs) for s, t, each, pairs in _taught(study, sizes) if each.attention_weight}
     found: dict[str, float] = {}
     for triple in study.triples:
@@ -232,7 +232,7 @@ def _map_bytes(study: Study, sizes: StudySizes) -> dict[str, float]:
 
 
 def trial_bounds(study: Study) -> tuple[int, int]:
-    """Fewest and most trials of a triple: seeds, the lazy and the stable configuration included."""
+    """Fewest and most trials of a triple, with all seeds, the lazy baseline and the stable configuration."""
     bounds = [triple_bounds(study, triple) for triple in study.triples]
     return min(fewest for fewest, _ in bounds), max(most for _, most in bounds)
 
@@ -244,7 +244,7 @@ def total_trial_bounds(study: Study) -> tuple[int, int]:
 
 
 def triple_bounds(study: Study, triple: Triple) -> tuple[int, int]:
-    """Fewest and most trials of one triple; they differ only by what its teacher's checkpoints and scores decide.
+    """Fewest and most trials of one triple. The teacher's checkpoints and the scores decide the actual number.
 
     A student without a teacher does the experiments alone that need none.
     """
@@ -277,7 +277,7 @@ def search_bounds(
 
 @lru_cache(maxsize=32)
 def max_configurations_per_choice(space: SearchSpace, search: SearchConfig, softmax: bool) -> int:
-    """Most configurations that tuning one choice asks for."""
+    """Maximum number of configurations that the tuning of one choice requests."""
     alone = space.model_copy(
         update={
             "choices": space.choices.model_copy(
@@ -294,7 +294,7 @@ Preference = dict[str, Any]
 
 @dataclass(frozen=True)
 class _Path:
-    """Tastes that send a search down one of its paths: choices, temperature, learning rates, kind of teacher."""
+    """Preferences that lead a search along one of its paths: choices, temperature, learning rates, kind of teacher."""
 
     choices: Preference
     temperature: float
@@ -309,7 +309,7 @@ class _Path:
 
 
 def _paths(space: SearchSpace) -> Iterator[_Path]:
-    """Paths enough to meet the fewest and the most trials."""
+    """Enough paths to include those with the fewest and the most trials."""
     names, values = zip(*space.choice_values().items(), strict=True)
     coarse, rates = space.temperature.coarse(), space.learning_rates
     temperatures = dict.fromkeys((coarse[0], coarse[len(coarse) // 2], coarse[-1]))
@@ -329,12 +329,12 @@ def _trials_of(space: SearchSpace, config: SearchConfig, path: _Path, softmax: b
 
 @dataclass(frozen=True)
 class PlannedSeconds:
-    """What work takes by its floating-point operations, at the assumed rate of one worker.
+    """Seconds of work, from its floating-point operations and the assumed speed of one worker.
 
     Attributes:
         trials: Seconds of a trial, by triple.
-        teachers: Of a preparation, by teacher and data set.
-        speeds: Of a measurement of response times, likewise; empty where a study has none.
+        teachers: Seconds of a teacher's preparation, by teacher and data set.
+        speeds: Seconds of a measurement of response times, by teacher and data set; empty if the study has none.
     """
 
     trials: dict[str, float]
@@ -342,21 +342,21 @@ class PlannedSeconds:
     speeds: dict[tuple[str, str], float]
 
     def total_seconds(self, study: Study) -> float:
-        """Of as many trials as a study can need, its teachers, and response times."""
+        """Seconds of the maximum number of trials, of all teachers, and of response times."""
         trials = sum(triple_bounds(study, triple)[1] * self.trials[triple.triple_id] for triple in study.triples)
         return trials + sum(self.teachers.values()) + sum(self.speeds.values())
 
 
 def planned_seconds(study: Study) -> PlannedSeconds | None:
-    """Planned seconds; None if data or models are not at hand."""
+    """Planned seconds; None if the size of a data set or model is unknown."""
     sizes = StudySizes.of(study)
     return None if sizes.missing else _seconds(study, sizes)
 
 
 def _seconds(study: Study, sizes: StudySizes) -> PlannedSeconds:
-    """Operations over the assumed rate: 6 per weight and token that is trained, 2 where it is only computed.
+    """Operations divided by the assumed speed: 6 per weight and token in training, 2 in a forward pass alone.
 
-    Where a teacher's attention is computed for each batch its forward counts too.
+    If the teacher's attention is computed for each batch, its forward pass counts too.
     """
     resources, kept = study.config.resources, _map_bytes(study, sizes)
     rate = GPU_FLOPS * resources.gpu if resources.gpu else CPU_FLOPS * resources.cpu
@@ -386,7 +386,7 @@ def _seconds(study: Study, sizes: StudySizes) -> PlannedSeconds:
 
 
 def _memory(study: Study, sizes: StudySizes) -> float:
-    """Of the largest trial; trials side by side share a process, but not their weights."""
+    """Bytes of memory of the largest trial; trials side by side share a process, but not their weights."""
     maps = _map_bytes(study, sizes)
 
     def of(triple: Triple) -> float:
@@ -406,7 +406,7 @@ def _memory(study: Study, sizes: StudySizes) -> float:
 
 
 def _bytes(study: Study, sizes: StudySizes) -> float:
-    """Of each teacher two checkpoints with their outputs, and the untrained one; token ids; untrained students."""
+    """Bytes on disk: teachers (two checkpoints with outputs, and the untrained one), token ids, untrained students."""
     total = len(study.space.choices.teacher_checkpoint) * sum(_map_bytes(study, sizes).values())
     for teacher, dataset in study.teacher_pairs:
         config, size = sizes.models[study.teacher_source(teacher, dataset)[0]], sizes.data[dataset.name]

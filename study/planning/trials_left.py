@@ -1,7 +1,7 @@
-"""What is still ahead of a triple: trials and requests, as far as scores that are not known yet decide them. Pure.
+"""Trials and requests that a triple has left. Without torch and Ray.
 
-A search is run again over the scores at hand, and where one is missing a drawn score stands for it: the mean over some
-such futures is what is expected. Fewest and most are the plan's bounds, less what is done.
+A search is simulated with the known scores and random values for the unknown ones; the mean over several simulations
+is the expected number. Fewest and most are the plan's bounds, minus the finished trials.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ Known = tuple[tuple[Configuration, Score], ...]
 
 @dataclass(frozen=True)
 class TrialsLeft:
-    """What is left of a triple.
+    """Trials and requests that a triple has left.
 
     Attributes:
-        open: Configurations that its chains wait for now, one entry per seed.
-        fewest, expected, most: Trials left, those among them.
-        requests: How many requests are expected, one after the other; the trials of one can run side by side.
+        open: Configurations that its searches wait for now, one entry per seed.
+        fewest, expected, most: Numbers of trials left, including the open ones.
+        requests: Expected number of requests, one after the other; the trials of one request can run in parallel.
     """
 
     open: tuple[Configuration, ...] = ()
@@ -54,15 +54,15 @@ class TrialsLeft:
 
 @dataclass(frozen=True)
 class _SearchSetup:
-    """What decides a triple's futures.
+    """All that decides how a triple's search can continue.
 
     Attributes:
-        space, own: The study's space, and what of it the triple searches.
+        space, own: The study's search space, and the part of it that the triple searches.
         search: How it is searched.
         one_checkpoint: The teacher's highest-score and lowest-loss checkpoints are one and the same.
         softmax: Whether the task's outputs are logits.
-        lazy: The lazy baseline's choice; None where there is none.
-        stable: The stable configuration, or the choices that can become it; none where it is not evaluated.
+        lazy: The lazy baseline's choice; None if there is none.
+        stable: The stable configuration, or the choices that can become it; empty if it is not evaluated.
     """
 
     space: SearchSpace
@@ -78,7 +78,7 @@ class _SearchSetup:
         return make_search(self.own, self.search, one_checkpoint=self.one_checkpoint, softmax=self.softmax)
 
     def references(self, number: int) -> list[Search]:
-        """What is evaluated after it, in one of its futures."""
+        """Evaluations of the reference configurations after the search, in one simulation."""
         chosen = random.Random(number).choice(self.stable) if self.stable else None  # noqa: S311 - no secret
         pairs = ((self.lazy, lazy_tuner), (chosen, make_tuner(self.search)))
         return [
@@ -89,7 +89,7 @@ class _SearchSetup:
 
 
 def trials_left_of(study: Study, triple: Triple, started: TripleSearch | None) -> TrialsLeft:
-    """What is left of a triple that has not failed.
+    """Trials and requests left of a triple that has not failed.
 
     Args:
         study: The study.
@@ -138,7 +138,7 @@ def _search_setup(study: Study, triple: Triple, started: TripleSearch | None) ->
 
 
 def _most_references(setup: _SearchSetup, started: TripleSearch | None) -> int:
-    """Most configurations of the references that the triple does not wait for yet."""
+    """Maximum number of reference configurations that are not requested yet."""
     lazy = setup.lazy is not None and not (started and started.lazy)
     stable = bool(setup.stable) and not (started and started.stable and started.stable.candidate)
     per_choice = max_configurations_per_choice(setup.space, setup.search, setup.softmax) if stable else 0
@@ -147,7 +147,7 @@ def _most_references(setup: _SearchSetup, started: TripleSearch | None) -> int:
 
 @lru_cache(maxsize=512)
 def _mean_rest(setup: _SearchSetup, known: Known) -> tuple[float, float]:
-    """Configurations without a score, and requests that have such, in the mean over futures."""
+    """Mean numbers of configurations without a score, and of requests for them, over the simulations."""
     futures = [_simulate_rest(setup, dict(known), number) for number in range(SIMULATIONS)]
     return fmean(new for new, _ in futures), fmean(requests for _, requests in futures)
 

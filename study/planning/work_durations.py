@@ -1,4 +1,4 @@
-"""How long work takes: measured where it was measured, else the plan's guess, corrected by what was. Pure."""
+"""How long work takes: as measured, or else as planned and corrected by what was measured. Without torch and Ray."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from study.planning.study_plan import PlannedSeconds
 from study.search import cost_class
 from trials.specs import Record, SpeedRecord, TeacherRecord, TrialRecord
 
-ROUNDS = 8  # of fitting triples to kinds and kinds to triples
+ROUNDS = 8  # alternating fits of factors of triples and of cost classes
 QUARTERS = 4
-LOAD = 0.1  # how far a triple's pace may be off, either way, for what else its machines do later
-SCATTER = 0.3  # and for the trials that it was measured on, over the root of their number
-UNMEASURED = 0.5  # of a triple without trials, once those of others have corrected the plan
+LOAD = 0.1  # relative error of a triple's durations because of other load on the machines
+SCATTER = 0.3  # relative scatter of single trials, divided by the root of their number
+UNMEASURED = 0.5  # relative error of a triple without trials, once other triples have corrected the plan
 
 Key = TypeVar("Key")
 
@@ -63,15 +63,15 @@ class WorkDurations:
 
 
 def estimate_durations(study: Study, planned: PlannedSeconds | None, records: Iterable[Record]) -> WorkDurations:
-    """The pace of a study's work.
+    """Estimate how long each piece of a study's work takes.
 
-    A trial takes what is planned of its triple, times a factor of the triple, times one of its kind. The factors are
-    fitted to the trials so far; a kind's is drawn to 1 as by one more trial. Triples without trials take the mean
-    factor of those with some, or else of teachers.
+    A trial takes its triple's planned seconds, times a factor of the triple, times a factor of its cost class. The
+    factors are fitted to the trials so far; those of cost classes are shrunk to 1 as if by one more trial. Triples
+    without trials take the mean factor of the others, or else of teachers.
 
     Args:
-        study: The study; records of other triples or recipes say nothing of it.
-        planned: What it should take; None where that is not known.
+        study: The study. Records of other triples or recipes are not used.
+        planned: Planned seconds; None if they are unknown.
         records: Its ledger.
     """
     records = sorted(records, key=lambda record: record.run.finished_at)
@@ -99,7 +99,7 @@ def estimate_durations(study: Study, planned: PlannedSeconds | None, records: It
 def _fit(
     trials: Sequence[TrialRecord], planned: Mapping[str, float]
 ) -> tuple[dict[str, float], dict[Configuration, float]]:
-    """Factors of triples and of kinds; means, for it is totals that they foretell."""
+    """Factors of triples and of cost classes. They are means, because totals are estimated."""
     took = [(t.triple_id, cost_class(t.configuration), t.run.seconds / planned[t.triple_id]) for t in trials]
     triples: dict[str, float] = {}
     kinds: dict[Configuration, float] = {}
@@ -124,20 +124,20 @@ def _took(records: Iterable[Record], kind: type[TeacherRecord | SpeedRecord]) ->
 def _corrected(
     planned: dict[tuple[str, str], float], took: dict[tuple[str, str], float]
 ) -> tuple[dict[tuple[str, str], float], float | None]:
-    """Seconds of each, measured or else planned times the ratio of those measured; and that ratio."""
+    """Seconds of each, measured or else planned times the mean ratio of measured to planned; and that ratio."""
     took = {pair: seconds for pair, seconds in took.items() if pair in planned}
     ratio = _ratio(took, planned)
     return {pair: took.get(pair, (ratio or 1.0) * seconds) for pair, seconds in planned.items()}, ratio
 
 
 def _ratio(took: Mapping[Key, float], planned: Mapping[Key, float]) -> float | None:
-    """Sum of what was taken over the sum of what was planned for it; None where there is nothing of it."""
+    """Sum of the measured seconds over the sum of their planned seconds; None if nothing was measured."""
     expected = sum(planned[each] for each in took)
     return sum(took.values()) / expected if expected else None
 
 
 def _quarters(took: Sequence[tuple[float, float]]) -> list[float]:
-    """Of (seconds, seconds expected) pairs in order: the ratio of each quarter."""
+    """Ratio of seconds to expected seconds, for each quarter of the (seconds, expected) pairs."""
     cuts = [len(took) * quarter // QUARTERS for quarter in range(QUARTERS + 1)]
     parts = [took[start:stop] for start, stop in pairwise(cuts)]
     return [sum(seconds for seconds, _ in part) / sum(expected for _, expected in part) for part in parts]

@@ -14,8 +14,8 @@ from study.planning.work_durations import WorkDurations, estimate_durations
 from study.search import StudySearch
 from trials.specs import Record, TrialRecord, Triple
 
-HANDING_OUT_SECONDS = 0.08  # between two trials of a worker (python -m benchmarks.tune_cost)
-RECENT = 32  # records that say how many run at a time
+HANDING_OUT_SECONDS = 0.08  # idle time between two trials of a worker (python -m benchmarks.tune_cost)
+RECENT = 32  # number of latest records that show how many run at a time
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class ExpectedRange:
     upper: float
 
     def times(self, factor: float) -> ExpectedRange:
-        """All three, multiplied."""
+        """All three numbers multiplied by a factor."""
         return ExpectedRange(self.lower * factor, self.expected * factor, self.upper * factor)
 
 
@@ -36,16 +36,16 @@ NOTHING = ExpectedRange(0.0, 0.0, 0.0)
 
 @dataclass(frozen=True)
 class TripleLeft:
-    """What is left of a triple.
+    """The work that a triple has left.
 
     Attributes:
-        triple: Triple id.
-        done: Its finished trials.
-        trials: Trials left.
-        requests: Expected requests left, one after the other.
-        trial_seconds: Of one of its trials left, in the mean; of its next ones where none is left.
-        planned_hours: What the plan says of all its trials, as many as it could need; None where it knows nothing.
-        done_hours: Hours that those so far took.
+        triple: The triple's id.
+        done: Number of its finished trials.
+        trials: Number of trials left.
+        requests: Expected number of requests left, one after the other.
+        trial_seconds: Mean seconds of a trial that is left; of a further trial if none is left.
+        planned_hours: Planned hours of the maximum number of its trials; None if unknown.
+        done_hours: Hours of its finished trials.
         hours: Hours of one worker left.
     """
 
@@ -60,22 +60,22 @@ class TripleLeft:
 
     @property
     def corrected_hours(self) -> float:
-        """What all its trials are expected to take."""
+        """Expected hours of all its trials, finished ones included."""
         return self.done_hours + self.hours.expected
 
 
 @dataclass(frozen=True)
 class WorkLeft:
-    """What is left of a study.
+    """The work that a study has left.
 
     Attributes:
-        measured: Trials that say how long others take.
-        trials: Trials left.
-        done_hours: Hours that all work so far took, summed.
-        teacher_hours, speed_hours: Expected hours of teachers and response times left.
+        measured: Number of finished trials that the estimate is based on.
+        trials: Number of trials left.
+        done_hours: Summed hours of all finished work.
+        teacher_hours, speed_hours: Expected hours of the teachers and response times that are left.
         hours: Hours of one worker left.
-        workers: Trials at a time.
-        wall_hours: Hours that they take: work over workers, or the longest chain.
+        workers: Number of trials at a time.
+        wall_hours: Wall-clock hours: work divided by workers, or the longest triple.
         triples: Its triples.
     """
 
@@ -97,13 +97,13 @@ class WorkLeft:
 def estimate_work_left(
     search: StudySearch, planned: PlannedSeconds | None, records: Iterable[Record], *, workers: int | None = None
 ) -> WorkLeft:
-    """What is left of a study.
+    """The work that a study has left.
 
     Args:
-        search: Its state.
-        planned: What its work should take; None where data or models are not at hand.
-        records: Its ledger.
-        workers: Trials at a time; None means as many as there were lately.
+        search: The study's search.
+        planned: Planned seconds; None if the size of a data set or model is unknown.
+        records: Records of the ledger.
+        workers: Number of trials at a time; None for the most that ran lately.
     """
     study, records = search.study, list(records)
     workers = workers or count_concurrent_work(records)
@@ -132,7 +132,7 @@ def estimate_work_left(
 
 
 def count_concurrent_work(records: Sequence[Record]) -> int:
-    """Most pieces of work that ran at one time, of the latest ones; 1 where there are none."""
+    """Maximum number of pieces of work that ran at a time, among the latest records; 1 if there are none."""
     latest = sorted(records, key=lambda record: record.run.finished_at)[-RECENT:]
     ends = [(datetime.fromisoformat(record.run.finished_at), -1) for record in latest]
     starts = [(datetime.fromisoformat(record.run.started_at), 1) for record in latest]
@@ -178,7 +178,7 @@ def _wall(
     teachers: dict[tuple[str, str], float],
     workers: int,
 ) -> ExpectedRange:
-    """Work over workers, but not less than the longest chain; response times come last and alone."""
+    """Work divided by workers, but at least the longest triple; response times come last and run alone."""
     waits = {t.triple_id: teachers.get((t.teacher.name, t.dataset.name), 0.0) for t in study.triples}
     group = study.config.resources.group
     lanes = max(1.0, workers / group)  # a trial's seconds are its share of its group's

@@ -1,4 +1,4 @@
-"""Content hashes of what a study starts from, by which records of other contents are told apart."""
+"""Content hashes of a study's data and models, by which records of other data and models are recognised."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from trials.specs import Record, StudentSpec, TeacherRecord, TrialRecord
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """Content hashes of what a study starts from.
+    """Content hashes of a study's data and models.
 
     Attributes:
-        data: By data set name.
-        models: Pretrained models and given checkpoints, by what `Study.teacher_source` or `Study.student_source` name.
-        vectors: Files of word vectors, by what students call them.
+        data: Data sets, by name.
+        models: Pretrained models and given checkpoints, by `Study.teacher_source` or `Study.student_source`.
+        vectors: Files of word vectors, by their reference in the students.
     """
 
     data: dict[str, str] = field(default_factory=dict)
@@ -24,13 +24,13 @@ class Fingerprints:
     vectors: dict[str, str] = field(default_factory=dict)
 
     def student_fingerprint(self, study: Study, student: StudentSpec) -> str:
-        """Of what a student starts from, its word vectors among it; empty where it is not known."""
+        """Fingerprint of the model that a student starts from, with its word vectors; empty if unknown."""
         model = self.models.get(study.student_source(student), "")
         return model if student.embeddings is None else f"{model}+{self.vectors.get(student.embeddings, '')}"
 
     @classmethod
     def from_records(cls, study: Study, records: Iterable[Record]) -> Fingerprints:
-        """What the newest records say, for reading a study whose data are not at hand."""
+        """Fingerprints from the newest records, to read a study whose data are not on this machine."""
         data: dict[str, str] = {}
         models: dict[tuple[str, ...], str] = {}
         vectors: dict[str, str] = {}

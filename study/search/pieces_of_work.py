@@ -1,4 +1,4 @@
-"""Pieces of work of a study: preparations of teachers and measurements of response times, specified; names of all."""
+"""A study's pieces of work besides trials (teacher preparation, response times), and the names of all work."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from trials.specs import DatasetSpec, SpeedSettings, SpeedTask, TeacherSpec, Tea
 
 
 def teacher_task(study: Study, fingerprints: Fingerprints, teacher: TeacherSpec, dataset: DatasetSpec) -> TeacherTask:
-    """The preparation of a teacher for a data set."""
+    """The task to prepare a teacher for a data set."""
     return TeacherTask(
         teacher=teacher,
         dataset=dataset,
@@ -21,7 +21,7 @@ def teacher_task(study: Study, fingerprints: Fingerprints, teacher: TeacherSpec,
 def speed_task(
     study: Study, fingerprints: Fingerprints, teacher: TeacherSpec, dataset: DatasetSpec, settings: SpeedSettings
 ) -> SpeedTask:
-    """The measurement of the response times of a teacher and its students on a data set."""
+    """The task to measure response times of a teacher and its students on a data set."""
     students = tuple(
         triple.student for triple in study.triples if (triple.teacher, triple.dataset) == (teacher, dataset)
     )
@@ -43,7 +43,7 @@ def speed_task(
 
 
 def work_name(work: Work) -> str:
-    """Whose work it is: a triple's id, or the teacher and its data set."""
+    """The name of a piece of work: its triple's id, or its teacher and data set."""
     if isinstance(work, TeacherTask):
         return f"teacher {work.teacher.name} on {work.dataset.name}"
     if isinstance(work, SpeedTask):

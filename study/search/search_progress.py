@@ -1,4 +1,4 @@
-"""Where a triple's search stands, in words."""
+"""How far a triple's search is, as text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from study.search.study_search import TripleSearch
 
 
 def describe_progress(started: TripleSearch | None) -> str:
-    """Where a triple stands, in words."""
+    """How far a triple is, as text."""
     if started is None:
         return "waiting for its teacher"
     if started.failure:

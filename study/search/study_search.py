@@ -1,6 +1,6 @@
-"""The search of a whole study: which trials are wanted now, given the records there are. Pure: no torch, no ray.
+"""The search of a whole study: the trials to run next, given the records so far. Without torch and Ray.
 
-A study's state is this object, rebuilt from the ledger: launch asks it what to run, status and analysis read it.
+This object is a study's state, rebuilt from the ledger. A launch asks it for work; status and analysis read it.
 """
 
 from __future__ import annotations
@@ -48,19 +48,19 @@ from trials.tasks import task_of
 
 
 class TripleSearch:
-    """All chains of one triple, once its teacher is ready.
+    """The search of one triple and its reference evaluations, once its teacher is ready.
 
     Attributes:
         triple: The triple.
         teacher: Its teacher's record.
-        search: The search and what it has found.
-        lazy, stable: The evaluations that follow it; None until they start, or where the study has none.
-        chain: The search's chain.
-        asked: Ids of the records of the trials that it has asked for.
-        num_recorded: How many of those trials have a record.
-        num_observed: How often records came in that may concern it: what was true before may be out of date.
-        seconds: What these took, the median; None before the first.
-        effort: What a trial costs against other triples', as far as it is known without any.
+        search: The search with its findings so far.
+        lazy, stable: The reference evaluations that follow it; None until they start, or if the study has none.
+        chain: The chain that runs the search over the records.
+        asked: Ids of the records of all requested trials.
+        num_recorded: Number of requested trials that have a record.
+        num_observed: Number of updates that may concern it; a change means that earlier results may be out of date.
+        seconds: Median seconds of its trials; None before the first.
+        relative_cost: Cost of a trial relative to other triples, known before any trial.
     """
 
     def __init__(self, triple: Triple, owner: StudySearch, teacher: TeacherRecord):
@@ -90,7 +90,7 @@ class TripleSearch:
 
     @property
     def include_stopped(self) -> bool:
-        """As of `StudySearch`."""
+        """See `StudySearch`."""
         return self._owner.include_stopped
 
     @property
@@ -115,12 +115,12 @@ class TripleSearch:
 
     @property
     def tried(self) -> dict[Configuration, Score]:
-        """Scores of all that its chains asked for, as far as they are known; those that the search saw count first."""
+        """Known scores of all requested configurations; scores that the search saw take precedence."""
         return {each: score for chain in reversed(self.chains) for each, score in chain.tried.items()}
 
     @property
     def pending(self) -> RemainingRequests:
-        """What is left of it: requests, and what one takes."""
+        """The requests that it has left, and their cost."""
         return RemainingRequests(self.seconds, self.relative_cost, max(chain.requests_left for chain in self.chains))
 
     def propose(self) -> list[TrialSpec]:
@@ -129,7 +129,7 @@ class TripleSearch:
         return list({spec.trial_id: spec for spec in specs}.values())
 
     def advance(self) -> None:
-        """Go on as far as the records reach; the lazy baseline follows the search."""
+        """Continue as far as the records allow; the lazy baseline follows the search."""
         self.chain.advance()
         if self.searched and not self.failure and self.lazy is None and self._owner.evaluates_reference("lazy"):
             self.lazy = self.lazy_search()
@@ -157,9 +157,9 @@ class TripleSearch:
         """The trial of one configuration and seed on this triple; configurations may share one.
 
         Args:
-            configuration: What is tried.
-            seed: With which seed.
-            never_stopped: Never stop it early, as those that others are measured by.
+            configuration: The configuration to try.
+            seed: The seed.
+            never_stopped: Never stop it early, because other trials are compared with it.
         """
         key = configuration, seed, never_stopped
         if key not in self._specs:
@@ -192,9 +192,9 @@ class TripleSearch:
         return trained == self._trained(default.canonical(one_checkpoint=self.teacher.one_checkpoint))
 
     def records(self, configuration: Configuration) -> list[TrialRecord]:
-        """The records of one configuration on this triple, one per finished seed; stopped ones without others.
+        """The records of one configuration on this triple, one per finished seed; stopped ones if there are no others.
 
-        None of what was not asked for.
+        Only records of requested trials count.
         """
         seeds = self._owner.study.config.seeds
         trials = [[self.spec(configuration, seed, never_stopped=each) for each in (True, False)] for seed in seeds]
@@ -202,7 +202,7 @@ class TripleSearch:
         return [record for record in found if record is not None and record.record_id in self.asked]
 
     def chain_of(self, search: Search, *, never_stopped: bool = False) -> Chain:
-        """A search driven by this triple's records, or by those of trials that are never stopped early."""
+        """A chain that runs a search over this triple's records, or over those of never-stopped trials."""
 
         def lookup(configuration: Configuration, seed: int) -> tuple[Score] | None:
             record = self._owner.trial_record(self.spec(configuration, seed, never_stopped=never_stopped))
@@ -234,7 +234,7 @@ class StudySearch:
     Attributes:
         study: The study.
         fingerprints: Content hashes that records must match; records of other contents are ignored.
-        include_stopped: Whether who reads results counts stopped trials by what they had come to; searches never do.
+        include_stopped: Whether results count stopped trials by their best score so far; searches never do.
         triples: Started triples by id.
     """
 
@@ -258,11 +258,11 @@ class StudySearch:
         self._advance(study.triples)
 
     def propose(self) -> list[Work]:
-        """All work that can start now: teachers first, then the trials of the chains with the most time left.
+        """All work that can start now: teachers first, then the trials of the triples with the most time left.
 
-        Among teachers the one comes first whose students have most to do, among trials the first ones of each triple,
-        data set, student and kind, which say how long others take. Response times come when all else has its record,
-        one at a time, so that nothing runs beside them.
+        The teacher whose students cost most comes first. Among trials, the first ones of each triple, data set, student
+        and cost class come first, because they tell how long others take. Response times come last, when all other work
+        has its record, and one at a time, so that nothing else runs meanwhile.
         """
         tasks = self._teacher_tasks.values()
         missing: list[Work] = [task for task in tasks if task.teacher_id not in self._teachers]
@@ -271,12 +271,12 @@ class StudySearch:
         return [*missing, *{spec.trial_id: spec for spec in first + trials}.values()] or self._speeds()[:1]
 
     def _timing_trials(self) -> list[TrialSpec]:
-        """First trials, in the study's order: the costliest first would say more of itself than of the others."""
+        """Timing trials, in the study's order, not by cost: the costliest triple would tell little about the others."""
         started = [self.triples[t.triple_id] for t in self.study.triples if t.triple_id in self.triples]
         return timing_trials((spec for triple in started for spec in triple.propose()), self._timed_factors)
 
     def triples_by_priority(self) -> list[TripleSearch]:
-        """The started triples, those whose trials come first at the front."""
+        """The started triples, those whose trials come first in front."""
         left = estimated_seconds_left([triple.pending for triple in self.triples.values()])
         return [
             triple for _, triple in sorted(zip(left, self.triples.values(), strict=True), key=lambda pair: -pair[0])
@@ -294,7 +294,7 @@ class StudySearch:
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to do: every teacher decided, every chain ended."""
+        """Whether no work is left: all teachers are decided and all searches have ended."""
         return not self.propose()
 
     @property
@@ -316,7 +316,7 @@ class StudySearch:
 
     @property
     def stable_choice(self) -> Configuration | None:
-        """The choices that rewards pick; None until every search has ended."""
+        """The stable configuration, which the rewards select; None until all searches have ended."""
         ended = self.failures.keys() | {name for name, triple in self.triples.items() if triple.searched}
         if len(ended) < len(self.study.triples) or not self.triples:
             return None
@@ -324,17 +324,17 @@ class StudySearch:
 
     @property
     def trials(self) -> list[TrialRecord]:
-        """All trial records observed so far, those of other contents included."""
+        """All trial records observed so far, including those of other data, models or recipes."""
         return list(self._trials.values())
 
     @property
     def every_triple_timed(self) -> bool:
-        """Whether every triple has a trial, which says how long its others take."""
+        """Whether every triple has a finished trial, which tells how long its others take."""
         return all(triple.triple_id in self._timed_factors for triple in self.study.triples)
 
     @property
     def needs_plan(self) -> bool:
-        """Whether only the plan says how long some work left takes: trials of a triple without any, response times."""
+        """Whether some work left has only a planned duration: triples without trials, response times."""
         return not self.every_triple_timed or (bool(self._speeds()) and not self._speed_records)
 
     @property
@@ -344,16 +344,16 @@ class StudySearch:
 
     @property
     def num_trials(self) -> int:
-        """How many trials that the search asked for have a record."""
+        """Number of requested trials that have a record."""
         return sum(triple.num_recorded for triple in self.triples.values())
 
     @property
     def extra_trials(self) -> list[TrialRecord]:
-        """Trial records observed so far that the search has not asked for: run ahead, or of other contents."""
+        """Trial records that the search has not requested: speculative ones, or of other data, models or recipes."""
         return [record for record in self._trials.values() if not self.has_requested(record)]
 
     def has_requested(self, record: TrialRecord) -> bool:
-        """Whether the search has asked for a trial; what it has not asked for, it does not use."""
+        """Whether the search has requested a trial; it uses no others."""
         triple = self.triples.get(record.triple_id)
         return triple is not None and record.record_id in triple.asked
 
@@ -363,7 +363,7 @@ class StudySearch:
 
     @property
     def settled_ids(self) -> set[str]:
-        """Ids of work that has a record and is not wanted again; what was stopped by another rule may be."""
+        """Ids of work that has a record and is not proposed again; trials stopped by another rule may be."""
         return {work_id_of_record(record) for record in self.records} - {work_id(work) for work in self.propose()}
 
     def trial_record(self, spec: TrialSpec) -> TrialRecord | None:

@@ -1,4 +1,4 @@
-"""Which trials come first, so that it is known early how long the others take."""
+"""Trials that come first because they tell how long the others will take."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from trials.specs import TrialSpec, Triple
 
 @lru_cache(maxsize=4096)
 def cost_class(configuration: Configuration) -> Configuration:
-    """What stands for all configurations whose trials compute the same, with other numbers in it."""
+    """A representative of all configurations whose trials cost the same and differ in numbers only."""
     same = replace(
         configuration,
         teacher_checkpoint=TeacherCheckpoint.HIGHEST_SCORE,
@@ -25,7 +25,7 @@ def cost_class(configuration: Configuration) -> Configuration:
 
 
 def cost_factors(triple: Triple, configuration: Configuration) -> frozenset[Hashable]:
-    """What decides how long a trial takes: its triple, that one's data set and student, its kind."""
+    """Everything that decides how long a trial takes: its triple, data set, student and cost class."""
     return frozenset(
         (
             triple.triple_id,
@@ -37,10 +37,10 @@ def cost_factors(triple: Triple, configuration: Configuration) -> frozenset[Hash
 
 
 def timing_trials(trials: Iterable[TrialSpec], seen: Collection[Hashable]) -> list[TrialSpec]:
-    """Trials that are the first in some aspects, those that are so in most first.
+    """Trials that are the first with some cost factor; those with the most new factors come first.
 
     Args:
-        trials: What is proposed.
+        trials: The proposed trials.
         seen: Aspects of the trials so far.
     """
     known, first = set(seen), []

@@ -1,4 +1,4 @@
-"""Which of a study's students is exported, and its model card."""
+"""Selects the trial whose student is exported, and writes its model card."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from trials.tasks import Head, task_of
 def trial_to_export(
     study: Study, records: Iterable[Record], triple: str, *, experiment: str | None, stable: bool
 ) -> TrialRecord:
-    """The record of the student to export: of its configuration's seeds the one that validates best.
+    """The record of the student to export: the seed with the best validation score.
 
     Args:
         study: The study.
         records: Its ledger.
         triple: ``teacher/student/dataset``.
-        experiment: A named configuration; None means the best one.
-        stable: The study's stable configuration instead of the best one.
+        experiment: Name of an experiment; None for the triple's best configuration.
+        stable: Export the study's stable configuration instead of the best one.
 
     Raises:
-        InputError: There is no such triple or experiment, or it has not been trained.
+        InputError: The triple or experiment does not exist, or has no finished trial.
     """
     search = load_search(study, records)
     known = [each.triple_id for each in study.triples]
@@ -43,7 +43,7 @@ def trial_to_export(
 
 
 def _configuration(found: TripleSearch, experiment: str | None, stable: bool) -> Configuration | None:
-    """The tuned configuration that is asked for, as far as it is known."""
+    """The tuned configuration to export; None if it is not known yet."""
     if experiment is not None:
         named = found.search.named if isinstance(found.search, ExperimentSearch) else {}
         if experiment not in named:
@@ -60,11 +60,11 @@ def _configuration(found: TripleSearch, experiment: str | None, stable: bool) ->
 
 
 def model_card(record: TrialRecord, again: TrialRecord) -> str:
-    """The folder's README.md.
+    """The text of the exported folder's README.md.
 
     Args:
         record: The trial's record in the ledger.
-        again: That of the training whose weights the folder holds.
+        again: The record of the repeated training, whose weights the folder holds.
     """
     triple, metric = record.spec.triple, record.spec.triple.dataset.metric
     rows = [

@@ -1,7 +1,7 @@
-"""A ledger's trials in an Optuna storage, for optuna-dashboard and Optuna's own analyses. kdstudy never reads it.
+"""Copies a ledger's trials into an Optuna storage, for optuna-dashboard and Optuna's analyses. kdstudy never reads it.
 
-It can be made anew from the ledger at any time. During a launch a thread keeps it up, at a distance: it reads the
-ledger, as anybody may, and whatever goes wrong in it stops no trial.
+It can be rebuilt from the ledger at any time. During a launch a thread keeps it up to date. The thread only reads the
+ledger, and its errors stop no trial.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from trials.storage import Workspace
 if TYPE_CHECKING:
     import optuna
 
-EVERY_SECONDS = 5.0  # between two looks into the ledger
-LAST_SECONDS = 30.0  # that the end of a launch waits for the storage
+EVERY_SECONDS = 5.0  # between two reads of the ledger
+LAST_SECONDS = 30.0  # maximum time that the end of a launch waits for the storage
 OPTION = "--optuna-storage"
 CHOICES: dict[str, type[StrEnum]] = {
     "distance": Distance,
@@ -37,15 +37,15 @@ NUMBERS = ("soft_label_weight", "temperature", "learning_rate")
 
 
 class OptunaMirror:
-    """The copy of one study's ledger.
+    """The copy of one study's ledger in an Optuna storage.
 
-    Every triple is an Optuna study; one that was run with other data, another recipe or another student before has
-    one for each, for their scores do not compare. Every trial's record is an Optuna trial.
+    Every triple is an Optuna study. A triple that was run before with other data, another recipe or another student
+    has one study for each, because their scores cannot be compared. Every trial's record is an Optuna trial.
 
     Args:
         study: The study.
         workspace: Its directory.
-        storage: The storage, of `open_optuna_storage`.
+        storage: The storage, from `open_optuna_storage`.
     """
 
     def __init__(self, study: Study, workspace: Workspace, storage: optuna.storages.RDBStorage):
@@ -57,7 +57,7 @@ class OptunaMirror:
         self._studies: dict[str, optuna.Study] = {}
 
     def update(self) -> int:
-        """Add what the ledger has and the storage lacks; returns how many trials that were."""
+        """Add all trials that the storage lacks; returns their number."""
         found = [record for record in self._ledger.refresh() if isinstance(record, TrialRecord)]
         self._waiting |= {record.record_id: record for record in found}
         if not self._waiting:
@@ -77,7 +77,7 @@ class OptunaMirror:
         return new
 
     def _into(self, name: str, metric: str) -> optuna.Study:
-        """The Optuna study of this name; it keeps the finished trials that it has read."""
+        """The Optuna study of this name; it caches the finished trials that it has read."""
         import optuna
 
         if name not in self._studies:
@@ -93,13 +93,13 @@ class OptunaMirror:
 def mirror_while_running(
     study: Study, workspace: Workspace, storage: optuna.storages.RDBStorage | None, say: Callable[[str], None]
 ) -> Iterator[None]:
-    """Keep a storage up to date while the body runs; without one nothing is done.
+    """Keep a storage up to date while the body runs; without a storage, do nothing.
 
     Args:
         study: The study.
         workspace: Its directory.
         storage: The storage.
-        say: Told once if it cannot be kept up, and at the end if it is behind.
+        say: Called once if an update fails, and at the end if the storage is out of date.
     """
     if storage is None:
         yield
@@ -117,7 +117,7 @@ def mirror_while_running(
 
 
 def _follow(mirror: OptunaMirror, over: threading.Event, say: Callable[[str], None]) -> None:
-    """Update now and then, and a last time when it is over."""
+    """Update from time to time, and once more at the end."""
     told = False
     while True:
         last = over.wait(EVERY_SECONDS)
@@ -136,14 +136,14 @@ def _behind(why: str) -> str:
 
 
 def open_optuna_storage(url: str, option: str = OPTION) -> optuna.storages.RDBStorage:
-    """An Optuna storage, made where there is none; relative SQLite files start at the current folder.
+    """Open an Optuna storage, or create it; relative SQLite files start at the current folder.
 
     Args:
         url: Such as ``sqlite:///studies.db``.
-        option: What of the command line gave the URL, for messages.
+        option: The command-line option that gave the URL, for messages.
 
     Raises:
-        InputError: There is no such storage.
+        InputError: The storage cannot be opened.
     """
     import optuna
     from sqlalchemy.engine import make_url
@@ -185,7 +185,7 @@ def _trial(record: TrialRecord, study: Study) -> optuna.trial.FrozenTrial:
 
 
 def _parameters(configuration: Configuration, study: Study) -> dict[str, Any]:
-    """Params and distributions: the same for all trials of a study, so that Optuna can weigh them."""
+    """Parameters and distributions, the same for all trials of a study, so that Optuna can compare them."""
     from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
     space = study.space
@@ -208,7 +208,7 @@ def _parameters(configuration: Configuration, study: Study) -> dict[str, Any]:
 
 
 def _notes(record: TrialRecord) -> dict[str, Any]:
-    """What has no other place: identity, test score, costs, and why it failed or was stopped."""
+    """User attributes: identity, test score, costs, and the reason for a failure or an early stop."""
     notes = {
         "trial_id": record.record_id,
         "configuration": str(record.configuration),
@@ -223,7 +223,7 @@ def _notes(record: TrialRecord) -> dict[str, Any]:
 
 
 def _contents(record: TrialRecord) -> str:
-    """Six hexadecimal digits of what must be the same of trials that compare."""
+    """Six hexadecimal digits of a hash of everything that comparable trials must have in common."""
     spec = record.spec
     recipe = [spec.triple.model_dump(mode="json"), spec.training.model_dump(mode="json")]
     return digest([*recipe, spec.data_fingerprint, spec.source_fingerprint])[:6]
@@ -234,5 +234,5 @@ def _finished_at(record: TrialRecord) -> tuple[str, str]:
 
 
 def _local(moment: str) -> datetime:
-    """As Optuna keeps moments: local, without a zone."""
+    """A time as Optuna stores it: local, without a zone."""
     return datetime.fromisoformat(moment).astimezone().replace(tzinfo=None)

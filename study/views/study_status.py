@@ -1,4 +1,4 @@
-"""Where a study stands, from its ledger alone. Torch-free."""
+"""How far a study is, from its ledger alone. Without torch."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from trials.storage import Workspace
 
 @dataclass(frozen=True)
 class TripleStatus:
-    """One chain.
+    """The status of one triple.
 
     Attributes:
         triple: Triple id.
-        stage: Where it stands, in words.
-        trials: Its finished trials that its search asked for.
-        stopped_trials: Those of them that were stopped early.
+        stage: How far its search is, as text.
+        trials: Number of its finished trials that its search requested.
+        stopped_trials: Number of them that were stopped early.
         steps: The comparisons made: parameter, validation before and after, whether the change was kept.
         incumbent: The best configuration so far; None before the first.
-        validation_score: Its validation score.
+        validation_score: The validation score of the best configuration.
     """
 
     triple: str
@@ -39,21 +39,21 @@ class TripleStatus:
 
 @dataclass(frozen=True)
 class StudyStatus:
-    """A study.
+    """The status of a study.
 
     Attributes:
         name: Its name.
-        finished: Nothing is left to do.
-        trials: Finished trials that the search asked for.
-        extra_trials: Finished ones that it has not asked for: run ahead, or of other data, models or searches.
-        most_trials: Trials that it can need at most.
-        stopped_trials: Those of its trials that were stopped early.
-        hours: Hours that all of its records took, summed.
-        left: What is left to do; None before the first trial, and of a finished study.
+        finished: Whether no work is left.
+        trials: Number of finished trials that the search requested.
+        extra_trials: Number of other finished trials: speculative ones, or of other data, models or searches.
+        most_trials: Maximum number of trials that it can need.
+        stopped_trials: Number of its trials that were stopped early.
+        hours: Summed hours of all its records.
+        left: The work left; None before the first trial, and if the study is finished.
         chains: Its triples.
         failed_trials: Trials that failed, with their reasons.
-        unfinished_work: Trials and teachers that a worker has started and not ended.
-        bad_files: Files in the ledger that are no records.
+        unfinished_work: Trials and teachers that were started and are not finished.
+        bad_files: Files in the ledger that are not records.
     """
 
     name: str
@@ -75,7 +75,7 @@ class StudyStatus:
 
 
 def read_status(study: Study, workspace: Workspace) -> StudyStatus:
-    """Read a study's state."""
+    """Read a study's status from its ledger."""
     ledger = Ledger(workspace.ledger)
     records = ledger.refresh()
     search = load_search(study, records)
@@ -96,14 +96,14 @@ def read_status(study: Study, workspace: Workspace) -> StudyStatus:
 
 
 def read_work_left(study: Study, workspace: Workspace) -> WorkLeft | None:
-    """What a study has left, with what was planned of it; None before its first trial."""
+    """The work that a study has left, with its planned hours; None before its first trial."""
     ledger = Ledger(workspace.ledger)
     records = ledger.refresh()
     return estimate_work_left(load_search(study, records), planned_seconds(study), records) if ledger.trials else None
 
 
 def _left(search: StudySearch, records: list[Record]) -> WorkLeft:
-    """The plan, which reads data, is asked only where nothing else says how long work takes."""
+    """The work left. The plan, which reads the data, is made only if some durations are not measured."""
     return estimate_work_left(search, planned_seconds(search.study) if search.needs_plan else None, records)
 
 
