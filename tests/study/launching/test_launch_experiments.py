@@ -109,7 +109,10 @@ def test_planned_memory_has_the_teacher_whose_attention_is_compared(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"training": {"epochs": 2, "max_length": 16}}, "training.epochs = 2.0: leaves tiny/2L/words no epoch"),
+        (
+            {"training": {"epochs": 2, "max_length": 16}},
+            "training.epochs = 2.0: leaves no epoch for the last stage of tiny/2L/words",
+        ),
         (
             {"students": [{"name": "2AH", "from": "tiny", "heads": 2, "init": "sliced"}]},
             "students.2AH.heads = 2: attention maps are compared head by head, but the teacher has 4 heads",

@@ -85,7 +85,7 @@ def test_study_of_recurrent_students(
     code, output = kdstudy("export", workspace.root, *choice, "-o", tmp_path / "student")
     assert code == 0, output
     (staged,) = (record for record in by_student["bilstm"] if record.configuration.schedule == "staged")
-    assert f"test {staged.test_score:.4f}, in the study {staged.test_score:.4f}" in output
+    assert f"test score {staged.test_score:.4f}; in the study {staged.test_score:.4f}" in output
     runs_without_kdstudy(tmp_path / "student", workspace, staged)
     code, output = kdstudy("export", workspace.root, *choice, "-o", tmp_path / "student")
     assert code == 2
