@@ -60,7 +60,7 @@ def test_study_of_shapes(kdstudy, ray_address: str, tiny_model: Path, tmp_path: 
         "launch", study_file(tiny_model, tmp_path), "--workers", 2, "--address", ray_address, folder=tmp_path
     )
     assert code == 0, output
-    assert "samples a second on classification: tiny " in output
+    assert "samples per second on classification: tiny " in output
 
     workspace = Workspace(tmp_path / "runs" / "shapes")
     ledger = Ledger(workspace.ledger)

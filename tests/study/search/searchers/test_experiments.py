@@ -121,7 +121,7 @@ def load(folder: Path, search: dict[str, Any]) -> Study:
 @pytest.mark.parametrize(
     ("search", "message"),
     [
-        ({"space": "paper_a"}, "needs a space with experiments, and paper_a has none"),
+        ({"space": "paper_a"}, "needs a space with experiments, but paper_a has none"),
         (
             {"space": "internal", "evaluate": ["lazy"]},
             "search.evaluate = .* is for the strategy greedy, not experiments",

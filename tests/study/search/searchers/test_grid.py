@@ -173,7 +173,7 @@ def write(folder: Path, search: dict[str, Any]) -> Path:
         ({"strategy": "grid", "tune": "joint"}, "search.tune", "is for the strategy greedy or experiments, not grid"),
         ({"strategy": "grid", "evaluate": ["lazy"]}, "search.evaluate", "is for the strategy greedy, not grid"),
         ({"strategy": "optuna", "trials": 5, "batch": 0}, "search.batch = 0", "greater than 0"),
-        ({"strategy": "grid", "space": "internal"}, "search", "grid search tries no experiments, and internal has"),
+        ({"strategy": "grid", "space": "internal"}, "search", "grid search runs no experiments, but internal has"),
         ({"strategy": "gird"}, "search.strategy = 'gird'", "'greedy', 'grid', 'random', 'optuna' or 'experiments'"),
     ],
 )
@@ -203,7 +203,7 @@ def test_plan_prints_counts_and_temperatures(tmp_path: Path) -> None:
             outputs[strategy] = " ".join(CliRunner().invoke(app, ["plan", str(file)]).output.split())
     # teachers decide whether there are two checkpoints
     assert "trials per triple 16 to 32 (1 seed)" in outputs["grid"]
-    assert "exhaustive grid 32 configurations, learning rates included its temperatures 1, 2.5, 4" in outputs["grid"]
+    assert "exhaustive grid 32 configurations, learning rates included grid temperatures 1, 2.5, 4" in outputs["grid"]
     assert "trials per triple 10 (1 seed) trials in all 10 search random" in outputs["random"]
 
 
