@@ -25,7 +25,7 @@ demo: setup ## run a small study on this machine and write its report
 	$(BIN)/kdstudy report runs/demo
 
 test: setup ## run the tests that need neither much time nor a GPU, two files at a time
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --durations=10
 
 test-all: setup ## run every test, also those that need optuna-dashboard or take jobs
 	$(PIP) --editable '.[dev,dashboard,cluster]'
