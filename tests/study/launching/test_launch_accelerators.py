@@ -165,11 +165,11 @@ def test_launch_whose_nodes_are_all_gone_says_so_and_goes_on_when_one_is_back(no
     lines = []
     for line in process.stdout:
         lines.append(line)
-        if "no node alive" in line and not any("no node alive" in before for before in lines[:-1]):
+        if "no live node" in line and not any("no live node" in before for before in lines[:-1]):
             nodes.add("T4")
     process.communicate(timeout=60)
     assert process.returncode == 0, lines
-    said = [line for line in lines if "no node alive" in line]
+    said = [line for line in lines if "no live node" in line]
     assert said, lines
     assert "there is no such node" in said[0] or "the largest has 0 CPUs" in said[0]
     ended = json.loads(lines[-1])
