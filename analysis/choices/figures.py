@@ -16,7 +16,6 @@ from analysis.presentation import (
     PARAMETERS,
     charts,
     configuration_words,
-    count,
     p_words,
     score,
     signed,
@@ -28,6 +27,7 @@ from analysis.presentation import (
 )
 from analysis.results import Role
 from analysis.triples import row_name
+from search_spaces import counted
 
 STEPS = list(range(1, 11))
 DECILES = [f"D{k}" for k in STEPS]
@@ -144,7 +144,7 @@ def _label_ends(drawn: go.Figure, lines: Sequence[Line], cut: float) -> None:
 
 def _end_label(line: Line) -> str:
     comparison = line.comparison
-    notes = [count(len(comparison.known), "triple")]
+    notes = [counted(len(comparison.known), "triple")]
     notes += [f"{comparison.num_missing} missing"] if comparison.num_missing else []
     notes += [f"{comparison.num_undefined} undefined"] if comparison.num_undefined else []
     note = f"<span style='color:{style.SOFT};font-size:11px'>{', '.join(notes)}</span>"
@@ -187,7 +187,7 @@ def _effect_name(effect: ParameterEffect) -> str:
 
 
 def _strength(effect: ParameterEffect) -> str:
-    ties = count(effect.reward.ties, "tie")
+    ties = counted(effect.reward.ties, "tie")
     merged = f" ({effect.num_merged} merged)" if effect.num_merged else ""
     return f"<b>R = {signed(effect.reward.reward)}</b>, {p_words(effect.p_value)}<br>{ties}{merged}"
 
@@ -228,7 +228,7 @@ def _task_row(row: str, comparison: Comparison, colour: str, cut: float) -> list
 
 def _row_name(answers: Answers) -> str:
     task = task_words(answers.tasks[0])
-    note = f"{', '.join(answers.metrics)}; {count(len(answers.outcomes), 'triple')}"
+    note = f"{', '.join(answers.metrics)}; {counted(len(answers.outcomes), 'triple')}"
     return f"<b>{task}</b><br><span style='font-size:10px'>{note}</span>"
 
 

@@ -10,7 +10,6 @@ from analysis.presentation import (
     MISSING,
     PARAMETERS,
     choice_words,
-    count,
     listing,
     p_words,
     percent,
@@ -20,6 +19,7 @@ from analysis.presentation import (
     value_words,
 )
 from analysis.triples import TEST
+from search_spaces import counted
 from study.config import Strategy
 from study.search.searchers import Reward
 
@@ -58,7 +58,7 @@ def cost_sentences(found: ChoiceFindings) -> Iterator[str]:
     for comparison, name in ((found.best_over_worst, "the worst choice"), (found.best_over_random, "a random choice")):
         if comparison.values:
             median, ninth = percent(comparison.decile(5)), percent(comparison.decile(9))
-            triples = count(len(comparison.known), "triple")
+            triples = counted(len(comparison.known), "triple")
             yield f"Against {name}, the best choice gains {median} at the median and {ninth} at D9 ({triples})."
 
 
@@ -136,21 +136,21 @@ def decisions_sentence(found: ChoiceFindings) -> str | None:
     """How many steps changed the incumbent."""
     made = [change for change in found.changes if not change.void]
     accepted = sum(change.accepted for change in made)
-    return f"{accepted} of {count(len(made), 'comparison')} changed the incumbent." if made else None
+    return f"{accepted} of {counted(len(made), 'comparison')} changed the incumbent." if made else None
 
 
 def temperature_sentence(found: ChoiceFindings) -> str | None:
     """How often a temperature above 1 is selected."""
     curves = [curve for curve in found.temperature_curves if len(curve.scores) > 1]
     above = sum(curve.choice.temperature > 1 for curve in curves)
-    return f"A temperature above 1 validates best in {above} of {count(len(curves), 'curve')}." if curves else None
+    return f"A temperature above 1 validates best in {above} of {counted(len(curves), 'curve')}." if curves else None
 
 
 def tasks_sentence(found: ChoiceFindings) -> str | None:
     """What the best choice gains in each task; None in a study of one task."""
     gains = [
         f"{signed_percent(answers.best_over_worst.decile(5))} in {task_words(task)} "
-        f"({count(len(answers.best_over_worst.known), 'triple')})"
+        f"({counted(len(answers.best_over_worst.known), 'triple')})"
         for task, answers in found.by_task.items()
         if answers.best_over_worst.values
     ]
@@ -194,7 +194,7 @@ def _effect_sentence(effect: ParameterEffect) -> str:
 
 def _verdict(reward: Reward) -> str:
     default, alternative = value_words(reward.default), value_words(reward.alternative)
-    triples = count(reward.wins + reward.losses + reward.ties, "triple")
+    triples = counted(reward.wins + reward.losses + reward.ties, "triple")
     if reward.reward == 0:
         tied = f"win {reward.wins} each of {triples}" if reward.wins else f"tie in {triples}"
         return f"{default} and {alternative} {tied}"
@@ -216,7 +216,7 @@ def cautions(found: ChoiceFindings) -> Iterator[str]:
     """Small samples, stopped trials, differences too small to mean anything, gains that are left out."""
     triples = len(found.best_over_worst.known)
     if 0 < triples < FEW_TRIPLES:
-        yield f"Small sample: deciles of {count(triples, 'triple')} are little more than the triples themselves."
+        yield f"Small sample: deciles of {counted(triples, 'triple')} are little more than the triples themselves."
     if found.num_stopped:
         yield STOPPED_COUNT if found.include_stopped else STOPPED_LEFT_OUT
     yield from _below_resolution(found)
@@ -230,7 +230,7 @@ def test_cautions(found: ChoiceFindings) -> Iterator[str]:
     if weak:
         yield f"Compatible with chance (sign test, p > .05): {listing(weak)}."
     if merged := sum(effect.num_merged for effect in found.effects):
-        yield f"{count(merged, 'step')} compared a trial with itself; such a tie says nothing."
+        yield f"{counted(merged, 'step')} compared a trial with itself; such a tie says nothing."
     if any(effect.parameter == WEIGHT and effect.num_tried > 1 and effect.changes for effect in found.effects):
         yield "The soft-label weight's alternative is the best of several values, which wins more often by chance."
 
@@ -256,7 +256,7 @@ def _undefined(found: ChoiceFindings) -> Iterator[str]:
     gains = [gain for comparison in comparisons for gain in comparison.gains if gain.undefined]
     if gains:
         names = sorted({gain.triple_id for gain in gains})
-        left_out = f"left out of the deciles, {count(len(gains), 'gain')} of {count(len(names), 'triple')}"
+        left_out = f"left out of the deciles, {counted(len(gains), 'gain')} of {counted(len(names), 'triple')}"
         yield f"No relative gain where the baseline's score is not above 0: {left_out} ({listing(names)})."
     if found.best_over_random.values and found.best_over_random.draws is None:
         yield "No band of random draws: some of the drawn baselines are not above 0."
@@ -271,5 +271,5 @@ def _without_softmax(found: ChoiceFindings) -> Iterator[str]:
     compared = [PARAMETERS[name].lower() for name in found.alternatives if name in OF_SOFTMAX]
     if plain and compared:
         tasks = listing(list(dict.fromkeys(task_words(outcome.task) for outcome in plain)))
-        where = count(len(plain), "triple")
+        where = counted(len(plain), "triple")
         yield f"{tasks.capitalize()} knows no {' and no '.join(compared)}: not compared on its {where}."

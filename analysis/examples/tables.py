@@ -10,9 +10,10 @@ from markupsafe import Markup, escape
 from analysis.examples.findings import GroupFindings
 from analysis.examples.groups import Example, Group, TaskGroups
 from analysis.examples.words import GROUPS, missing_sentence
-from analysis.presentation import MISSING, Column, Table, count, millions, percent, shown
+from analysis.presentation import MISSING, Column, Table, millions, percent, shown
 from analysis.results import TEACHER
 from analysis.triples import OF_DATASET, OF_MODEL, OF_TEACHER
+from search_spaces import counted
 
 Row = dict[str, Any]
 LONGEST = 320  # characters of a text that the page shows
@@ -147,7 +148,7 @@ def _answer_column(model: str) -> Column[Example]:
 
 
 SAMPLE = Table[GroupFindings, Example](
-    title=lambda found: f"{count(len(_sample(found)), 'example')}, drawn at random, at most some dozens a group",
+    title=lambda found: f"{counted(len(_sample(found)), 'example')}, drawn at random, at most some dozens a group",
     caption="✓: right; else what the model answered instead. Long texts are shortened.",
     rows=_sample,
     filters=lambda example: (GROUPS[example.group], example.dataset),

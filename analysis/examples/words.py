@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from analysis.examples.findings import GroupFindings
 from analysis.examples.groups import FEWEST_EXAMPLES, TOLERANCE, Group, Measure
-from analysis.presentation import count, listing, percent
+from analysis.presentation import listing, percent
+from search_spaces import counted
 
 GROUPS = {
     Group.ALL: "teacher and all students",
@@ -35,7 +36,7 @@ def group_sentence(found: GroupFindings) -> str | None:
         return None
     right, *others = ((GROUPS[group], percent(found.mean_share(group))) for group in Group)
     shares = [f"{right[0]} are right on {right[1]} of the examples", *(f"{who} on {share}" for who, share in others)]
-    return f"On average over {count(len(found.tasks), 'data set')}, {listing(shares, limit=len(shares))}."
+    return f"On average over {counted(len(found.tasks), 'data set')}, {listing(shares, limit=len(shares))}."
 
 
 def text_sentence(found: GroupFindings) -> str | None:
@@ -63,7 +64,7 @@ def missing_sentence(found: GroupFindings) -> str:
 def _text_parts(found: GroupFindings) -> Iterator[str]:
     longer, of = found.against_all(Measure.WORDS)
     if of:
-        yield f"words on {longer} of {count(of, 'data set')}"
+        yield f"words on {longer} of {counted(of, 'data set')}"
     closer, of = found.against_all(Measure.OVERLAP)
     if of:
         yield f"word overlap on {closer} of {of} with two texts"

@@ -14,6 +14,7 @@ from analysis.internals.words import interval_words, signed_score
 from analysis.presentation import Column, Table, Value, at, cell_columns, shown, words
 from analysis.results import TEACHER
 from analysis.triples import triple_columns
+from search_spaces import counted
 
 Row = dict[str, Any]
 LONGEST = 240  # characters of a text that the page shows
@@ -159,7 +160,7 @@ def _disagreements(found: ExperimentFindings) -> Iterator[Row]:
         known = [each for each in triple.experiments[1:] if each.validation is not None and each.num_disagreements]
         if known:
             best, first = max(known, key=lambda each: each.validation or 0.0), triple.experiments[0].name
-            number = f"{len(best.disagreements)} of {words.count(best.num_disagreements, 'example')}"
+            number = f"{len(best.disagreements)} of {counted(best.num_disagreements, 'example')}"
             title = f"{triple.name}: {number} that {first} and {best.name} answer differently"
             yield from ({"title": title, "example": each, **_answers(each)} for each in best.disagreements)
 

@@ -7,8 +7,9 @@ from statistics import fmean
 
 from analysis.internals.experiments import Experiment, ExperimentTriple
 from analysis.internals.findings import ExperimentFindings, Families
-from analysis.presentation import MISSING, count, listing, percent, score, score_digits
+from analysis.presentation import MISSING, listing, percent, score, score_digits
 from analysis.results import OverSeeds, over_seeds
+from search_spaces import counted
 
 SURE = 0.05
 
@@ -27,9 +28,10 @@ def against_sentence(triples: Sequence[ExperimentTriple]) -> str | None:
         return None
     better, worse = sum(found.low > 0 for found in tested), sum(found.high < 0 for found in tested)
     return (
-        f"In {count(len(tested), 'comparison')} with {triples[0].experiments[0].name}, "
-        f"{count(better, 'experiment')} {_are(better)} better and {worse} {_are(worse)} worse beyond the noise of the "
-        f"test examples (95 % intervals; where there is no difference, {percent(SURE, 0)} of them show one by chance)."
+        f"In {counted(len(tested), 'comparison')} with {triples[0].experiments[0].name}, "
+        f"{counted(better, 'experiment')} {_are(better)} better and {worse} {_are(worse)} worse beyond the noise of "
+        "the test examples (95 % intervals; where there is no difference, "
+        f"{percent(SURE, 0)} of them show one by chance)."
     )
 
 

@@ -22,7 +22,6 @@ from .words import MISSING as MISSING
 from .words import PARAMETERS as PARAMETERS
 from .words import choice_words as choice_words
 from .words import configuration_words as configuration_words
-from .words import count as count
 from .words import duration as duration
 from .words import listing as listing
 from .words import millions as millions

@@ -122,11 +122,6 @@ def signed(number: int) -> str:
     return f"{number:+d}".replace("-", "−") if number else "0"
 
 
-def count(number: int, noun: str, plural: str | None = None) -> str:
-    """``1 triple``, ``39 triples``."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
 def duration(hours: float) -> str:
     """Hours of work, in the unit that suits."""
     if hours >= 1:

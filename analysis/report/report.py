@@ -13,7 +13,6 @@ from analysis.presentation import (
     MISSING,
     Answer,
     ExportedTable,
-    count,
     exported,
     fragment,
     render_page,
@@ -22,6 +21,7 @@ from analysis.presentation import (
 )
 from analysis.report.families import FAMILIES
 from analysis.results import StudyResults
+from search_spaces import counted
 from study.config import Study
 from study.ledger import BadFile
 from trials.specs import Record
@@ -104,7 +104,7 @@ def render(results: StudyResults, answers: Sequence[Answer], figures: Mapping[st
     summary = summarise(answers)
     return render_page(
         name=study.config.name,
-        lead=f"{count(len(results.outcomes), 'triple')}, {count(run.num_trials, 'trial')}{until}",
+        lead=f"{counted(len(results.outcomes), 'triple')}, {counted(run.num_trials, 'trial')}{until}",
         tiles=[tile for answer in answers for tile in answer.section.tiles(answer.result)],
         summary=[
             ("summary", "What was found", summary.found),

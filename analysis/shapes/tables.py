@@ -10,6 +10,7 @@ from analysis.results import TEACHER, Role, TripleOutcome
 from analysis.shapes.findings import ShapeFindings
 from analysis.shapes.shape_study import ShapeStudy
 from analysis.triples import METRIC, OF_DATASET, OF_MODEL, OF_TEACHER, TASK, outcome_columns
+from search_spaces import counted
 
 Row = dict[str, Any]
 
@@ -117,10 +118,10 @@ def _measured(found: ShapeFindings) -> str:
     if not found.speeds:
         return "Response times are measured when all trials are done."
     settings = found.speeds[0].task.settings
-    rounds, rows = words.count(settings.rounds, "round"), words.count(settings.rows, "test row")
+    rounds, rows = counted(settings.rounds, "round"), counted(settings.rows, "test row")
     forward = "Transformers' own forward" if settings.forward == "transformers" else "kdstudy's forward"
     places = dict.fromkeys((record.run.device, record.threads) for record in found.speeds)
-    where = " and ".join(f"{device} with {words.count(threads, 'thread')}" for device, threads in places)
+    where = " and ".join(f"{device} with {counted(threads, 'thread')}" for device, threads in places)
     how = f"Samples a second, in brackets the quartiles, over {rounds} of at most {rows}"
     cut = words.listing([f"{length}" for length in dict.fromkeys(record.task.max_length for record in found.speeds)])
     return f"{how} in batches of {settings.batch_size}, cut at {cut} tokens, {forward}, on {where}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from analysis.presentation import MISSING, count, listing, p_words, percent, signed_percent, times
+from analysis.presentation import MISSING, listing, p_words, percent, signed_percent, times
 from analysis.results import TEACHER, TIE, Role, StudyResults, TripleOutcome, factors, mean_of_known
 from analysis.shapes.findings import ShapeAnswers, ShapeFindings, shape_findings
 from analysis.shapes.fronts import Front, Gained
@@ -19,6 +19,7 @@ from analysis.shapes.worthwhile import (
     Aspect,
     Sign,
 )
+from search_spaces import counted
 from trials.specs import Initialisation
 
 PAPER = "(B): Mohanty et al. (2023), What is Lost in Knowledge Distillation?"
@@ -61,7 +62,7 @@ def loss_sentence(found: ShapeAnswers) -> str | None:
         ends = [f"{task} most ({percent(by_task[task])})" for task in tasks[:1]]
         ends += [f"{task} least ({percent(by_task[task])})" for task in tasks[-1:]]
         text += f"; of the tasks {listing(ends)}"
-    missing = f"; {count(lost.num_missing, 'cell')} missing or undefined" if lost.num_missing else ""
+    missing = f"; {counted(lost.num_missing, 'cell')} missing or undefined" if lost.num_missing else ""
     return f"{text}{missing}."
 
 
@@ -72,7 +73,7 @@ def speed_sentence(found: ShapeAnswers) -> str | None:
     if not students:
         return None
     fastest = max(students, key=lambda point: point.gained)
-    over = f"the geometric mean of {count(len(front.tasks), 'task')}"
+    over = f"the geometric mean of {counted(len(front.tasks), 'task')}"
     return f"{fastest.model} is the fastest, {times(fastest.gained)} the teacher's speed ({over})."
 
 
@@ -98,7 +99,7 @@ def sign_sentence(found: ShapeAnswers) -> str | None:
     if all(judgement.sign is None for judgement in found.judgements):
         return "Whether reducing a factor is worthwhile is not known yet."
     unknown = sum(judgement.sign is None for judgement in found.judgements)
-    note = f"; {count(unknown, 'cell')} not measured" if unknown else ""
+    note = f"; {counted(unknown, 'cell')} not measured" if unknown else ""
     but = f", except {listing(named, limit=len(named))}" if named else ""
     return f"Reducing a factor is worthwhile on every task{but}{note}."
 
@@ -142,7 +143,7 @@ def size_sentence(found: SizeEffect) -> str | None:
     """The correlation of training rows and loss, with its uncertainty."""
     if found.correlation is None:
         return None
-    where = f"Over {count(len(found.tasks), 'task')}" + (
+    where = f"Over {counted(len(found.tasks), 'task')}" + (
         f", without {listing(list(found.without))}" if found.without else ""
     )
     rho = f"Spearman's correlation of training rows and mean loss is {rho_words(found.correlation)}"
@@ -163,7 +164,7 @@ def heads_sentence(pairing: Pairing) -> str | None:
     """Whether one student with fewer heads is faster than its teacher."""
     if pairing.median is None:
         return None
-    faster = f"faster than the teacher on {pairing.wins} of {count(len(pairing.differences), 'task')}"
+    faster = f"faster than the teacher on {pairing.wins} of {counted(len(pairing.differences), 'task')}"
     slower = f"slower on {pairing.losses}, within the spread of the measurements on {pairing.ties}"
     return f"{pairing.first}, with fewer heads, is {faster}, {slower} ({signed_percent(pairing.median)} at the median)."
 
@@ -173,7 +174,7 @@ def like_for_like_sentence(pair: LikeForLike) -> str | None:
     kept = pair.quality
     if kept.median is None:
         return None
-    tasks = f"keeps more of the teacher's score on {kept.wins} of {count(len(kept.differences), 'task')}"
+    tasks = f"keeps more of the teacher's score on {kept.wins} of {counted(len(kept.differences), 'task')}"
     test = "" if kept.sign_p is None else f", sign test {p_words(kept.sign_p)}"
     size = f"{signed_percent(kept.median)} at the median{test}"
     faster = pair.speed.median
@@ -195,11 +196,11 @@ def levers_sentence(found: ShapeAnswers) -> str | None:
     if kept:
         won = sum(median > 0 for median in kept)
         parts.append(
-            f"the shortened student keeps more at the median in {won} of {count(len(kept), 'pair')} of like cost"
+            f"the shortened student keeps more at the median in {won} of {counted(len(kept), 'pair')} of like cost"
         )
     if timed:
         won = sum(pairing.wins > len(pairing.differences) / 2 for pairing in timed)
-        whom = f"{won} of {count(len(timed), 'student')} with fewer heads {'is' if won == 1 else 'are'}"
+        whom = f"{won} of {counted(len(timed), 'student')} with fewer heads {'is' if won == 1 else 'are'}"
         parts.append(f"{whom} faster than the teacher on most tasks")
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}." if text else None
@@ -226,12 +227,12 @@ def shape_cautions(results: StudyResults) -> Iterator[str]:
     shapes = shape_findings(results).results
     datasets = len({task for found in shapes.values() for task in found.study.tasks})
     if datasets < FEW_TASKS:
-        yield f"Small sample: what shapes cost is seen on {count(datasets, 'data set')}."
+        yield f"Small sample: what shapes cost is seen on {counted(datasets, 'data set')}."
     yield from _starts(results)
     compared = [o for o in results.outcomes if o.teacher_score is not None and o.final_score(Role.BEST) is not None]
     small = sum(_within_one_example(outcome) for outcome in compared)
     if small:
-        where = f"in {small} of {count(len(compared), 'triple')}"
+        where = f"in {small} of {counted(len(compared), 'triple')}"
         yield f"The student's score is no more than one test example (1 / rows) from the teacher's {where}."
     places = {(record.run.host, record.run.device, record.threads) for record in results.speeds}
     if len(places) > 1:
@@ -243,7 +244,7 @@ def shape_tiles(results: StudyResults) -> list[tuple[str, str]]:
     shapes = shape_findings(results).results
     cells = [value for found in shapes.values() for row in found.losses.cells for value in row]
     known = sum(value is not None for value in cells)
-    lost = (percent(mean_of_known(cells)), f"relative test loss against the teacher, mean of {count(known, 'score')}")
+    lost = (percent(mean_of_known(cells)), f"relative test loss against the teacher, mean of {counted(known, 'score')}")
     return [lost, _gain(list(shapes.values()))] if results.compares_shapes and not results.compares_choices else []
 
 

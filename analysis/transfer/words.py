@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import fsum
 
-from analysis.presentation import MISSING, count, listing, percent, times
+from analysis.presentation import MISSING, listing, percent, times
 from analysis.results import Difference, in_points
 from analysis.transfer.findings import BetterTeacher, Groups
 from analysis.transfer.models import StudentSize, TeacherCertainty
 from analysis.transfer.students import DistilledStudent, Students
-from search_spaces import Schedule
+from search_spaces import Schedule, counted
 
 PAPER = (
     "(D): Mukherjee and Awadallah (2019), Distilling Transformers into Simple Neural Networks with Unlabeled "
@@ -60,7 +60,7 @@ def teachers_sentence(found: Sequence[BetterTeacher]) -> str | None:
     told = _told([Difference(by_seeds=gain) for _, _, gain in known], "better", "worse")
     return (
         f"With a teacher that is {apart} points better on test, the student's score changes by {gains} points (means "
-        f"over {count(len(known), 'data set')}): {told}."
+        f"over {counted(len(known), 'data set')}): {told}."
     )
 
 
@@ -151,8 +151,8 @@ def _over(students: Sequence[DistilledStudent]) -> str:
     if len(students) == 1:
         return f" ({group_name(tuple(students))})"
     datasets = len({each.dataset for each in students})
-    several = "" if datasets == len(students) else f" on {count(datasets, 'data set')}"
-    return f" on average over {count(len(students), 'triple' if several else 'data set')}{several}"
+    several = "" if datasets == len(students) else f" on {counted(datasets, 'data set')}"
+    return f" on average over {counted(len(students), 'triple' if several else 'data set')}{several}"
 
 
 def _mean_points(students: Sequence[DistilledStudent], found: Sequence[Difference]) -> str:

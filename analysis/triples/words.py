@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from analysis.presentation import count, duration, listing, percent, score
+from analysis.presentation import duration, listing, percent, score
 from analysis.results import Progress, Role, StudyResults, full_score
 from analysis.triples.curves import training_curves
+from search_spaces import counted
 
 FEW_SEEDS = 3
 LITTLE = 0.1  # of the full score: a teacher that is no better than a constant answer by this has little to teach
@@ -31,14 +32,14 @@ def training_sentence(results: StudyResults) -> str | None:
     """How many runs scored best before their last validation."""
     curves = [curve for curve in training_curves(results) if curve.epochs]
     early = sum(curve.best_epoch < curve.epochs[-1] for curve in curves)
-    return f"{early} of {count(len(curves), 'run')} scored best before the last validation." if curves else None
+    return f"{early} of {counted(len(curves), 'run')} scored best before the last validation." if curves else None
 
 
 def seeds_caution(results: StudyResults) -> Iterator[str]:
     """With few seeds, differences are partly noise."""
     seeds, each = len(results.study.config.seeds), "configuration" if results.compares_choices else "student"
     if seeds < FEW_SEEDS:
-        yield f"Each {each} was trained with {count(seeds, 'seed')}: differences include the noise of seeds."
+        yield f"Each {each} was trained with {counted(seeds, 'seed')}: differences include the noise of seeds."
 
 
 def weak_teachers_caution(results: StudyResults) -> Iterator[str]:
@@ -61,26 +62,27 @@ def progress_sentences(results: StudyResults) -> Iterator[str]:
     """What was run, and what is missing."""
     run, config, outcomes = results.provenance, results.study.config, results.outcomes
     states = [outcome.progress for outcome in outcomes]
-    counted = [f"{states.count(state)} {state}" for state in Progress if states.count(state)]
-    yield f"{count(len(outcomes), 'triple')}: {listing(counted)}."
+    stages = [f"{states.count(state)} {state}" for state in Progress if states.count(state)]
+    yield f"{counted(len(outcomes), 'triple')}: {listing(stages)}."
     spent = f"{duration(run.trial_hours)} of work in trials, {duration(run.teacher_hours)} in teachers"
-    yield f"{count(run.num_trials, 'trial')} and {count(run.num_teachers, 'teacher')}: {spent}."
+    yield f"{counted(run.num_trials, 'trial')} and {counted(run.num_teachers, 'teacher')}: {spent}."
     if config.speed is not None:
         pairs = len(results.study.teacher_pairs)
-        yield f"Response times: measured on {len(results.speeds)} of {count(pairs, 'pair')} of teacher and data set."
+        yield f"Response times: measured on {len(results.speeds)} of {counted(pairs, 'pair')} of teacher and data set."
     if run.num_stopped:
         how = "they count by their best validation until then" if results.include_stopped else "they do not count"
-        yield f"{count(run.num_stopped, 'trial')} stopped early ({config.search.stopping}); {how}."
+        yield f"{counted(run.num_stopped, 'trial')} stopped early ({config.search.stopping}); {how}."
     if run.failures:
         named = list(dict.fromkeys(f"{failure.where} ({failure.kind})" for failure in run.failures))
-        yield f"{count(len(run.failures), 'failure')}: {listing(named)}."
+        yield f"{counted(len(run.failures), 'failure')}: {listing(named)}."
     if results.num_missing:
         cells = len(outcomes) * len(results.roles)
         yield f"{results.num_missing} of {cells} scores are missing; nothing is filled in for them."
     if run.num_extra:
-        yield f"{count(run.num_extra, 'trial')} that the search has not asked for: kept in the ledger, not used here."
+        yield f"{counted(run.num_extra, 'trial')} that the search has not asked for: kept in the ledger, not used here."
     if run.num_unused:
-        yield f"{count(run.num_unused, 'record')} of other data, models or recipes: kept in the ledger, not used here."
+        records = counted(run.num_unused, "record")
+        yield f"{records} of other data, models or recipes: kept in the ledger, not used here."
 
 
 def progress_tiles(results: StudyResults) -> Iterator[tuple[str, str]]:

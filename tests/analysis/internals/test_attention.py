@@ -8,14 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from analysed import Analysed as Findings
 from analysed import analyse
 from scipy.stats import entropy
 from simulated_experiments import (
     EXAMPLES,
     LAYERS,
-    experiment_records,
-    experiment_study,
     teacher_map,
     write_attention,
 )
@@ -30,25 +27,10 @@ from trials.storage.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
-def study():
-    return experiment_study()
-
-
-@pytest.fixture(scope="module")
-def records(study):
-    return experiment_records(study)
-
-
-@pytest.fixture(scope="module")
 def folder(records, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("study")
     write_attention(records, folder)
     return folder
-
-
-@pytest.fixture(scope="module")
-def findings(study, records, folder) -> Findings:
-    return analyse(study, records, folder=folder)
 
 
 def test_divergence_is_that_of_equation_2():

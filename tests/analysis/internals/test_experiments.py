@@ -13,7 +13,7 @@ import pytest
 from analysed import Analysed as Findings
 from analysed import analyse
 from scipy.stats import t
-from simulated_experiments import EPOCHS, ROWS, SEEDS, experiment_records, experiment_study, right, write_answers
+from simulated_experiments import EPOCHS, ROWS, SEEDS, experiment_study, right, write_answers
 
 from analysis.internals.findings import experiment_findings, student_sizes, training_sizes
 from analysis.internals.tables import DISAGREEMENTS
@@ -24,25 +24,10 @@ from trials.specs.records import TeacherRecord, TrialRecord
 
 
 @pytest.fixture(scope="module")
-def study():
-    return experiment_study()
-
-
-@pytest.fixture(scope="module")
-def records(study):
-    return experiment_records(study)
-
-
-@pytest.fixture(scope="module")
 def folder(records, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("study")
     write_answers(records, folder)
     return folder
-
-
-@pytest.fixture(scope="module")
-def findings(study, records, folder) -> Findings:
-    return analyse(study, records, folder=folder)
 
 
 def experiment(findings: Findings, name: str, triple: int = 0):

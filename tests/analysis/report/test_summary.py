@@ -5,7 +5,8 @@ from analysed import analyse, summary
 from known_studies import failing, finished, plain_score, small_study, with_test_scores
 from simulation import make_study
 
-from analysis.presentation.words import count, duration, listing, p_words, percent, signed_percent
+from analysis.presentation.words import duration, listing, p_words, percent, signed_percent
+from search_spaces.wording import counted
 
 
 def words(study, records):
@@ -92,7 +93,7 @@ def test_merged_steps_are_named():
         (listing(["a", "b", "c"]), "a, b and c"),
         (listing(["a", "b", "c"], limit=2), "a, b and 1 more"),
         (listing([]), "none"),
-        (count(1, "triple"), "1 triple"),
+        (counted(1, "triple"), "1 triple"),
         (duration(0.5), "30 minutes"),
         (duration(12.25), "12.2 hours"),
     ],

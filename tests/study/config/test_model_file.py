@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from made_tasks import made_dataset
 
 import study as study_package
 from search_spaces.faults import InputError
-from study import cli
 from study.checks.study_checks import check_study
 from study.config.model_file import load_model_spec
 from study.config.study_file import load_study
@@ -26,22 +24,9 @@ CONFIG = {f"{stack}_{name}": value for stack in ("encoder", "decoder") for name,
 
 
 @pytest.fixture
-def make_model(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
+def make_model(kdstudy: Command) -> Command:
     """Runs the command in this process: exit code, and all that it printed."""
-
-    def command(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["kdstudy", "make-model", *map(str, arguments)])
-        monkeypatch.chdir(tmp_path)
-        capfd.readouterr()
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        captured = capfd.readouterr()
-        return code, captured.out + captured.err
-
-    return command
+    return lambda *arguments: kdstudy("make-model", *arguments)
 
 
 @pytest.fixture
